@@ -1,0 +1,27 @@
+# Tasks whose test set has ground truths (testA2B, testB2A): the digit tasks.
+_base_ = 'exemplar.py'
+
+_domains = ['A', 'B']
+_inputs = [f'img_{domain}' for domain in _domains]
+_ground_truths = ['gt_A2B', 'gt_B2A']
+_keys = _inputs + _ground_truths
+
+test_pipeline = [
+    *[
+        dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
+        for key in _keys
+    ],
+    dict(
+        type='PackInputs',
+        keys=_inputs,
+        data_keys=_ground_truths,
+        meta_keys=[
+            f'{key}_{field}' for key in _keys for field in ('path', 'channel_order', 'color_type')
+        ]),
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    type='Evaluator', metrics=[dict(type='TranslationSSIM'), dict(type='ExemplarSSIM')])
+test_evaluator = val_evaluator

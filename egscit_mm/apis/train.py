@@ -1,0 +1,105 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Training of both stages from one config."""
+import os.path as osp
+from typing import Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+# Settings of the stage that is named, not of its stage 1.
+_OWN_SETTINGS = ('model', 'optim_wrapper', 'load_from', 'stage1_config')
+
+
+def train(cfg: Config,
+          work_dir: Optional[str] = None,
+          resume: bool = False,
+          amp: bool = False,
+          options: Optional[dict] = None,
+          launcher: str = 'none') -> Runner:
+    """Trains a config; where it names a ``stage1_config``, trains that first if needed.
+
+    Stage 1 runs when ``model.feature_checkpoint`` is not set and the final checkpoint of stage 1 is
+    missing. It works in ``work_dirs/<stage-1 config>``, shared by all configs of a task, or inside
+    ``work_dir`` if that is given.
+
+    Args:
+        cfg (Config): The config, as loaded from its file.
+        work_dir (str | None): Folder for logs and checkpoints; ``work_dirs/<config>`` by default.
+        resume (bool): Whether to continue from the latest checkpoint. Defaults to False.
+        amp (bool): Whether to train with mixed precision. Defaults to False.
+        options (dict | None): Overrides, as ``key.key=value`` pairs; stage 1 gets them, too,
+            except those under ``model`` and ``optim_wrapper`` and what it does not have.
+        launcher (str): Job launcher of MMEngine's Runner. Defaults to ``'none'``.
+
+    Returns:
+        Runner: The finished runner of the config.
+    """
+    options = options or {}
+    cfg.merge_from_dict(options)
+    given_work_dir = work_dir or cfg.get('work_dir')
+    name = osp.splitext(osp.basename(cfg.filename))[0]
+    cfg.work_dir = given_work_dir or osp.join('work_dirs', name)
+    stage1_config = cfg.get('stage1_config')
+    if stage1_config and cfg.model.get('feature_checkpoint') is None:
+        stage1 = Config.fromfile(osp.join(osp.dirname(cfg.filename), stage1_config))
+        stage1_name = osp.splitext(osp.basename(stage1_config))[0]
+        stage1_dir = osp.join(given_work_dir or 'work_dirs', stage1_name)
+        shared = {
+            key: value
+            for key, value in options.items() if key.split('.')[0] not in _OWN_SETTINGS
+            and stage1.get(key.split('.')[0]) is not None  # such as its absent validation
+        }
+        cfg.model.feature_checkpoint = _stage1_checkpoint(stage1, stage1_dir, shared, resume, amp,
+                                                          launcher)
+    return _run(cfg, resume, amp, launcher)
+
+
+def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, amp: bool,
+                       launcher: str) -> str:
+    cfg.merge_from_dict(options)
+    checkpoint = osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+    if osp.isfile(checkpoint):
+        print_log(f'Stage 1 is done: {checkpoint}', 'current')
+    else:
+        print_log(f'Stage 1: {cfg.filename} trains the feature networks in {work_dir}', 'current')
+        cfg.work_dir = work_dir
+        _run(cfg, resume, amp, launcher)
+        print_log(f'Stage 1 ends with {checkpoint}; stage 2 starts', 'current')
+    return checkpoint
+
+
+def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
+    cfg.launcher = launcher
+    cfg.resume = resume or cfg.get('resume', False)
+    if launcher != 'none' and not torch.cuda.is_available():
+        cfg.env_cfg.dist_cfg.backend = 'gloo'
+    if amp:
+        enable_amp(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def enable_amp(cfg: Config) -> None:
+    """Switches every side of the optimiser wrapper to mixed precision.
+
+    Args:
+        cfg (Config): Config whose sides have ``type='OptimWrapper'``; changed in place.
+
+    Raises:
+        ValueError: If a side has another type.
+    """
+    # MMEngine's AmpOptimWrapper asserts an accelerator and scales losses, which bfloat16 on a CPU
+    # does not need.
+    wrapper = dict(type='AutocastOptimWrapper') if get_device() == 'cpu' else dict(
+        type='AmpOptimWrapper', loss_scale='dynamic')
+    for side, side_cfg in cfg.optim_wrapper.items():
+        if not isinstance(side_cfg, dict):
+            continue
+        if side_cfg.get('type') != 'OptimWrapper':
+            raise ValueError(f"--amp needs optim_wrapper.{side}.type='OptimWrapper', got "
+                             f'{side_cfg.get("type")!r}')
+        side_cfg.update(wrapper)

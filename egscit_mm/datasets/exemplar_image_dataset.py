@@ -1,0 +1,178 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Unpaired images of several domains, and their test ground truths."""
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Callable, Optional, Union
+
+import mmcv
+import numpy as np
+from mmagic.datasets.unpaired_image_dataset import IMG_EXTENSIONS
+from mmagic.registry import DATASETS
+from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.utils import scandir
+
+
+@DATASETS.register_module()
+class ExemplarImageDataset(BaseDataset):
+    """Unpaired images of two or more domains in CycleGAN's folder layout.
+
+    ::
+
+        data_root
+        |-- trainA, trainB      images of each domain, searched recursively
+        |-- testA, testB
+        `-- testA2B, testB2A    optional: ground truths of the test translations
+
+    The file names of MMagic's image extensions count, in any case, and are taken in sorted
+    order.
+
+    In training the dataset has as many samples as its largest domain has images. Sample i holds
+    image i of that domain; the images of the other domains are drawn uniformly at random
+    each time (from NumPy's global generator, which MMEngine seeds in every worker), so each
+    epoch pairs differently.
+
+    In test mode the pairs are fixed: sample i holds image i of each domain, and a smaller
+    domain starts again after its last image. ``testA2B`` holds, in sorted order, the image i of
+    testA in the style of image i of testB.
+
+    A sample has the keys ``img_<domain>_path`` and, in test mode for every ground-truth folder
+    that exists, ``gt_<source>2<target>_path``.
+
+    Unlike MMagic's UnpairedImageDataset this one takes domains as data, keeps the paths in one
+    block of memory that workers share, finds ground truths and names the image that cannot be
+    read.
+
+    Args:
+        data_root (str | Path): Local folder that holds the domain folders.
+        pipeline (Sequence[dict | Callable]): Transforms, at least one LoadImageFromFile per key.
+        test_mode (bool): Whether to read the test folders instead of the training folders.
+        domains (Sequence[str]): Names of the domains, the endings of the folder names.
+        indices (int | Sequence[int], optional): Take only these samples, an int N for the
+            first N. Meant for a quick validation on part of the test set.
+
+    Raises:
+        ValueError: If there are fewer than two domains or one is named twice, or if the
+            ground truths do not match the test images in number.
+        FileNotFoundError: If a folder is missing or has no images.
+    """
+
+    def __init__(self,
+                 data_root: Union[str, Path],
+                 pipeline: Sequence[Union[dict, Callable]],
+                 test_mode: bool = False,
+                 domains: Sequence[str] = ('A', 'B'),
+                 indices: Optional[Union[int, Sequence[int]]] = None) -> None:
+        if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
+            raise ValueError('ExemplarImageDataset: domains must be two or more different names, '
+                             f"such as ('A', 'B'), got {domains!r}")
+        self.domains = tuple(domains)
+        super().__init__(
+            data_root=str(data_root),
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            indices=indices,
+            # A transform that returns None must not make MMEngine take another sample in silence.
+            max_refetch=0)
+
+    def load_data_list(self) -> list[dict]:
+        """Find the images.
+
+        Returns:
+            list[dict]: The paths of every sample, paired as in test mode.
+        """
+        phase = 'test' if self.test_mode else 'train'
+        images = {domain: self._find_images(phase + domain) for domain in self.domains}
+        self._num_images = {domain: len(paths) for domain, paths in images.items()}
+        self._largest_domain = max(self.domains, key=self._num_images.get)
+        length = self._num_images[self._largest_domain]
+
+        columns = {f'img_{domain}_path': paths for domain, paths in images.items()}
+        if self.test_mode:
+            for source, target in permutations(self.domains, 2):
+                folder = f'test{source}2{target}'
+                if Path(self.data_root, folder).is_dir():
+                    truths = self._find_images(folder)
+                    # A smaller source domain would be repeated with exemplars that its ground
+                    # truths do not show.
+                    if not len(truths) == len(images[source]) == length:
+                        raise ValueError(
+                            f'{Path(self.data_root, folder)} holds {len(truths)} ground truths, '
+                            f'but {Path(self.data_root, "test" + source)} holds '
+                            f'{len(images[source])} images and the test set has {length} pairs '
+                            f'({self._num_images}): file i of test{source}2{target} must be image '
+                            f'i of test{source} in the style of image i of test{target}. Complete '
+                            'the folders or remove the ground truths')
+                    columns[f'gt_{source}2{target}_path'] = truths
+        return [{key: paths[i % len(paths)] for key, paths in columns.items()}
+                for i in range(length)]
+
+    def _find_images(self, folder: str) -> list[str]:
+        path = Path(self.data_root, folder)
+        if not path.is_dir():
+            found = 'does not exist'
+        else:
+            names = sorted(scandir(path, IMG_EXTENSIONS, recursive=True, case_sensitive=False))
+            if names:
+                return [str(path / name) for name in names]
+            found = f"holds no images ({', '.join(sorted({e.lower() for e in IMG_EXTENSIONS}))})"
+        expected = ', '.join(phase + domain for phase in ('train', 'test')
+                             for domain in self.domains)
+        raise FileNotFoundError(
+            f'{path} {found}. ExemplarImageDataset expects data_root={self.data_root!r} to hold '
+            f'the folders {expected} with images in each. Set data_root, or make the folders with '
+            'the script for your data in tools/dataset_converters, for example '
+            f'python tools/dataset_converters/mnist.py --source digits --out {self.data_root}')
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """The paths of a sample; in training, drawn anew at each call (see the class).
+
+        Args:
+            idx (int): Number of the sample.
+
+        Returns:
+            dict: ``img_<domain>_path`` per domain, ``sample_idx``, and in test mode
+            ``gt_<source>2<target>_path`` where there are ground truths.
+        """
+        data_info = super().get_data_info(idx)
+        if not self.test_mode:
+            for domain, num_images in self._num_images.items():
+                if domain != self._largest_domain:
+                    # Each image of a domain stands in exactly one of the first num_images samples.
+                    drawn = np.random.randint(min(num_images, len(self)))
+                    key = f'img_{domain}_path'
+                    data_info[key] = super().get_data_info(drawn)[key]
+        return data_info
+
+    def prepare_data(self, idx: int) -> dict:
+        """Run the pipeline on a sample.
+
+        Args:
+            idx (int): Number of the sample.
+
+        Returns:
+            dict: What the pipeline makes of it.
+
+        Raises:
+            ValueError: If an image of the sample cannot be read. MMagic's LoadImageFromFile does
+                not check what OpenCV returns and fails with errors that name no file.
+        """
+        data_info = self.get_data_info(idx)
+        paths = [value for key, value in data_info.items() if key.endswith('_path')]
+        try:
+            return self.pipeline(data_info)
+        except Exception as error:
+            unreadable = [path for path in paths if not _is_readable(path)]
+            if not unreadable:
+                raise
+            raise ValueError(
+                f"cannot read {', '.join(unreadable)} as an image: the file is missing, empty, "
+                'truncated or of another format. Replace or delete it') from error
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        return mmcv.imread(path) is not None
+    except Exception:  # whatever the reader raises, the caller reports the first error with it
+        return False

@@ -1,0 +1,9 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Training machinery: optimiser wrappers, their constructor, learning-rate schedule, hooks."""
+from .autocast_optim_wrapper import AutocastOptimWrapper
+from .optim_wrapper_constructor import AlternatingOptimWrapperConstructor
+from .poly_lr import PolyDecayLR
+from .translation_grid_hook import TranslationGridHook
+
+__all__ = ['AlternatingOptimWrapperConstructor', 'AutocastOptimWrapper', 'PolyDecayLR',
+           'TranslationGridHook']

@@ -1,0 +1,68 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""The paper's learning-rate schedule (Sec. 4)."""
+from typing import List, Union
+
+from mmagic.registry import PARAM_SCHEDULERS
+from mmengine.optim import BaseOptimWrapper, PolyLR
+from torch.optim import Optimizer
+
+
+@PARAM_SCHEDULERS.register_module()
+class PolyDecayLR(PolyLR):
+    """Polynomial decay over T iterations: update t = 0 ... T - 1 runs at lr * (1 - t / T) ** power.
+
+    It differs from MMEngine's PolyLR, with which T updates and ``end=T`` give the last update the
+    rate 0, in three ways:
+
+    - The rate reaches 0 only after the last update, when iteration T would begin.
+    - T is the config's, also when a run is resumed: with another ``max_iters`` it goes on along the
+      curve of the new length (PolyLR takes the checkpoint's and leaves the rate at 0 after it).
+    - Leave `end` out of the config and MMEngine's Runner fills in ``max_iters``, so
+      ``--cfg-options train_cfg.max_iters=N`` is enough to change the length. For this the config
+      must say ``by_epoch=False``; without it the Runner would fill in the epochs, so it is refused.
+
+    Args:
+        optimizer (Optimizer or OptimWrapper): What to schedule.
+        end (int): T, the iteration at which the rate reaches its minimum.
+        by_epoch (bool): Must be False. Defaults to True, which is what MMEngine's Runner assumes
+            of every scheduler.
+        power (float): Exponent of the decay. Defaults to 0.9, as in the paper.
+        **kwargs: Other arguments of PolyLR, such as `begin` and `eta_min`.
+
+    Raises:
+        ValueError: If `by_epoch` is not False.
+
+    Examples:
+        >>> param_scheduler = dict(type='PolyDecayLR', by_epoch=False)
+    """
+
+    def __init__(self,
+                 optimizer: Union[Optimizer, BaseOptimWrapper],
+                 end: int,
+                 by_epoch: bool = True,
+                 power: float = 0.9,
+                 **kwargs) -> None:
+        if by_epoch:
+            raise ValueError(
+                'PolyDecayLR decays at every iteration: write by_epoch=False in its config. '
+                '(Without it MMEngine\'s Runner would take max_epochs for its length.)')
+        # PolyLR divides by end - begin - 1.
+        super().__init__(optimizer, end=end + 1, by_epoch=False, power=power, **kwargs)
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on at the checkpoint's iteration, on the curve of this run's length.
+
+        Args:
+            state_dict (dict): What ``state_dict()`` returned.
+        """
+        length = dict(end=self.end, total_iters=self.total_iters)
+        super().load_state_dict({**state_dict, **length})
+        if self.last_step >= 0:
+            # The optimiser has the rate of the checkpoint's length, which may be another.
+            for group, value in zip(self.optimizer.param_groups, self._get_value()):
+                group[self.param_name] = value
+
+    def _get_value(self) -> List[float]:
+        """The closed form. PolyLR's step-by-step form could not leave a rate of 0 again."""
+        decay = max(0., 1 - self.last_step / self.total_iters)**self.power
+        return [self.eta_min + (base - self.eta_min) * decay for base in self.base_values]

@@ -1,0 +1,73 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Pictures of what the model does, during training."""
+from typing import Optional
+
+import torch
+from mmagic.registry import HOOKS
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ..visualization import image_grid
+
+
+@HOOKS.register_module()
+class TranslationGridHook(Hook):
+    """Draws grids of the model's ``rows`` to the backends of the visualizer.
+
+    For EGSCIT one grid per direction (content, exemplar, mask, translation, reconstruction, cycle),
+    for VAEGAN one per domain (image, reconstruction). The images are the first of the validation
+    set, else of the first training batch, and stay the same.
+
+    Args:
+        interval (int): Iterations between two pictures. Defaults to 1000.
+        num_images (int): Images per row. Defaults to 8.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 1000, num_images: int = 8):
+        self.interval = interval
+        self.num_images = num_images
+        self.images = None
+
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: Optional[dict] = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Draws at the interval and after the last iteration."""
+        if self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner):
+            self.draw(runner, data_batch)
+
+    @master_only
+    def draw(self, runner: Runner, data_batch: dict) -> None:
+        """Draws one picture per grid, named ``translation_<grid>``."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if self.images is None:
+            inputs = model.data_preprocessor(self.first_batch(runner, data_batch))['inputs']
+            self.images = {
+                domain: images[:self.num_images].clone()
+                for domain, images in model.images_by_domain(inputs).items()
+            }
+        was_training = model.training
+        # The latent noise of a picture must not change the random numbers of the training: eval
+        # mode draws none.
+        model.eval()
+        with torch.no_grad():
+            for name, rows in model.rows(self.images).items():
+                runner.visualizer.add_image(f'translation_{name}', image_grid(rows, self.num_images),
+                                            step=runner.iter + 1)
+        model.train(was_training)
+
+    def first_batch(self, runner: Runner, data_batch: dict) -> dict:
+        """First images of the validation set; the training batch where there is none."""
+        loop = runner.val_loop
+        if loop is None:
+            return data_batch
+        # MMagic's MultiValLoop holds several dataloaders, MMEngine's ValLoop one.
+        loader = loop.dataloaders[0] if hasattr(loop, 'dataloaders') else loop.dataloader
+        count = min(self.num_images, len(loader.dataset))
+        return pseudo_collate([loader.dataset[index] for index in range(count)])

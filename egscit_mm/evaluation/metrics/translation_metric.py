@@ -1,0 +1,210 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What all metrics on translations share."""
+from abc import abstractmethod
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from mmagic.utils import tensor2img
+from mmengine.evaluator import BaseMetric
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+@dataclass(frozen=True)
+class TranslatedImage:
+    """One translation and what it can be compared to. All images are HxWx3, uint8, RGB.
+
+    Args:
+        direction (str): Source and target domain, such as 'A2B'.
+        name (str): Direction and, where the samples carry them, files; for error messages.
+        translation (np.ndarray): What the model made, rounded as in a saved PNG file.
+        exemplar (np.ndarray): The image of the target domain that gave the style.
+        ground_truth (np.ndarray, optional): The perfect translation, where the data set has one.
+        sample (dict): All that the sample carries: tensors, paths, labels.
+    """
+
+    direction: str
+    name: str
+    translation: np.ndarray
+    exemplar: np.ndarray
+    ground_truth: Optional[np.ndarray]
+    sample: dict
+
+
+class TranslationMetric(BaseMetric):
+    """Base of the metrics on translations: one number per image, then mean and spread over images.
+
+    Subclasses implement :meth:`measure`. Metrics of whole sets of images (such as FID) override
+    :meth:`compute_metrics` as well.
+
+    The batch is as MMagic's pipelines and CycleGAN make it: the exemplar of ``fake_B`` is
+    ``data_batch['inputs']['img_B']``, the translation ``fake_B`` and the ground truth ``gt_A2B``
+    are fields of the data sample; 3xHxW in 0..255. Inputs and ground truths are BGR unless the
+    sample's ``<key>_channel_order`` says 'rgb'; translations are always BGR.
+
+    It fits MMEngine's ``Evaluator`` (ValLoop, TestLoop) and MMagic's (MultiValLoop, MultiTestLoop).
+
+    Args:
+        domains (Sequence[str]): Names of the two domains. Defaults to ('A', 'B').
+        prefix (str, optional): Put, with a slash, in front of the names that a metric gives to its
+            results, to tell data sets apart: ``prefix='letters'`` makes
+            ``letters/ssim_exemplar/A2B_mean`` of ``ssim_exemplar/A2B_mean``. Defaults to None.
+        collect_device (str): 'cpu' or 'gpu': how processes gather results. Defaults to 'cpu'.
+        collect_dir (str, optional): Directory, shared by all processes, through which they gather
+            results on the CPU. Defaults to None (``.dist_test`` in the working directory).
+
+    Raises:
+        ValueError: If there are not exactly two different domains.
+    """
+
+    # What MMagic's Evaluator asks for: run once over the data loader, with the model as it is.
+    SAMPLER_MODE = 'normal'
+    sample_model = 'orig'
+    # The names are complete already. None would make BaseMetric warn.
+    default_prefix = ''
+
+    def __init__(self,
+                 domains: Sequence[str] = ('A', 'B'),
+                 prefix: Optional[str] = None,
+                 collect_device: str = 'cpu',
+                 collect_dir: Optional[str] = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        if isinstance(domains, str) or len(set(domains)) != 2 or len(domains) != 2:
+            raise ValueError(
+                f"`domains` must be two different names, such as ('A', 'B'), but got {domains!r}.")
+        self.directions = list(permutations(domains))
+        self.size: Optional[int] = None
+
+    @abstractmethod
+    def measure(self, image: TranslatedImage) -> Dict[str, Any]:
+        """Measure one translation.
+
+        Args:
+            image (TranslatedImage): The translation and what it is compared to.
+
+        Returns:
+            dict[str, Any]: Value by name, the same names for every image of a direction. With
+            :meth:`compute_metrics` of this class the values are floats.
+        """
+
+    def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
+        """Take the number of samples, as MMagic's Evaluator does not hand it to `evaluate`."""
+        self.size = len(dataloader.dataset)
+
+    def get_metric_sampler(self, model: nn.Module, dataloader: DataLoader,
+                           metrics: List[BaseMetric]) -> DataLoader:
+        """Hand MMagic's loops the data loader itself: every sample once, in order."""
+        return dataloader
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Measure the translations of one batch.
+
+        Args:
+            data_batch (dict): Batch of the data loader: ``inputs`` with ``img_<domain>``.
+            data_samples (Sequence[dict]): The model's outputs, with ``fake_<domain>``.
+
+        Raises:
+            ValueError: If an image is missing, is not 3xHxW, or holds NaN or infinite values.
+        """
+        for index, sample in enumerate(data_samples):
+            result = {}
+            for source, target in self.directions:
+                image = self._translated_image(data_batch, sample, index, source, target)
+                for name, value in self.measure(image).items():
+                    result[f'{name}/{image.direction}'] = value
+            # One entry per sample, so that gathering can drop the samples that pad a batch.
+            self.results.append(result)
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Mean and population standard deviation (``np.std``, divided by n) over the images.
+
+        Args:
+            results (list[dict]): Per sample, float by ``<name>/<direction>``.
+
+        Returns:
+            dict[str, float]: ``<name>/<direction>_mean`` and ``<name>/<direction>_std``.
+
+        Raises:
+            ValueError: If there are no results, or only some samples have a value.
+        """
+        if not results:
+            raise ValueError(
+                f'{type(self).__name__} has nothing to evaluate: the data loader gave no sample.')
+        metrics = {}
+        for name in sorted(set().union(*results)):
+            values = [result[name] for result in results if name in result]
+            if len(values) < len(results):
+                raise ValueError(
+                    f'{type(self).__name__}: only {len(values)} of {len(results)} samples have a '
+                    f'value of {name}, as only these carry a ground truth. Give every sample one, '
+                    'or none.')
+            metrics[f'{name}_mean'] = float(np.mean(values))
+            metrics[f'{name}_std'] = float(np.std(values))
+        return metrics
+
+    def evaluate(self, size: Optional[int] = None) -> Dict[str, float]:
+        """Gather the results of all processes, compute the metrics and forget the results.
+
+        Args:
+            size (int, optional): Number of samples of the data set; results beyond it come from
+                samples that pad the last batch of a process and are dropped. Defaults to None: the
+                number that :meth:`prepare` took.
+
+        Returns:
+            dict[str, float]: The metrics by name, the same in all processes.
+
+        Raises:
+            ValueError: If the size is neither given nor prepared.
+        """
+        if size is None:
+            size = self.size
+        if size is None:
+            raise ValueError(
+                f'{type(self).__name__}.evaluate needs the number of samples: pass `size`, or call '
+                '`prepare(model, dataloader)` first as MMagic\'s loops do.')
+        return super().evaluate(size)
+
+    def _translated_image(self, data_batch: dict, sample: dict, index: int, source: str,
+                          target: str) -> TranslatedImage:
+        """Collect the images of one direction of one sample."""
+        direction, fake, exemplar = f'{source}2{target}', f'fake_{target}', f'img_{target}'
+        if fake not in sample:
+            raise ValueError(
+                f'{type(self).__name__}: the sample has no translation `{fake}`, only '
+                f'{sorted(sample)}. The model\'s val_step and test_step must add it; `domains` of '
+                'the metric must be those of the model.')
+        if data_batch is None or exemplar not in data_batch['inputs']:
+            raise ValueError(
+                f'{type(self).__name__}: the batch has no exemplar `inputs/{exemplar}`. List it in '
+                "`keys` of the test pipeline's PackInputs.")
+
+        name = f'translation {direction}'
+        paths = [sample.get(f'img_{domain}_path') for domain in (source, target)]
+        if None not in paths:
+            name += f' of {paths[0]} with exemplar {paths[1]}'
+
+        def to_rgb(key: str, tensor: torch.Tensor) -> np.ndarray:
+            if tensor.ndim != 3 or tensor.shape[0] != 3:
+                raise ValueError(
+                    f'{name}: `{key}` must have the shape (3, H, W), but '
+                    f'has {tuple(tensor.shape)}.')
+            if not torch.isfinite(tensor).all():
+                raise ValueError(
+                    f'{name}: `{key}` holds NaN or infinite values; has '
+                    'the training diverged?')
+            if sample.get(f'{key}_channel_order', 'bgr').lower() == 'rgb':
+                tensor = tensor.flip(0)
+            # tensor2img turns BGR into RGB. It clamps in place; clamp() here makes it a copy.
+            return tensor2img(tensor.clamp(0, 255), min_max=(0, 255))
+
+        truth = f'gt_{direction}'
+        return TranslatedImage(
+            direction=direction,
+            name=name,
+            translation=to_rgb(fake, sample[fake]),
+            exemplar=to_rgb(exemplar, data_batch['inputs'][exemplar][index]),
+            ground_truth=to_rgb(truth, sample[truth]) if truth in sample else None,
+            sample=sample)

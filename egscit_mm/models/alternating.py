@@ -1,0 +1,189 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Alternating discriminator and generator updates, shared by both stages."""
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List
+
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from ..engine.wrappers import unwrapped
+
+Images = Dict[str, Tensor]
+Losses = Dict[str, Tensor]
+
+
+class AlternatingUpdates:
+    """Mixin of a BaseModel that owns ``generators`` and ``discriminators``.
+
+    One iteration is ``discriminator_steps`` updates of the discriminators, then
+    ``generator_steps`` updates of the generators, each on its own minibatch: the dataloader
+    delivers them as one batch, which :meth:`train_step` cuts in order. With ``split_batch=False``
+    every update uses the whole batch.
+
+    The model implements :meth:`discriminator_losses` and :meth:`generator_losses`.
+    """
+
+    domains: tuple
+    discriminator_steps: int
+    generator_steps: int
+    split_batch: bool
+    loss_weights: Dict[str, float]
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
+        """One iteration of alternating updates.
+
+        Args:
+            data (dict): Batch of the dataloader: ``inputs`` with ``img_<domain>``, and
+                ``data_samples``.
+            optim_wrapper (OptimWrapperDict): With the keys ``generators`` and
+                ``discriminators``.
+
+        Returns:
+            dict[str, float]: Every weighted loss term under its name, the mean over the updates of
+            its side, and the sums ``loss_d`` and ``loss_g``.
+
+        Raises:
+            ValueError: If the batch cannot be cut into as many minibatches as there are updates.
+        """
+        inputs = self.data_preprocessor(data, True)['inputs']
+        minibatches = self.minibatches(self.images_by_domain(inputs))
+        logs = defaultdict(list)
+        for _ in range(self.discriminator_steps):
+            self._update('discriminators', next(minibatches), optim_wrapper['discriminators'],
+                         self.discriminator_losses, 'loss_d', logs)
+        with _frozen(self.discriminators):
+            for _ in range(self.generator_steps):
+                self._update('generators', next(minibatches), optim_wrapper['generators'],
+                             self.generator_losses, 'loss_g', logs)
+        self.after_updates()
+        return _to_floats(logs)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        """Refuses a checkpoint of another model.
+
+        MMEngine loads with strict=False: a checkpoint of the other stage or of another width
+        would leave random weights behind a warning.
+        """
+        own = unwrapped(self.generators).state_dict(prefix=f'{prefix}generators.')
+        for key, value in own.items():
+            if key not in state_dict or state_dict[key].shape != value.shape:
+                found = tuple(state_dict[key].shape) if key in state_dict else 'nothing'
+                raise ValueError(
+                    f'The checkpoint is not one of this {type(self).__name__}: {key!r} should have '
+                    f'the shape {tuple(value.shape)}, found {found}. Give a checkpoint of the same '
+                    'stage, architecture and domains as the config.')
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def after_updates(self) -> None:
+        """Called at the end of every iteration."""
+
+    def discriminator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one discriminator update."""
+        raise NotImplementedError
+
+    def generator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one generator update."""
+        raise NotImplementedError
+
+    def images_by_domain(self, inputs: Dict[str, Tensor]) -> Images:
+        """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
+        missing = [f'img_{d}' for d in self.domains if f'img_{d}' not in inputs]
+        if missing:
+            raise KeyError(
+                f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
+                f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
+        return {domain: inputs[f'img_{domain}'] for domain in self.domains}
+
+    def minibatches(self, images: Images) -> Iterator[Images]:
+        """Cuts the batch into one minibatch per update, in order."""
+        updates = self.discriminator_steps + self.generator_steps
+        if not self.split_batch:
+            return iter([images] * updates)
+        size = len(images[self.domains[0]])
+        if size % updates:
+            raise ValueError(
+                f'A batch of {size} cannot be split into {updates} minibatches (one per update: '
+                f'discriminator_steps={self.discriminator_steps} + generator_steps='
+                f'{self.generator_steps}); set train_dataloader.batch_size to a multiple of '
+                f'{updates}, or split_batch=False to use the whole batch in every update.')
+        return _chunks(images, updates)
+
+    def _update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
+                losses_of: Callable[[Images], Losses], total: str,
+                logs: Dict[str, List[Tensor]]) -> None:
+        """One update of one side; gradient accumulation cuts its minibatch further."""
+        parts = optim_wrapper._accumulative_counts
+        size = len(images[self.domains[0]])
+        if size % parts:
+            raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
+                             f'(optim_wrapper.{side}.accumulative_counts)')
+        for part in _chunks(images, parts):
+            with optim_wrapper.optim_context(getattr(self, side)):
+                losses = losses_of(part)
+                losses[total] = sum(losses.values())
+            optim_wrapper.update_params(losses[total])
+            for name, value in losses.items():
+                logs[name].append(value.detach())
+
+    def lsgan_discriminator_losses(self, real: Images, fake: Images) -> Losses:
+        """LSGAN: ``w * 0.5 * [(D(real) - 1)^2 + D(fake)^2]`` per domain.
+
+        Real and generated images pass each discriminator in one call.
+        """
+        logits = self.discriminators(
+            {domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
+        losses = {}
+        for domain, scores in logits.items():
+            on_real, on_fake = scores.float().split([len(real[domain]), len(fake[domain])])
+            losses[f'loss_gan_d_{domain}'] = self.loss_weights['gan'] * 0.5 * (
+                (on_real - 1).square().mean() + on_fake.square().mean())
+        return losses
+
+    def lsgan_generator_losses(self, fake: Images) -> Losses:
+        """LSGAN: ``w * (D(fake) - 1)^2`` per domain."""
+        # Frozen during the generator update, so past the wrapper: it has no gradients to reduce.
+        logits = unwrapped(self.discriminators)(fake)
+        return {
+            f'loss_gan_g_{domain}': self.loss_weights['gan'] * (scores.float() - 1).square().mean()
+            for domain, scores in logits.items()
+        }
+
+    def reconstruction_loss(self, weight: str, image: Tensor, real: Tensor) -> Tensor:
+        """Weighted mean absolute difference; ``weight`` is a key of ``loss_weights``."""
+        return self.loss_weights[weight] * F.l1_loss(image.float(), real.float())
+
+
+def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) -> Dict[str, float]:
+    """Fills in the paper's weights and refuses unknown names."""
+    unknown = set(weights) - set(defaults)
+    if unknown:
+        raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
+                         f'{sorted(defaults)}')
+    return {**defaults, **weights}
+
+
+def _chunks(images: Images, number: int) -> Iterator[Images]:
+    for parts in zip(*(batch.chunk(number) for batch in images.values())):
+        yield dict(zip(images, parts))
+
+
+@contextmanager
+def _frozen(module: nn.Module):
+    """No gradients for the parameters of the module: the other side is being updated."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _to_floats(logs: Dict[str, List[Tensor]]) -> Dict[str, float]:
+    """Means of all terms in one transfer: one .item() per term would wait for the device each."""
+    means = torch.stack([torch.stack(values).float().mean() for values in logs.values()])
+    return dict(zip(logs, means.tolist()))

@@ -1,0 +1,20 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Kullback-Leibler term of the variational autoencoder."""
+from torch import Tensor
+
+
+def kl_loss(latent_mean: Tensor) -> Tensor:
+    """KL divergence between N(mu, 1) and N(0, 1), up to the factor 1/2: ``mean(mu^2)``.
+
+    The posterior has unit variance (paper Sec. 3.3, after UNIT), so only the mean remains. The
+    release takes mu with the noise added, which shifts the value by 1.
+
+    Args:
+        latent_mean (Tensor): mu, of any shape.
+
+    Returns:
+        Tensor: Scalar >= 0, in float32.
+    """
+    if latent_mean.dtype.itemsize < 4:
+        latent_mean = latent_mean.float()  # bfloat16 sums lose too much
+    return latent_mean.square().mean()

@@ -1,0 +1,128 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Content and style losses on VGG-19 features (paper Sec. 3.3, L_c and L_s)."""
+from typing import Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..networks.vgg import VGG19Features
+
+PAPER_LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1')
+
+
+def normalize_channels(features: Tensor) -> Tensor:
+    """Scales every channel to unit L2 norm over its positions.
+
+    Not in the paper, but in the release, and the weights lambda_c and lambda_s suppose it.
+
+    Args:
+        features (Tensor): Feature maps, (N, C, H, W).
+
+    Returns:
+        Tensor: (N, C, H * W) in float32 or wider; a channel that is zero everywhere stays zero.
+    """
+    flat = features.flatten(2)
+    if flat.dtype.itemsize < 4:
+        flat = flat.float()
+    return F.normalize(flat, dim=2, eps=1e-6)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Correlations between channels, ``F F^T / (H * W)``: what is where does not matter.
+
+    Args:
+        features (Tensor): Flattened feature maps, (N, C, H * W).
+
+    Returns:
+        Tensor: (N, C, C).
+    """
+    return features @ features.mT / features.shape[2]
+
+
+@MODELS.register_module()
+class VGGPerceptualLoss(BaseModule):
+    """Keeps the content image's semantics and takes the exemplar's style.
+
+    ``L_c = sum_i w_i * mean |phi_i(x_st) - phi_i(x_s)|`` and
+    ``L_s = sum_i w_i * mean |Gram_i(x_st) - Gram_i(x_t)|`` with phi the channel-normalised VGG
+    activations at relu1_1 ... relu5_1.
+
+    Args:
+        content_weight (float): lambda_c.
+        style_weight (float): lambda_s.
+        pretrained (str | None): Weights, see :class:`VGG19Features`. Defaults to
+            ``'torchvision'``.
+        base_channels (int): Width of the VGG, see :class:`VGG19Features`. Defaults to 64.
+        content_layers (dict[str, float] | None): Weight per layer; None means the paper's
+            i / 5 for i = 1..5.
+        style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
+    """
+
+    def __init__(self,
+                 content_weight: float,
+                 style_weight: float,
+                 pretrained: Optional[str] = 'torchvision',
+                 base_channels: int = 64,
+                 content_layers: Optional[Dict[str, float]] = None,
+                 style_layers: Optional[Dict[str, float]] = None):
+        super().__init__()
+        if content_layers is None:
+            content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
+        self.content_layers = content_layers
+        self.style_layers = style_layers or dict.fromkeys(PAPER_LAYERS, 1.)
+        self.content_weight = content_weight
+        self.style_weight = style_weight
+        self.vgg = VGG19Features({*self.content_layers, *self.style_layers}, pretrained,
+                                 base_channels)
+
+    def init_weights(self) -> None:
+        """Loads the VGG weights (see :meth:`VGG19Features.load_weights` for the errors)."""
+        self.vgg.load_weights()
+
+    def describe(self, images: Tensor) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:
+        """Content and style of images.
+
+        Args:
+            images (Tensor): RGB in [-1, 1], (N, 3, H, W).
+
+        Returns:
+            tuple[dict, dict]: By layer the normalised features, (N, C, H * W), and the Gram
+            matrices, (N, C, C).
+        """
+        maps = {layer: normalize_channels(x) for layer, x in self.vgg(images).items()}
+        return ({layer: maps[layer] for layer in self.content_layers},
+                {layer: gram_matrix(maps[layer]) for layer in self.style_layers})
+
+    def forward(self, images: Dict[str, Tensor],
+                translations: Dict[Tuple[str, str], Tensor]) -> Tuple[dict, dict]:
+        """Weighted content and style losses of every translation.
+
+        Args:
+            images (dict[str, Tensor]): Real images by domain, RGB in [-1, 1], (N, 3, H, W): each
+                is the content of the translations from its domain and the exemplar of those to it.
+            translations (dict[tuple[str, str], Tensor]): x_st by (source, target), (N, 3, H, W).
+
+        Returns:
+            tuple[dict, dict]: Content and style loss by (source, target), scalars.
+        """
+        # Every real image passes the VGG once, without graph, for all translations that need it.
+        with torch.no_grad():
+            content, style = self.describe(torch.cat(list(images.values())))
+        content = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in content.items()}
+        style = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in style.items()}
+        maps, grams = self.describe(torch.cat(list(translations.values())))
+
+        content_losses = dict.fromkeys(translations, 0.)
+        style_losses = dict.fromkeys(translations, 0.)
+        for layer, weight in self.content_layers.items():
+            for (source, target), x in zip(translations, maps[layer].chunk(len(translations))):
+                content_losses[source, target] += self.content_weight * weight * F.l1_loss(
+                    x, content[layer][source])
+        for layer, weight in self.style_layers.items():
+            for (source, target), x in zip(translations, grams[layer].chunk(len(translations))):
+                style_losses[source, target] += self.style_weight * weight * F.l1_loss(
+                    x, style[layer][target])
+        return content_losses, style_losses

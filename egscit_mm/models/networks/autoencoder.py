@@ -1,0 +1,58 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Generator side of stage 1: one variational autoencoder per domain."""
+from typing import Dict, Sequence
+
+import torch
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor
+
+from ..layers import ResidualBlock
+
+
+@MODELS.register_module()
+class DomainAutoencoders(BaseModule):
+    """Encoder, latent and decoder of every domain, nothing shared (stage 1 of the paper).
+
+    Only ``encoders`` is kept after training: it becomes the frozen feature network F.
+
+    Args:
+        encoder (dict): Config of the :class:`ContentEncoder`.
+        decoder (dict): Config of the :class:`ImageDecoder`.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        latent_noise (float): Standard deviation of the noise added to the latent in training.
+            Defaults to 1.
+    """
+
+    def __init__(self,
+                 encoder: dict,
+                 decoder: dict,
+                 domains: Sequence[str] = ('A', 'B'),
+                 latent_noise: float = 1.):
+        super().__init__()
+        self.latent_noise = latent_noise
+        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
+        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
+        channels = self.encoders[domains[0]].out_channels
+        self.encoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
+        self.decoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
+
+    def forward(self, images: Dict[str, Tensor]) -> Dict[str, Dict[str, Tensor]]:
+        """Encodes and reconstructs the images of each domain.
+
+        Args:
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W).
+
+        Returns:
+            dict: ``latent_mean``, by domain (N, C, h, w), and ``reconstruction``, by domain
+            (N, 3, H, W) in [-1, 1].
+        """
+        latent_means, reconstructions = {}, {}
+        for domain, batch in images.items():
+            mean = self.encoder_blocks[domain](self.encoders[domain](batch))
+            latent = mean
+            if self.training:
+                latent = mean + self.latent_noise * torch.randn_like(mean)
+            latent_means[domain] = mean
+            reconstructions[domain] = self.decoders[domain](self.decoder_blocks[domain](latent))
+        return dict(latent_mean=latent_means, reconstruction=reconstructions)

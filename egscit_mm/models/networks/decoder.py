@@ -1,0 +1,47 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Decoder: styled content to image."""
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..layers import ResidualBlock
+from ..layers.init import TRUNC_NORMAL
+
+
+@MODELS.register_module()
+class ImageDecoder(BaseModule):
+    """Residual blocks and transposed convolutions (the generator after its shared block).
+
+    ``num_blocks`` residual blocks, ``num_downsamples`` times transposed conv 3x3 with stride 2 that
+    halves the width and LeakyReLU(0.2), then a 1x1 convolution to the image and tanh.
+
+    Args:
+        out_channels (int): Channels of the image. Defaults to 3.
+        base_channels (int): Width of the last hidden layer. Defaults to 64.
+        num_downsamples (int): As in the encoder, the paper's n1 - 1. Defaults to 2.
+        num_blocks (int): Residual blocks of its own. Defaults to 3.
+        init_cfg (dict): Initialisation; truncated normal by default.
+    """
+
+    def __init__(self,
+                 out_channels: int = 3,
+                 base_channels: int = 64,
+                 num_downsamples: int = 2,
+                 num_blocks: int = 3,
+                 init_cfg: dict = TRUNC_NORMAL):
+        super().__init__(init_cfg)
+        self.in_channels = base_channels * 2**num_downsamples
+        layers = [ResidualBlock(self.in_channels, init_cfg) for _ in range(num_blocks)]
+        for level in reversed(range(num_downsamples)):
+            width = base_channels * 2**level
+            layers += [
+                nn.ConvTranspose2d(width * 2, width, 3, stride=2, padding=1, output_padding=1),
+                nn.LeakyReLU(0.2, inplace=True)
+            ]
+        # The paper's "transposed convolution 1x1, stride 1" is a 1x1 convolution.
+        layers += [nn.Conv2d(base_channels, out_channels, 1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, styled: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> RGB in [-1, 1], (N, 3, h * stride, w * stride)."""
+        return self.layers(styled)

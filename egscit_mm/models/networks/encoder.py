@@ -1,0 +1,68 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Encoder without its weight-sharing block; also the architecture of the feature network."""
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..layers import ResidualBlock
+from ..layers.init import TRUNC_NORMAL
+
+
+@MODELS.register_module()
+class ContentEncoder(BaseModule):
+    """Strided convolutions and residual blocks (the encoder before its shared block).
+
+    conv 7x7 to ``base_channels``, then ``num_downsamples`` times conv 3x3 with stride 2 that
+    doubles the width, each with LeakyReLU(0.2), then the residual blocks. Reflection padding
+    everywhere.
+
+    Args:
+        in_channels (int): Channels of the image. Defaults to 3.
+        base_channels (int): Width of the first layer. Defaults to 64.
+        num_downsamples (int): The paper's n1 - 1: 0 for 28x28 digits, 2 otherwise. Defaults to 2.
+        num_blocks (int): The paper's n2 - 1 residual blocks of its own. Defaults to 3.
+        init_cfg (dict): Initialisation; truncated normal by default.
+    """
+
+    def __init__(self,
+                 in_channels: int = 3,
+                 base_channels: int = 64,
+                 num_downsamples: int = 2,
+                 num_blocks: int = 3,
+                 init_cfg: dict = TRUNC_NORMAL):
+        super().__init__(init_cfg)
+        self.stride = 2**num_downsamples
+        self.out_channels = base_channels * 2**num_downsamples
+        layers = [
+            nn.Conv2d(in_channels, base_channels, 7, padding=3, padding_mode='reflect'),
+            nn.LeakyReLU(0.2, inplace=True)
+        ]
+        for level in range(num_downsamples):
+            width = base_channels * 2**level
+            layers += [
+                nn.Conv2d(width, width * 2, 3, stride=2, padding=1, padding_mode='reflect'),
+                nn.LeakyReLU(0.2, inplace=True)
+            ]
+        self.convs = nn.Sequential(*layers)
+        self.blocks = nn.Sequential(
+            *[ResidualBlock(self.out_channels, init_cfg) for _ in range(num_blocks)])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encodes images.
+
+        Args:
+            images (Tensor): RGB in [-1, 1], (N, 3, H, W); H and W divisible by ``stride``.
+
+        Returns:
+            Tensor: Features, (N, out_channels, H / stride, W / stride).
+
+        Raises:
+            ValueError: If H or W is not divisible by ``stride``.
+        """
+        height, width = images.shape[-2:]
+        if height % self.stride or width % self.stride:
+            raise ValueError(
+                f'The encoder halves its input {self.stride.bit_length() - 1} times, so height and '
+                f'width must be divisible by {self.stride}, got {height}x{width}; resize or pad '
+                'the images in the pipeline.')
+        return self.blocks(self.convs(images))

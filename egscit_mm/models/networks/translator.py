@@ -1,0 +1,227 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Generator side of stage 2: everything that turns content and exemplar into an image."""
+from itertools import permutations
+from typing import Dict, Iterable, Optional, Sequence, Tuple
+
+import torch
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor
+
+from ..layers import AdaIN, ResidualBlock, feature_mask
+
+FLOWS = ('reconstruction', 'translation', 'cycle')
+Direction = Tuple[str, str]
+Style = Optional[Tuple[Tensor, Tensor]]
+
+
+@MODELS.register_module()
+class ExemplarTranslator(BaseModule):
+    """Encoders, shared blocks, decoders and frozen feature networks (paper Fig. 2-3).
+
+    The content image is encoded to a latent, the mask made from *its* features is multiplied
+    with the content, and AdaIN gives it the statistics of the *exemplar's* features before it is
+    decoded::
+
+        z = E_s(x_s) + noise                  shared block last
+        c = shared decoder block (z)
+        m = (1 - eta) * sigmoid(F_s(x_s)) + eta
+        x_st = G_t(AdaIN(m * c, F_t(x_t)))
+
+    All flows of an update come from one forward, so that a distributed wrapper sees one forward
+    per backward, every network sees each image once, and the flows of a domain share one pass of
+    its decoder.
+
+    Args:
+        encoder (dict): Config of the :class:`ContentEncoder`; the feature networks use it, too.
+        decoder (dict): Config of the :class:`ImageDecoder`.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        eta (float): Lower bound of the feature mask, in [0, 1]; 1 means no mask (ablation).
+            Defaults to 0.5.
+        adain (str | None): Form of :class:`AdaIN`; None means no AdaIN (ablation). With no mask
+            either, there are no feature networks: that is UNIT. Defaults to ``'std'``.
+        latent_noise (float): Standard deviation of the noise added to the latent in training;
+            translation in eval mode is deterministic. Defaults to 1.
+    """
+
+    def __init__(self,
+                 encoder: dict,
+                 decoder: dict,
+                 domains: Sequence[str] = ('A', 'B'),
+                 eta: float = 0.5,
+                 adain: Optional[str] = 'std',
+                 latent_noise: float = 1.):
+        super().__init__()
+        if len(set(domains)) < 2:
+            raise ValueError(f'domains must name at least two different domains, got {domains}')
+        if not 0 <= eta <= 1:
+            raise ValueError(f'eta must lie in [0, 1], got {eta}')
+        self.domains = tuple(domains)
+        self.directions = tuple(permutations(self.domains, 2))
+        self.eta = eta
+        self.latent_noise = latent_noise
+        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
+        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
+        channels = self.encoders[self.domains[0]].out_channels
+        if channels != self.decoders[self.domains[0]].in_channels:
+            raise ValueError(
+                f'The encoder ends with {channels} channels, the decoder starts with '
+                f'{self.decoders[self.domains[0]].in_channels}; give both the same base_channels '
+                'and num_downsamples.')
+        self.shared_encoder_block = ResidualBlock(channels)
+        self.shared_decoder_block = ResidualBlock(channels)
+        self.adain = None if adain is None else AdaIN(adain)
+        self.feature_networks = None
+        if adain is not None or eta < 1:
+            self.feature_networks = ModuleDict(
+                {domain: MODELS.build(encoder) for domain in domains}).requires_grad_(False)
+            # Saved with the weights, so that a resumed or downloaded model knows that its feature
+            # networks are trained ones without the stage-1 file.
+            self.register_buffer('features_loaded', torch.tensor(False))
+
+    @property
+    def features_missing(self) -> bool:
+        """Whether feature networks are needed, but not yet those of a trained stage 1."""
+        return self.feature_networks is not None and not bool(self.features_loaded)
+
+    def train(self, mode: bool = True):
+        """Sets the mode; the frozen feature networks always stay in eval mode."""
+        super().train(mode)
+        if self.feature_networks is not None:
+            self.feature_networks.eval()
+        return self
+
+    def encode(self, images: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Mean of the latent, by domain: private encoders, then the shared block in one pass."""
+        hidden = {domain: self.encoders[domain](batch) for domain, batch in images.items()}
+        return _in_one_pass(self.shared_encoder_block, hidden)
+
+    def content(self, latent_means: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Content by domain: latent noise (in training only), then the shared decoder block."""
+        latents = latent_means
+        if self.training and self.latent_noise:
+            latents = {
+                domain: mean + self.latent_noise * torch.randn_like(mean)
+                for domain, mean in latent_means.items()
+            }
+        return _in_one_pass(self.shared_decoder_block, latents)
+
+    @torch.no_grad()
+    def features(self, images: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Features F_d(x_d) by domain, without graph."""
+        return {domain: self.feature_networks[domain](batch) for domain, batch in images.items()}
+
+    def mask(self, features: Tensor) -> Optional[Tensor]:
+        """Feature mask of a content image, None where there is no mask."""
+        return feature_mask(features, self.eta) if self.eta < 1 else None
+
+    def style(self, features: Tensor) -> Style:
+        """AdaIN statistics of an exemplar, None where there is no AdaIN."""
+        return None if self.adain is None else self.adain.style(features)
+
+    def styled(self, content: Tensor, mask: Optional[Tensor], style: Style) -> Tensor:
+        """AdaIN(m * c): what the decoder of the target domain gets."""
+        if mask is not None:
+            content = content * mask
+        return content if style is None else self.adain(content, style)
+
+    def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
+        """Computes the flows of one minibatch (paper Fig. 3).
+
+        Args:
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W), all of one
+                size. Image i of a domain is the exemplar of image i of the others.
+            flows (Iterable[str]): Which of ``reconstruction``, ``translation`` and ``cycle``
+                (which needs the translation) to compute. Defaults to all.
+
+        Returns:
+            dict: ``latent_mean`` {d: (N, C, h, w)}, and of the flows asked for:
+            ``reconstruction`` {d: x_dd}, ``translation`` {(s, t): x_st}, ``cycle``
+            {(s, t): x_sts} and ``cycle_latent_mean`` {(s, t): (N, C, h, w)}; images in [-1, 1].
+        """
+        flows = set(flows)
+        masks = styles = dict.fromkeys(self.domains)
+        if self.feature_networks is not None:
+            features = self.features(images)
+            masks = {domain: self.mask(maps) for domain, maps in features.items()}
+            styles = {domain: self.style(maps) for domain, maps in features.items()}
+        latent_means = self.encode(images)
+        contents = self.content(latent_means)
+        outputs = dict(latent_mean=latent_means, reconstruction={}, translation={})
+
+        for target in self.domains:
+            sources = [
+                source for source in self.domains
+                if ('translation' if source != target else 'reconstruction') in flows
+            ]
+            if not sources:
+                continue
+            styled = [
+                self.styled(contents[source], masks[source], styles[target]) for source in sources
+            ]
+            decoded = self.decoders[target](torch.cat(styled)).chunk(len(styled))
+            for source, image in zip(sources, decoded):
+                if source == target:
+                    outputs['reconstruction'][target] = image
+                else:
+                    outputs['translation'][source, target] = image
+        if 'cycle' in flows:
+            outputs.update(self.cycle(outputs['translation'], masks, styles))
+        return outputs
+
+    def cycle(self, translations: Dict[Direction, Tensor], masks: Dict[str, Optional[Tensor]],
+              styles: Dict[str, Style]) -> dict:
+        """Translates back: x_st is encoded by E_t, masked and styled as x_s, decoded by G_s."""
+        arriving = {
+            target: [direction for direction in translations if direction[1] == target]
+            for target in self.domains
+        }
+        latent_means = self.encode({
+            target: torch.cat([translations[direction] for direction in directions])
+            for target, directions in arriving.items()
+        })
+        contents = self.content(latent_means)
+        per_direction = {}
+        for target, directions in arriving.items():
+            parts = zip(latent_means[target].chunk(len(directions)),
+                        contents[target].chunk(len(directions)))
+            per_direction.update(zip(directions, parts))
+        cycles = {}
+        for source in self.domains:
+            directions = [direction for direction in per_direction if direction[0] == source]
+            styled = [
+                self.styled(per_direction[direction][1], masks[source], styles[source])
+                for direction in directions
+            ]
+            decoded = self.decoders[source](torch.cat(styled)).chunk(len(styled))
+            cycles.update(zip(directions, decoded))
+        return dict(
+            cycle=cycles,
+            cycle_latent_mean={direction: part[0] for direction, part in per_direction.items()})
+
+    def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
+        """Translates content images to the exemplars' domain and style.
+
+        Args:
+            content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
+            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N or 1, 3, H', W'); its size
+                may differ, for only channel statistics are taken from it.
+            source (str): Domain of the content.
+            target (str): Domain of the exemplar and the result.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        mask = style = None
+        if self.eta < 1:
+            mask = self.mask(self.features({source: content})[source])
+        if self.adain is not None:
+            style = self.style(self.features({target: exemplar})[target])
+        contents = self.content(self.encode({source: content}))
+        return self.decoders[target](self.styled(contents[source], mask, style))
+
+
+def _in_one_pass(block: BaseModule, batches: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Runs a block that all domains share once over all of them."""
+    sizes = [len(batch) for batch in batches.values()]
+    return dict(zip(batches, block(torch.cat(list(batches.values()))).split(sizes)))

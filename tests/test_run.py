@@ -1,0 +1,115 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""``python -m egscit_mm.run``, alone and around MMagic's own tools/train.py."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mmagic
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from egscit_mm import compat, run
+
+SCRIPT = '''
+import sys
+import beside
+print(__name__, __file__, sys.argv, beside.value)
+sys.exit(7)
+'''
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    (tmp_path / 'script.py').write_text(SCRIPT)
+    (tmp_path / 'beside.py').write_text('value = "found"')
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    yield str(tmp_path / 'script.py')
+    sys.modules.pop('beside', None)
+
+
+@pytest.fixture
+def launchers(monkeypatch):
+    """The launchers that init_cpu_distributed was called with, which does nothing here."""
+    calls = []
+    monkeypatch.setattr(compat, 'init_cpu_distributed', calls.append)
+    return calls
+
+
+@pytest.mark.parametrize('args, launcher', [
+    (['cfg.py', '--resume', '--help'], 'none'),
+    (['--launcher', 'pytorch', 'cfg.py'], 'pytorch'),
+    (['cfg.py', '--launcher=slurm', '-x'], 'slurm'),
+])
+def test_script_runs_as_main_with_its_arguments(script, launchers, capsys, args, launcher):
+    with pytest.raises(SystemExit) as status:
+        run.main([script, *args])
+    assert status.value.code == 7
+    assert capsys.readouterr().out.strip() == f'__main__ {script} {[script, *args]} found'
+    assert launchers == [launcher]
+
+
+def test_missing_script_is_named(tmp_path, launchers, capsys):
+    with pytest.raises(SystemExit) as status:
+        run.main([str(tmp_path / 'missing.py'), '--launcher', 'pytorch'])
+    assert status.value.code == 2 and not launchers
+    assert f'there is no script {tmp_path / "missing.py"}' in capsys.readouterr().err
+
+
+CONFIG = '''
+default_scope = 'mmagic'
+generator = dict(type='ResnetGenerator', in_channels=3, out_channels=3, base_channels=2,
+                 norm_cfg=dict(type='IN'), num_blocks=1, init_cfg=dict(type='normal', gain=0.02))
+discriminator = dict(type='PatchDiscriminator', in_channels=3, base_channels=2, num_conv=1,
+                     norm_cfg=dict(type='BN'), init_cfg=dict(type='normal', gain=0.02))
+model = dict(type='CycleGAN', generator=generator, discriminator=discriminator,
+             default_domain='A', reachable_domains=['A', 'B'], related_domains=['A', 'B'],
+             data_preprocessor=dict(type='DataPreprocessor', data_keys=['img_A', 'img_B']),
+             loss_config=dict(cycle_loss_weight=10., id_loss_weight=0.))
+pipeline = [dict(type='LoadImageFromFile', key=key) for key in ('img_A', 'img_B')]
+pipeline += [dict(type='PackInputs', keys=['img_A', 'img_B'], data_keys=[])]
+train_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='UnpairedImageDataset', data_root=DATA, pipeline=pipeline,
+                 domain_a='A', domain_b='B'))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+optimizer = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4))
+optim_wrapper = dict(constructor='MultiOptimWrapperConstructor', generators=optimizer,
+                     discriminators=optimizer)
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False))
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel', find_unused_parameters=True)
+'''
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='trains on the CPU')
+def test_mmagic_trains_cyclegan_in_two_processes_and_resumes_in_one(tmp_path, monkeypatch):
+    for folder in ('trainA', 'trainB'):
+        (tmp_path / folder).mkdir()
+        image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / folder / '0.png')
+    config = tmp_path / 'cyclegan.py'
+    config.write_text(CONFIG.replace('DATA', repr(str(tmp_path))))
+    train = [str(Path(mmagic.__file__).parent / '.mim' / 'tools' / 'train.py'), str(config),
+             '--work-dir', str(tmp_path / 'work')]
+    if not Path(train[0]).is_file():
+        pytest.skip('MMagic was installed without its tools')
+
+    result = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2',
+         '-m', 'egscit_mm.run', *train, '--launcher', 'pytorch'],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+        capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr[-3000:]
+    checkpoint = torch.load(tmp_path / 'work' / 'iter_1.pth', weights_only=True)
+    assert checkpoint['meta']['iter'] == 1
+    weights = checkpoint['state_dict']
+    assert weights['generators.A.model.0.conv.weight'].std() == pytest.approx(0.02, rel=0.3)
+
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    run.main([*train, '--resume', '--cfg-options', 'train_cfg.max_iters=2'])
+    hub = torch.load(tmp_path / 'work' / 'iter_2.pth', weights_only=True)['message_hub']
+    assert len(hub['log_scalars']['train/cycle_loss']['log_history']) == 2

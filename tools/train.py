@@ -1,0 +1,54 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Trains a config, both stages with one command.
+
+``python tools/train.py configs/egscit/egscit_<task>.py`` first runs stage 1 (the config's
+``stage1_config``) where its final checkpoint is missing and ``model.feature_checkpoint`` is not
+set.
+"""
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+
+from egscit_mm.apis import train
+from egscit_mm.compat import init_cpu_distributed
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go '
+                        '(default: work_dirs/<config name>); stage 1 gets a folder beside it, or '
+                        'inside it if --work-dir is given')
+    parser.add_argument('--resume', action='store_true',
+                        help='continue from the latest checkpoint of the interrupted stage')
+    parser.add_argument('--amp', action='store_true',
+                        help='mixed precision: AmpOptimWrapper on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config; those outside "model" and '
+                        '"optim_wrapper" also hold in stage 1')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main():
+    args = parse_args()
+    if not osp.isfile(args.config):
+        raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
+    init_cpu_distributed(args.launcher)
+    train(
+        Config.fromfile(args.config),
+        work_dir=args.work_dir,
+        resume=args.resume,
+        amp=args.amp,
+        options=args.cfg_options,
+        launcher=args.launcher)
+
+
+if __name__ == '__main__':
+    main()
