@@ -122,6 +122,7 @@ def apply() -> None:
     load_checkpoints_safely()
     write_files_atomically()
     ignore_device_ids_on_cpu()
+    store_plain_parameter_names()
 
 
 def apply_after_import() -> None:
@@ -620,3 +621,38 @@ def ignore_device_ids_on_cpu() -> None:
         released(self, module, *args, **kwargs)
 
     MMDistributedDataParallel.__init__ = init
+
+
+@_once
+def store_plain_parameter_names() -> None:
+    """Store the parameters of separately wrapped submodules under their own names.
+
+    Symptom (mmengine 0.10.7): a checkpoint of a training under MMSeparateDistributedDataParallel
+    names them ``generators.module.*``. mmengine's loader removes the wrapper from the model only:
+    in one process and in several, on ``--resume`` too, it reports every key as unexpected in a
+    warning, and goes on with random weights.
+
+    The names are ``generators.*`` from now on, as without wrappers. ``load_state_dict`` of PyTorch
+    itself takes them too (mmengine's EMAHook uses it). A wrapper around a whole model is as before.
+    """
+    from mmengine.model import MMDistributedDataParallel
+
+    released_state_dict = MMDistributedDataParallel.state_dict
+    released_load = MMDistributedDataParallel._load_from_state_dict
+
+    @functools.wraps(released_state_dict)
+    def state_dict(self, *args, prefix='', **kwargs):
+        if prefix:  # a submodule
+            return self.module.state_dict(*args, prefix=prefix, **kwargs)
+        return released_state_dict(self, *args, **kwargs)
+
+    @functools.wraps(released_load)
+    def load(self, state_dict, prefix, *args):
+        inner = f'{prefix}module.'
+        if prefix and not any(key.startswith(inner) for key in state_dict):
+            for key in [key for key in state_dict if key.startswith(prefix)]:
+                state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
+        released_load(self, state_dict, prefix, *args)
+
+    MMDistributedDataParallel.state_dict = state_dict
+    MMDistributedDataParallel._load_from_state_dict = load

@@ -8,7 +8,7 @@ import torch
 # First of all, as in a config: it makes MMagic importable.
 import egscit_mm  # noqa: F401
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -25,15 +25,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.model import BaseModel, MMDistributedDataParallel
+from mmengine.model import (
+    BaseModel,
+    MMDistributedDataParallel,
+    MMSeparateDistributedDataParallel,
+)
 from mmengine.runner import Runner, checkpoint, load_checkpoint
 from torch import nn
 
-from egscit_mm import compat, run
+from egscit_mm import compat
 
 COMPAT = Path(compat.__file__)
 
@@ -457,7 +461,8 @@ def test_message_hub_that_is_safe_stays(monkeypatch):
 
 def test_applying_twice_changes_nothing():
     places = [(MessageHub, 'state_dict'), (MessageHub, 'load_state_dict'), (LocalBackend, 'put'),
-              (LocalBackend, 'put_text'), (MMDistributedDataParallel, '__init__')]
+              (LocalBackend, 'put_text'), (MMDistributedDataParallel, '__init__'),
+              (MMDistributedDataParallel, 'state_dict')]
     before = [getattr(*place) for place in places]
     compat.apply()
     assert [getattr(*place) for place in places] == before
@@ -504,8 +509,8 @@ class Model(BaseModel):
         super().__init__()
         self.linear = nn.Linear(1, 1)
 
-    def forward(self, inputs, mode='tensor'):
-        out = self.linear(torch.stack(list(inputs)))
+    def forward(self, *inputs, mode='tensor'):
+        out = self.linear(torch.stack(inputs))
         return dict(loss=out.square().mean()) if mode == 'loss' else list(out)
 
 
@@ -524,14 +529,15 @@ def make_runner(work_dir, name, max_iters, **kwargs):
         sampler=dict(type='DefaultSampler', shuffle=False))
     return Runner(
         Model(), str(work_dir), experiment_name=name, train_dataloader=dataloader,
-        val_dataloader=dataloader, val_cfg=dict(), val_evaluator=NumpyMetric(),
+        val_dataloader=dataloader, val_cfg=dict(),
+        val_evaluator=Evaluator(NumpyMetric(prefix='toy')),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=2),
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.1)),
         param_scheduler=[
             dict(type='MultiStepLR', milestones=[3], by_epoch=False),
             dict(type='OneCycleLR', eta_max=0.1, total_steps=9, by_epoch=False)],
         default_hooks=dict(checkpoint=dict(
-            type='CheckpointHook', interval=2, by_epoch=False, save_best='score',
+            type='CheckpointHook', interval=2, by_epoch=False, save_best='toy/score',
             rule='greater')),
         custom_hooks=[EMAHook()], log_level='WARNING', **kwargs)
 
@@ -544,7 +550,7 @@ def test_runner_saves_safe_checkpoints_and_resumes(tmp_path):
                           'ema_state_dict'}
     assert saved['meta']['dataset_meta'] == {'palette': [[0, 0, 0]] * 2}
     assert saved['message_hub']['runtime_info']['best_score'] == 2
-    assert list(tmp_path.glob('best_score_iter_*.pth'))
+    assert list(tmp_path.glob('best_toy_score_iter_*.pth'))
     assert not list(tmp_path.glob('*.tmp'))
 
     again = make_runner(tmp_path, 'compat_again', max_iters=6, resume=True)
@@ -740,11 +746,6 @@ def test_gloo_is_initialised_and_models_can_be_wrapped(torchrun_environment):
     model = MMDistributedDataParallel(module=nn.Linear(1, 1), device_ids=[0])
     model(torch.ones(2, 1)).sum().backward()
     assert model.module.weight.grad.item() == 2
-    # elsewhere the device ids arrive: PyTorch itself refuses this one
-    with pytest.raises(ValueError, match='device_ids'):
-        MMDistributedDataParallel.__init__.__wrapped__(
-            MMDistributedDataParallel.__new__(MMDistributedDataParallel), nn.Linear(1, 1),
-            device_ids=[0])
 
 
 def test_device_ids_stay_for_models_elsewhere(monkeypatch):
@@ -764,6 +765,47 @@ def test_no_launcher_and_an_accelerator_initialise_nothing(torchrun_environment,
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
     compat.init_cpu_distributed('pytorch')
     assert not torch.distributed.is_initialized()
+
+
+class TwoPartModel(nn.Module):
+    """A model whose parts are wrapped one by one, as MMagic's translation models are."""
+
+    def __init__(self):
+        super().__init__()
+        self.generators = nn.ModuleDict(
+            {domain: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)) for domain in 'AB'})
+        self.frozen = nn.Linear(1, 1).requires_grad_(False)
+
+
+@cpu_only
+def test_separately_wrapped_models_store_plain_names(torchrun_environment, tmp_path):
+    compat.init_cpu_distributed('pytorch')
+    plain, path = TwoPartModel(), str(tmp_path / 'a.pth')
+    names, metadata = list(plain.state_dict()), plain.state_dict()._metadata
+    wrapped = MMSeparateDistributedDataParallel(TwoPartModel())
+    assert isinstance(wrapped.module.generators, MMDistributedDataParallel)
+    state = wrapped.module.state_dict()
+    assert list(state) == names and state._metadata == metadata
+    torch.save({'state_dict': state}, path)
+
+    again = MMSeparateDistributedDataParallel(TwoPartModel())
+    by_torch = MMSeparateDistributedDataParallel(TwoPartModel())
+    load_checkpoint(plain, path, strict=True)
+    load_checkpoint(again, path, strict=True)
+    by_torch.module.load_state_dict(state, strict=True)
+    for model in (plain, again.module, by_torch.module):
+        for name, value in model.state_dict().items():
+            assert value.equal(state[name]), name
+
+
+@cpu_only
+def test_wrapper_around_a_whole_model_names_as_before(torchrun_environment):
+    compat.init_cpu_distributed('pytorch')
+    wrapped = MMDistributedDataParallel(module=nn.Linear(1, 1))
+    state = wrapped.state_dict()
+    assert list(state) == ['module.weight', 'module.bias']
+    wrapped.load_state_dict({name: value + 1 for name, value in state.items()})
+    assert list(wrapped.module.state_dict()) == ['weight', 'bias']
 
 
 @cpu_only

@@ -6,9 +6,30 @@ import os.path as osp
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from egscit_mm.compat import init_cpu_distributed
+from egscit_mm.evaluation.results import nested, write_json
+
+
+class MetricsFileHook(Hook):
+    """Writes the figures of a test to a JSON file.
+
+    A hook, because MMagic's test loop hands its figures to hooks only: ``runner.test()`` is None.
+
+    Args:
+        path (str): The file.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+
+    @master_only
+    def after_test_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Writes ``{'ssim_exemplar/A2B': {'mean': ..., 'std': ...}, ...}``."""
+        write_json(nested(metrics), self.path)
 
 
 def parse_args():
@@ -42,9 +63,9 @@ def main():
     if args.launcher != 'none' and not torch.cuda.is_available():
         cfg.env_cfg.dist_cfg.backend = 'gloo'
     runner = Runner.from_cfg(cfg)
-    metrics = runner.test()
-    if args.out and runner.rank == 0:
-        write_metrics(metrics, args.out)
+    if args.out:
+        runner.register_hook(MetricsFileHook(args.out))
+    runner.test()
 
 
 if __name__ == '__main__':

@@ -1,13 +1,22 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages from one config."""
 import os.path as osp
+import resource
+import time
 from typing import Optional
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+
+from ..evaluation.results import write_json
+
+# Written to the work dir at the end of a training.
+COST_FILE = 'training.json'
 
 # Settings of the stage that is named, not of its stage 1.
 _OWN_SETTINGS = ('model', 'optim_wrapper', 'load_from', 'stage1_config')
@@ -79,8 +88,30 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
     if amp:
         enable_amp(cfg)
     runner = Runner.from_cfg(cfg)
+    start = time.perf_counter()
     runner.train()
+    if is_main_process():
+        _write_cost(cfg, time.perf_counter() - start)
     return runner
+
+
+def _write_cost(cfg: Config, seconds: float) -> None:
+    """Writes what a training took: seconds of this stage and of both, peak memory in MB."""
+    before = _read_cost(cfg.work_dir) if cfg.resume else {}
+    stage1 = _read_cost(osp.dirname(cfg.model.get('feature_checkpoint') or ''))
+    stage_seconds = before.get('stage_seconds', 0.) + seconds
+    # The peak of the process: stage 1's is in it if it ran in the same. Kilobytes on Linux.
+    peak_rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    write_json(
+        dict(stage_seconds=stage_seconds,
+             train_seconds=stage_seconds + stage1.get('stage_seconds', 0.),
+             peak_rss_mb=max(peak_rss_mb, before.get('peak_rss_mb', 0.))),
+        osp.join(cfg.work_dir, COST_FILE))
+
+
+def _read_cost(work_dir: str) -> dict:
+    path = osp.join(work_dir, COST_FILE)
+    return load(path) if osp.isfile(path) else {}
 
 
 def enable_amp(cfg: Config) -> None:

@@ -1,11 +1,17 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Grids of images."""
+from math import ceil
 from typing import Dict
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.utils import make_grid
+
+PADDING = 2  # pixels around each image of a grid, before any enlargement
+MARGIN = 8  # pixels around the texts of a contact sheet
+FONT_SIZE = 14  # pixels
 
 
 def image_grid(rows: Dict[str, Tensor], max_columns: int = 16) -> np.ndarray:
@@ -20,6 +26,65 @@ def image_grid(rows: Dict[str, Tensor], max_columns: int = 16) -> np.ndarray:
     """
     images = torch.cat([row[:max_columns].float().cpu() for row in rows.values()])
     columns = len(images) // len(rows)
-    grid = make_grid(images, nrow=columns, padding=2, normalize=True, value_range=(-1, 1),
+    grid = make_grid(images, nrow=columns, padding=PADDING, normalize=True, value_range=(-1, 1),
                      pad_value=0.5)
     return (grid * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def exemplar_grid(contents: Tensor, exemplars: Tensor, translations: Tensor) -> np.ndarray:
+    """Shows every content translated after every exemplar.
+
+    Args:
+        contents (Tensor): RGB in [-1, 1], (M, 3, H, W): the first column.
+        exemplars (Tensor): RGB in [-1, 1], (N, 3, H, W): the first row.
+        translations (Tensor): RGB in [-1, 1], (M, N, 3, H, W): content m after exemplar n.
+
+    Returns:
+        np.ndarray: RGB, uint8, (H', W', 3).
+    """
+    # Zero is the grey between the images, too.
+    rows = [torch.cat([torch.zeros_like(exemplars[:1]), exemplars])]
+    rows += [torch.cat([content[None], row]) for content, row in zip(contents, translations)]
+    return image_grid(dict(enumerate(rows)), max_columns=len(exemplars) + 1)
+
+
+def contact_sheet(grids: Dict[str, Dict[str, Tensor]], scale: int = 1) -> np.ndarray:
+    """Stacks grids with their titles above them and the names of their rows at the left.
+
+    Args:
+        grids (dict[str, dict[str, Tensor]]): By title, rows by name as :func:`image_grid` takes
+            them, images of any one size.
+        scale (int): Every pixel becomes scale x scale pixels. Defaults to 1.
+
+    Returns:
+        np.ndarray: RGB, uint8, (H', W', 3), dark text on white. The grids end at the right edge.
+    """
+    font = ImageFont.load_default(FONT_SIZE)
+    pictures = {}
+    for title, rows in grids.items():
+        picture = Image.fromarray(image_grid(rows, max_columns=max(map(len, rows.values()))))
+        size = (picture.width * scale, picture.height * scale)
+        pictures[title] = picture.resize(size, Image.Resampling.NEAREST)
+    names = {name for rows in grids.values() for name in rows}
+    left = ceil(max(font.getlength(row_label(name)) for name in names)) + 2 * MARGIN
+    title_height = FONT_SIZE + 2 * MARGIN
+    sheet = Image.new('RGB', (left + max(picture.width for picture in pictures.values()),
+                              sum(title_height + picture.height for picture in pictures.values())),
+                      'white')
+    draw = ImageDraw.Draw(sheet)
+    top = 0
+    for title, picture in pictures.items():
+        draw.text((left, top + title_height / 2), title, 'black', font, anchor='lm')
+        top += title_height
+        sheet.paste(picture, (left, top))
+        names = list(grids[title])
+        for index, name in enumerate(names):
+            middle = top + (index + 0.5) * picture.height / len(names)
+            draw.text((left - MARGIN, middle), row_label(name), 'black', font, anchor='rm')
+        top += picture.height
+    return np.array(sheet)
+
+
+def row_label(name: str) -> str:
+    """Name of a row as people read it: ``ground_truth`` becomes ``ground truth``."""
+    return name.replace('_', ' ')

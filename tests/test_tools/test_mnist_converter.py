@@ -113,8 +113,8 @@ def test_test_images_and_ground_truths_are_exact(run, converter, mnist, tmp_path
         truth_folder = f'test{content}2{exemplar}'
         # File i of the ground truths is named as file i of the content images.
         assert sorted_names[truth_folder] == sorted_names[f'test{content}']
-        for content_name, exemplar_name in zip(sorted_names[f'test{content}'],
-                                               sorted_names[f'test{exemplar}']):
+        for content_name, exemplar_name in zip(
+                sorted_names[f'test{content}'], sorted_names[f'test{exemplar}'], strict=True):
             entry = manifest['test'][f'test{content}'][content_name]
             style = STYLES[content][entry['style']]
             style_of_exemplar = STYLES[exemplar][
@@ -183,6 +183,10 @@ def test_sklearn_digits_look_like_mnist_digits(converter):
     assert strokes.mean((1, 2)).min() > 0.08 and strokes.mean((1, 2)).max() < 0.35
     solid = [cv2.connectedComponents(stroke.astype(np.uint8))[0] == 2 for stroke in strokes]
     assert np.mean(solid) > 0.97  # one piece each, besides the background
+    zeros = images[np.concatenate([part.labels for part in digits.values()]) == 0] <= 127.5
+    with_hole = [cv2.connectedComponents(zero.astype(np.uint8), connectivity=4)[0] == 3
+                 for zero in zeros]
+    assert np.mean(with_hole) > 0.8  # linear interpolation opens or fills most of them
 
 
 @pytest.mark.skipif(not REAL_MNIST.is_dir(), reason='real MNIST is not there')

@@ -243,7 +243,7 @@ def plan_single(digits: dict[str, Digits], counts: dict[str, int],
     for source, target in ((domains[0], domains[1]), (domains[1], domains[0])):
         plan[f'test{source}2{target}'] = [
             content._replace(style=exemplar.style)
-            for content, exemplar in zip(plan[f'test{source}'], plan[f'test{target}'])
+            for content, exemplar in zip(plan[f'test{source}'], plan[f'test{target}'], strict=True)
         ]
     return plan
 

@@ -86,6 +86,6 @@ class AdaIN(nn.Module):
         delta = variance + self.eps
         if self.form == 'std':
             delta = delta.sqrt()
-        # One multiply-add per element: (c - mean) * scale + beta.
-        scale = gamma / delta
-        return (content * scale + (beta - mean * scale)).to(content.dtype)
+        # Centred first: content * scale + (beta - mean * scale) would leave rounding noise where a
+        # channel is nearly constant, for there the scale is up to gamma / eps.
+        return ((content - mean) * (gamma / delta) + beta).to(content.dtype)

@@ -39,7 +39,9 @@ def gram_matrix(features: Tensor) -> Tensor:
     Returns:
         Tensor: (N, C, C).
     """
-    return features @ features.mT / features.shape[2]
+    # Autocast would run the product in half precision, where entries of 1 / (H * W) vanish.
+    with torch.autocast(features.device.type, enabled=False):
+        return features @ features.mT / features.shape[2]
 
 
 @MODELS.register_module()
@@ -71,8 +73,10 @@ class VGGPerceptualLoss(BaseModule):
         super().__init__()
         if content_layers is None:
             content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
+        if style_layers is None:
+            style_layers = dict.fromkeys(PAPER_LAYERS, 1.)
         self.content_layers = content_layers
-        self.style_layers = style_layers or dict.fromkeys(PAPER_LAYERS, 1.)
+        self.style_layers = style_layers
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.vgg = VGG19Features({*self.content_layers, *self.style_layers}, pretrained,
@@ -115,12 +119,14 @@ class VGGPerceptualLoss(BaseModule):
         style = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in style.items()}
         maps, grams = self.describe(torch.cat(list(translations.values())))
 
-        content_losses = dict.fromkeys(translations, 0.)
-        style_losses = dict.fromkeys(translations, 0.)
+        zero = next(iter(translations.values())).new_zeros(())
+        content_losses = dict.fromkeys(translations, zero)
+        style_losses = dict.fromkeys(translations, zero)
         for layer, weight in self.content_layers.items():
             for (source, target), x in zip(translations, maps[layer].chunk(len(translations))):
-                content_losses[source, target] += self.content_weight * weight * F.l1_loss(
-                    x, content[layer][source])
+                content_losses[source, target] = content_losses[
+                    source, target] + self.content_weight * weight * F.l1_loss(
+                        x, content[layer][source])
         for layer, weight in self.style_layers.items():
             for (source, target), x in zip(translations, grams[layer].chunk(len(translations))):
                 style_losses[source, target] += self.style_weight * weight * F.l1_loss(

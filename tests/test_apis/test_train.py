@@ -1,0 +1,159 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Training of both stages, as tools/train.py runs it, on a tiny model and real files."""
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+
+from egscit_mm.apis.train import enable_amp, train
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
+
+
+class Stop(Exception):
+    """Stands for a kill."""
+
+
+class StopHook(Hook):
+    """Kills the training after an iteration."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.after:
+            raise Stop
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return write_tiny_digits(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture
+def configs(tmp_path):
+    """The quickstart's configs with a tiny model: a child config in a folder of its own."""
+    for stage in ('vaegan', 'egscit'):
+        cfg = Config.fromfile(CONFIGS / f'{stage}_quickstart.py')
+        cfg.merge_from_dict(tiny_model_options(stage))
+        cfg.dump(tmp_path / f'{stage}_quickstart.py')
+    return tmp_path / 'egscit_quickstart.py'
+
+
+def run(config, work_dir, data_root, iters=4, **kwargs):
+    options = {**tiny_options(data_root, iters), **kwargs.pop('options', {})}
+    return train(Config.fromfile(config), work_dir=str(work_dir), options=options, **kwargs)
+
+
+def test_both_stages_with_one_call(configs, data_root, tmp_path):
+    work_dir = tmp_path / 'work'
+    runner = run(configs, work_dir, data_root)
+
+    assert runner.iter == 4
+    stage1 = torch.load(work_dir / 'vaegan_quickstart' / 'iter_4.pth', weights_only=True)
+    stage2 = torch.load(work_dir / 'iter_4.pth', weights_only=True)
+    for key, value in stage1['state_dict'].items():
+        if key.startswith('generators.encoders.'):
+            kept = key.replace('generators.encoders', 'generators.feature_networks')
+            assert torch.equal(stage2['state_dict'][kept], value)
+    assert bool(stage2['state_dict']['generators.features_loaded'])
+
+    log = json.loads((work_dir / 'training.json').read_text())
+    assert log['train_seconds'] > log['stage_seconds'] > 0
+    scalars = [
+        json.loads(line)
+        for line in next(work_dir.glob('*/vis_data/scalars.json')).read_text().splitlines()
+    ]
+    logged = {key for row in scalars for key in row}
+    assert {
+        'loss_d', 'loss_g', 'loss_gan_d_A', 'loss_gan_g_B', 'loss_reconstruction_A', 'loss_kl_B',
+        'loss_cycle_A2B', 'loss_cycle_kl_B2A', 'loss_content_A2B', 'loss_style_B2A',
+        'ssim_ground_truth/A2B_mean', 'ssim_exemplar/B2A_std', 'ceiling_exemplar/A2B_mean'
+    } <= logged
+    pictures = {path.name for path in work_dir.glob('*/vis_data/vis_image/*.png')}
+    assert pictures == {'translation_A2B_4.png', 'translation_B2A_4.png'}
+
+    # The schedule: lr * (1 - t / T)^0.9 at t = 0 .. 3, as the log shows it.
+    rates = [row['generators.lr'] if 'generators.lr' in row else row['lr']
+             for row in scalars if 'loss_g' in row]
+    lr = Config.fromfile(configs).optim_wrapper.generators.optimizer.lr
+    assert rates == pytest.approx([lr * (1 - t / 4)**0.9 for t in range(4)], rel=1e-6)
+
+    # A second call finds both stages done: stage 1 is not trained again.
+    before = (work_dir / 'vaegan_quickstart' / 'iter_4.pth').stat().st_mtime_ns
+    run(configs, work_dir, data_root, resume=True)
+    assert (work_dir / 'vaegan_quickstart' / 'iter_4.pth').stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize('stage', [1, 2])
+def test_resume_in_either_stage(configs, data_root, tmp_path, monkeypatch, stage):
+    work_dir = tmp_path / 'work'
+    from_cfg = Runner.from_cfg.__func__
+    built = []
+
+    def from_cfg_with_kill(cls, cfg):
+        runner = from_cfg(cls, cfg)
+        built.append(runner)
+        if len(built) == stage:
+            runner.register_hook(StopHook(after=3), priority='LOWEST')
+        return runner
+
+    monkeypatch.setattr(Runner, 'from_cfg', classmethod(from_cfg_with_kill))
+    with pytest.raises(Stop):
+        run(configs, work_dir, data_root)
+    monkeypatch.setattr(Runner, 'from_cfg', classmethod(from_cfg))
+
+    starts = []
+    resume = Runner.resume
+    monkeypatch.setattr(Runner, 'resume', lambda self, *args, **kwargs: starts.append(
+        (Path(self.work_dir).name, resume(self, *args, **kwargs), self.iter)))
+    if stage == 2:
+        # Resuming needs the stage-1 weights no more: they are in the checkpoint.
+        (work_dir / 'vaegan_quickstart' / 'iter_4.pth').write_bytes(b'')
+        runner = run(configs, work_dir, data_root, resume=True,
+                     options={'model.feature_checkpoint': str(tmp_path / 'gone.pth')})
+    else:
+        runner = run(configs, work_dir, data_root, resume=True)
+    assert starts == [('vaegan_quickstart' if stage == 1 else 'work', None, 2)]
+    assert runner.iter == 4
+    assert (work_dir / 'iter_4.pth').is_file()
+
+
+def test_options_of_the_model_stay_in_their_stage(configs, data_root, tmp_path):
+    runner = run(configs, tmp_path / 'work', data_root, iters=2,
+                 options={'model.generator.eta': 0.25})
+    assert runner.model.generators.eta == 0.25
+
+
+def test_mixed_precision_on_the_cpu(configs, data_root, tmp_path):
+    runner = run(configs, tmp_path / 'work', data_root, iters=2, amp=True)
+    for side in ('generators', 'discriminators'):
+        assert type(runner.optim_wrapper[side]).__name__ == 'AutocastOptimWrapper'
+    assert all(p.dtype == torch.float32 for p in runner.model.parameters())
+
+
+def test_amp_refuses_other_wrappers():
+    cfg = Config(dict(optim_wrapper=dict(
+        constructor='AlternatingOptimWrapperConstructor', generators=dict(type='ApexWrapper'))))
+    with pytest.raises(ValueError, match='optim_wrapper.generators.type'):
+        enable_amp(cfg)
+
+
+def test_stage1_of_another_width_is_refused(configs, data_root, tmp_path):
+    work_dir = tmp_path / 'work'
+    run(configs, work_dir, data_root, iters=2)
+    stage1 = work_dir / 'vaegan_quickstart' / 'iter_2.pth'
+    with pytest.raises(ValueError, match='another architecture'):
+        run(configs, tmp_path / 'other', data_root, iters=2, options={
+            'model.feature_checkpoint': str(stage1), 'model.generator.encoder.base_channels': 8,
+            'model.generator.decoder.base_channels': 8})
+
+
+def test_batch_that_does_not_divide(configs, data_root, tmp_path):
+    with pytest.raises(ValueError, match='batch of 7 cannot be split into 2 minibatches'):
+        run(configs, tmp_path / 'work', data_root, options={'train_dataloader.batch_size': 7})
