@@ -69,8 +69,8 @@ def check_versions() -> None:
             wanted and the command to type.
     """
     problems = []
-    if sys.version_info < (3, 9):  # noqa: UP036
-        problems.append(f'Python >=3.9 is needed, this is {sys.version.split()[0]}: '
+    if sys.version_info < (3, 10):  # noqa: UP036
+        problems.append(f'Python >=3.10 is needed, this is {sys.version.split()[0]}: '
                         'create an environment with a newer Python.')
     for names, low, high, command in _REQUIREMENTS:
         found = {name: version for name in names if (version := _installed_version(name))}
@@ -571,10 +571,11 @@ def _atomic(write: Callable) -> Callable:
 def init_cpu_distributed(launcher: str) -> None:
     """Initialise gloo from torchrun's environment where there is no accelerator.
 
-    Symptom (mmengine 0.10.7): ``Runner`` with a launcher calls ``torch.cuda.set_device``, also on
-    a CPU-only PyTorch: ``RuntimeError`` or ``AssertionError: Torch not compiled with CUDA
-    enabled``. It skips that when the process group exists, so tools call this before they build
-    the runner. Does nothing for launcher 'none', with an accelerator, or when called again.
+    Symptom (mmengine 0.10.7): ``AttributeError: module 'torch._C' has no attribute
+    '_cuda_setDevice'``, since ``Runner`` with a launcher calls ``torch.cuda.set_device`` on a
+    CPU-only PyTorch too. It skips that when the process group exists, so tools call this before
+    they build the runner. Does nothing for launcher 'none', with an accelerator, or when called
+    again.
 
     Args:
         launcher: 'none', 'pytorch', 'slurm' or 'mpi', as given to ``--launcher``.

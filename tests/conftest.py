@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import random
+import socket
 
 import numpy as np
 import pytest
@@ -17,3 +18,17 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def torchrun_environment(monkeypatch):
+    """What torchrun --nproc_per_node 1 sets; the process group is destroyed in the end."""
+    with socket.socket() as probe:
+        probe.bind(('localhost', 0))
+        port = probe.getsockname()[1]
+    for name, value in dict(RANK=0, LOCAL_RANK=0, WORLD_SIZE=1, MASTER_ADDR='localhost',
+                            MASTER_PORT=port).items():
+        monkeypatch.setenv(name, str(value))
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

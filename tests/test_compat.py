@@ -13,11 +13,9 @@ import os
 import pickle
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import types
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -35,6 +33,7 @@ from mmengine.model import (
     MMSeparateDistributedDataParallel,
 )
 from mmengine.runner import Runner, checkpoint, load_checkpoint
+from PIL import Image
 from torch import nn
 
 from egscit_mm import compat
@@ -53,7 +52,7 @@ def run_python(code, *paths):
     result = subprocess.run(
         [sys.executable, '-c', textwrap.dedent(prelude) + textwrap.dedent(code)],
         env={**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, paths))},
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -119,8 +118,8 @@ def test_all_missing_packages_are_named_at_once(installed):
 
 
 def test_old_python_is_named(installed, monkeypatch):
-    monkeypatch.setattr(sys, 'version_info', (3, 8, 1))
-    with pytest.raises(ImportError, match='Python >=3.9'):
+    monkeypatch.setattr(sys, 'version_info', (3, 9, 1))
+    with pytest.raises(ImportError, match='Python >=3.10'):
         compat.check_versions()
 
 
@@ -200,9 +199,8 @@ def test_real_torchvision_works(tmp_path):
         assert len(torchvision.models.vgg19().features) == 37
     grid = torchvision.utils.make_grid(torch.ones(2, 3, 4, 4), padding=0)
     torchvision.utils.save_image(grid, tmp_path / 'grid.png')
-    assert torchvision.io.decode_image is not None
-    from PIL import Image
-    assert np.asarray(Image.open(tmp_path / 'grid.png')).tolist() == np.full((4, 8, 3), 255).tolist()
+    image = np.asarray(Image.open(tmp_path / 'grid.png'))
+    assert image.shape == (4, 8, 3) and (image == 255).all()
 
 
 MMCV_OPS = '''
@@ -475,7 +473,8 @@ def test_rest_of_a_checkpoint_is_stored_plain(tmp_path):
         meta=dict(seed=np.int64(3), dataset_meta=dict(classes=('a', ), colors=np.eye(2))),
         state_dict=nn.Linear(1, 1).state_dict(),
         optimizer=dict(param_groups=[dict(lr=np.float64(0.1), betas=(0.5, 0.9))]),
-        param_schedulers=[dict(milestones=Counter([2, 2]), anneal_func=np.cos, best=np.float32(0.5))])
+        param_schedulers=[
+            dict(milestones=Counter([2, 2]), anneal_func=np.cos, best=np.float32(0.5))])
     checkpoint.save_checkpoint(content, path)
     loaded = torch.load(path, weights_only=True)
     assert loaded['meta'] == dict(
@@ -600,7 +599,7 @@ def test_conversion_that_the_error_recommends_works(tmp_path):
 
 
 def garbage(folder):
-    """Yield bytes that are no whole checkpoint, by name."""
+    """Bytes that are no whole checkpoint, by name."""
     torch.save({'state_dict': {'weight': torch.zeros(9999)}}, folder / 'whole.pth')
     whole = (folder / 'whole.pth').read_bytes()
     return {
@@ -722,20 +721,6 @@ def test_kill_keeps_the_old_file(tmp_path):
 
 # -------------------------------------------------------------------------- distributed on the CPU
 cpu_only = pytest.mark.skipif(torch.cuda.is_available(), reason='what happens without CUDA')
-
-
-@pytest.fixture
-def torchrun_environment(monkeypatch):
-    """What torchrun --nproc_per_node 1 sets; the process group is destroyed in the end."""
-    with socket.socket() as probe:
-        probe.bind(('localhost', 0))
-        port = probe.getsockname()[1]
-    for name, value in dict(RANK=0, LOCAL_RANK=0, WORLD_SIZE=1, MASTER_ADDR='localhost',
-                            MASTER_PORT=port).items():
-        monkeypatch.setenv(name, str(value))
-    yield
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 @cpu_only

@@ -1,7 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """``python -m egscit_mm.run``, alone and around MMagic's own tools/train.py."""
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -93,23 +92,9 @@ model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel', find_unused_p
 '''
 
 
-@pytest.fixture
-def torchrun_environment(monkeypatch):
-    """What torchrun --nproc_per_node 1 sets; the process group is destroyed in the end."""
-    with socket.socket() as probe:
-        probe.bind(('localhost', 0))
-        port = probe.getsockname()[1]
-    for name, value in dict(RANK=0, LOCAL_RANK=0, WORLD_SIZE=1, MASTER_ADDR='localhost',
-                            MASTER_PORT=port).items():
-        monkeypatch.setenv(name, str(value))
-    yield
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason='trains on the CPU')
-def test_mmagic_trains_cyclegan_with_a_launcher_and_resumes_without(
-        tmp_path, monkeypatch, torchrun_environment):
+@pytest.mark.usefixtures('torchrun_environment')
+def test_mmagic_trains_cyclegan_with_a_launcher_and_resumes_without(tmp_path, monkeypatch):
     for folder in ('trainA', 'trainB'):
         (tmp_path / folder).mkdir()
         image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)

@@ -7,9 +7,11 @@ import os.path as osp
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import master_only
+from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from egscit_mm.apis.train import COST_FILE
 from egscit_mm.compat import init_cpu_distributed
 from egscit_mm.evaluation.results import nested, write_json
 
@@ -21,15 +23,22 @@ class MetricsFileHook(Hook):
 
     Args:
         path (str): The file.
+        checkpoint (str): What is tested; what its training took is written, too, if tools/train.py
+            left it beside the checkpoint.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, checkpoint: str):
         self.path = path
+        self.cost_file = osp.join(osp.dirname(checkpoint), COST_FILE)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict) -> None:
-        """Writes ``{'ssim_exemplar/A2B': {'mean': ..., 'std': ...}, ...}``."""
-        write_json(nested(metrics), self.path)
+        """Writes ``{'ssim_exemplar/A2B': {'mean': ..., 'std': ...}, ..., 'train_seconds': ..}``."""
+        figures = nested(metrics)
+        if osp.isfile(self.cost_file):
+            cost = load(self.cost_file)
+            figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})
+        write_json(figures, self.path)
 
 
 def parse_args():
@@ -37,7 +46,8 @@ def parse_args():
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='where the log goes (default: work_dirs/<config name>)')
-    parser.add_argument('--out', help='also write the figures to this JSON file')
+    parser.add_argument('--out', help='also write the figures to this JSON file, with '
+                        'what the training took')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -64,7 +74,7 @@ def main():
         cfg.env_cfg.dist_cfg.backend = 'gloo'
     runner = Runner.from_cfg(cfg)
     if args.out:
-        runner.register_hook(MetricsFileHook(args.out))
+        runner.register_hook(MetricsFileHook(args.out, args.checkpoint))
     runner.test()
 
 

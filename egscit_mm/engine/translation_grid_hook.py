@@ -58,8 +58,8 @@ class TranslationGridHook(Hook):
         model.eval()
         with torch.no_grad():
             for name, rows in model.rows(self.images).items():
-                runner.visualizer.add_image(f'translation_{name}', image_grid(rows, self.num_images),
-                                            step=runner.iter + 1)
+                runner.visualizer.add_image(
+                    f'translation_{name}', image_grid(rows, self.num_images), step=runner.iter + 1)
         model.train(was_training)
 
     def first_batch(self, runner: Runner, data_batch: dict) -> dict:

@@ -67,14 +67,18 @@ class AlternatingUpdates:
         MMEngine loads with strict=False: a checkpoint of the other stage or of another width
         would leave random weights behind a warning.
         """
-        own = unwrapped(self.generators).state_dict(prefix=f'{prefix}generators.')
-        for key, value in own.items():
-            if key not in state_dict or state_dict[key].shape != value.shape:
-                found = tuple(state_dict[key].shape) if key in state_dict else 'nothing'
-                raise ValueError(
-                    f'The checkpoint is not one of this {type(self).__name__}: {key!r} should have '
-                    f'the shape {tuple(value.shape)}, found {found}. Give a checkpoint of the same '
-                    'stage, architecture and domains as the config.')
+        for side in ('generators', 'generators_ema', 'discriminators'):
+            module = getattr(self, side, None)
+            own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
+            if side == 'discriminators' and not own.keys() & state_dict.keys():
+                continue  # a checkpoint made for inference comes without
+            for key, value in own.items():
+                if key not in state_dict or state_dict[key].shape != value.shape:
+                    found = tuple(state_dict[key].shape) if key in state_dict else 'nothing'
+                    raise ValueError(
+                        f'The checkpoint is not one of this {type(self).__name__}: {key!r} should '
+                        f'have the shape {tuple(value.shape)}, found {found}. Give a checkpoint of '
+                        'the same stage, architecture, domains and ema_config as the config.')
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def after_updates(self) -> None:

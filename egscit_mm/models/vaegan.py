@@ -86,6 +86,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                              'from train_step, predictions from test_step.')
         return unwrapped(self.generators)(self.images_by_domain(inputs))['reconstruction']
 
+    @torch.no_grad()
     def test_step(self, data: dict) -> list:
         """Reconstructs the images of all domains.
 

@@ -44,7 +44,10 @@ def exemplar_grid(contents: Tensor, exemplars: Tensor, translations: Tensor) -> 
     """
     # Zero is the grey between the images, too.
     rows = [torch.cat([torch.zeros_like(exemplars[:1]), exemplars])]
-    rows += [torch.cat([content[None], row]) for content, row in zip(contents, translations)]
+    rows += [
+        torch.cat([content[None], row])
+        for content, row in zip(contents, translations, strict=True)
+    ]
     return image_grid(dict(enumerate(rows)), max_columns=len(exemplars) + 1)
 
 

@@ -15,7 +15,7 @@ from egscit_mm.apis.train import enable_amp, train
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 
 
-class Stop(Exception):
+class KillError(Exception):
     """Stands for a kill."""
 
 
@@ -27,7 +27,7 @@ class StopHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == self.after:
-            raise Stop
+            raise KillError
 
 
 @pytest.fixture(scope='module')
@@ -104,7 +104,7 @@ def test_resume_in_either_stage(configs, data_root, tmp_path, monkeypatch, stage
         return runner
 
     monkeypatch.setattr(Runner, 'from_cfg', classmethod(from_cfg_with_kill))
-    with pytest.raises(Stop):
+    with pytest.raises(KillError):
         run(configs, work_dir, data_root)
     monkeypatch.setattr(Runner, 'from_cfg', classmethod(from_cfg))
 

@@ -13,7 +13,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 DOMAINS = ('A', 'B')
 SIZE = 16
 PREPROCESSOR = dict(
-    type='DataPreprocessor',
+    type='mmagic.DataPreprocessor',  # MMEngine builds it; configs have default_scope = 'mmagic'
     mean=[127.5] * 3,
     std=[127.5] * 3,
     output_channel_order='RGB',

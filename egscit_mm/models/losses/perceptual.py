@@ -119,14 +119,12 @@ class VGGPerceptualLoss(BaseModule):
         style = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in style.items()}
         maps, grams = self.describe(torch.cat(list(translations.values())))
 
-        zero = next(iter(translations.values())).new_zeros(())
-        content_losses = dict.fromkeys(translations, zero)
-        style_losses = dict.fromkeys(translations, zero)
+        content_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}
+        style_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}
         for layer, weight in self.content_layers.items():
             for (source, target), x in zip(translations, maps[layer].chunk(len(translations))):
-                content_losses[source, target] = content_losses[
-                    source, target] + self.content_weight * weight * F.l1_loss(
-                        x, content[layer][source])
+                content_losses[source, target] += self.content_weight * weight * F.l1_loss(
+                    x, content[layer][source])
         for layer, weight in self.style_layers.items():
             for (source, target), x in zip(translations, grams[layer].chunk(len(translations))):
                 style_losses[source, target] += self.style_weight * weight * F.l1_loss(

@@ -1,0 +1,90 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egscit_mm.evaluation import TranslationSSIM, paper
+from egscit_mm.evaluation.results import nested, write_json
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'test.py'
+
+
+class TestNested:
+
+    def test_groups_statistics_and_keeps_the_rest(self):
+        flat = {
+            'ssim_exemplar/A2B_mean': 0.4,
+            'letters/ssim_exemplar/A2B_std': 0.3,
+            'ssim_exemplar/A2B_std': 0.1,
+            'fid/A2B': 12.5,
+            'mean': 7,
+        }
+        assert nested(flat) == {
+            'ssim_exemplar/A2B': {'mean': 0.4, 'std': 0.1},
+            'letters/ssim_exemplar/A2B': {'std': 0.3},
+            'fid/A2B': 12.5,
+            'mean': 7,
+        }
+
+    def test_takes_what_the_metrics_give(self):
+        results = [{'ssim_ground_truth/A2B': value} for value in (0.25, 0.75)]
+        assert nested(TranslationSSIM().compute_metrics(results)) == {
+            'ssim_ground_truth/A2B': {'mean': 0.5, 'std': 0.25}
+        }
+
+
+class TestWriteJson:
+
+    def test_numpy_numbers_in_a_new_folder(self, tmp_path):
+        path = tmp_path / 'new' / 'metrics.txt'
+        write_json({'a': {'mean': np.float32(0.5)}, 'b': np.arange(2)}, path)
+        assert json.loads(path.read_text()) == {'a': {'mean': 0.5}, 'b': [0, 1]}
+        assert [file.name for file in path.parent.iterdir()] == ['metrics.txt']
+
+    def test_old_file_survives_a_failure(self, tmp_path, monkeypatch):
+        path = tmp_path / 'metrics.json'
+        write_json({'old': 1}, path)
+        with pytest.raises(TypeError, match='unsupported for json'):
+            write_json({'new': object()}, path)
+
+        def full(*args):
+            raise OSError('No space left on device')
+
+        monkeypatch.setattr(os, 'replace', full)
+        with pytest.raises(OSError, match='No space left'):
+            write_json({'new': 1}, path)
+        assert json.loads(path.read_text()) == {'old': 1}
+        assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']
+
+
+def test_hook_of_the_tool_writes_the_file(tmp_path):
+    spec = importlib.util.spec_from_file_location('test_tool', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    path = tmp_path / 'metrics.json'
+    hook = tool.MetricsFileHook(str(path), str(tmp_path / 'iter_1.pth'))
+    hook.after_test_epoch(None, {'ssim/A2B_mean': 0.5, 'ssim/A2B_std': 0.})
+    assert json.loads(path.read_text()) == {'ssim/A2B': {'mean': 0.5, 'std': 0.}}
+
+
+class TestPaper:
+
+    def test_every_figure_has_directions_mean_and_source(self):
+        assert paper.SSIM.keys() == paper.SOURCES.keys()
+        for task, figures in paper.SSIM.items():
+            assert figures.keys() == paper.SOURCES[task].keys()
+            for name, values in figures.items():
+                for by_direction in [values] if name == 'ceiling_exemplar' else values.values():
+                    assert list(by_direction) == ['A2B', 'B2A']
+                    assert all(0 < value['mean'] < 1 for value in by_direction.values())
+
+    def test_table_2_has_egscit_at_its_ceiling(self):
+        # The finding that the two names of SSIM rest on.
+        single = paper.SSIM['MNIST-Single']
+        for direction, value in single['ssim_exemplar']['EGSC-IT'].items():
+            assert value['mean'] == pytest.approx(
+                single['ceiling_exemplar'][direction]['mean'], abs=0.01)

@@ -1,0 +1,160 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Shows what a trained model does: samples.png and a self-contained report.html.
+
+Usage::
+
+    python tools/test.py CONFIG CHECKPOINT --out metrics.json
+    python tools/report.py CONFIG CHECKPOINT --metrics metrics.json --out DIR
+"""
+import argparse
+import os.path as osp
+import platform
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+import mmengine
+import torch
+from mmagic.registry import DATASETS
+from mmengine.config import Config, DictAction
+from mmengine.dataset import pseudo_collate
+from mmengine.fileio import put, put_text
+
+import egscit_mm
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.evaluation.paper import SSIM
+from egscit_mm.visualization import contact_sheet, exemplar_grid
+from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+
+NUM_CONTENTS, NUM_EXEMPLARS = 6, 8  # of the exemplar grids
+FIGURES = ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar')
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of stage 2')
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('--metrics', help='JSON file that tools/test.py --out wrote')
+    parser.add_argument('--work-dir', help='work directory of the training, for its loss curves '
+                        '(default: work_dirs/<config name>)')
+    parser.add_argument('--stage1-dir', help='that of stage 1 (default: where tools/train.py '
+                        'puts it)')
+    parser.add_argument('--out', required=True, help='folder for samples.png and report.html')
+    parser.add_argument('--num-images', type=int, default=24,
+                        help='show so many test images (default: 24)')
+    parser.add_argument('--paper-task', choices=list(SSIM), default='MNIST-Single',
+                        help="whose figures of the paper to show beside the model's")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    args = parser.parse_args()
+    if args.num_images < 1:
+        parser.error(f'--num-images must be at least 1, got {args.num_images}')
+    return args
+
+
+def load_figures(path: str) -> dict:
+    """Reads and checks the file of tools/test.py."""
+    figures = mmengine.load(path, file_format='json')
+    names = [f'{figure}/{direction}' for figure in FIGURES for direction in ('A2B', 'B2A')]
+    known = [name for name in names if name in figures]
+    wrong = [name for name in known if 'mean' not in figures[name]]
+    if wrong or not known:
+        raise SystemExit(
+            f'{path} is not a file that tools/test.py --out writes: expected {names} with "mean" '
+            f'and "std" each, found {wrong or sorted(figures)}.')
+    return figures
+
+
+def test_samples(cfg: Config, number: int) -> list:
+    """The first samples of the config's test set."""
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    return [dataset[index] for index in range(min(number, len(dataset)))]
+
+
+def ground_truth(samples: list, direction: str) -> torch.Tensor:
+    """Ground truths, RGB in [-1, 1], (N, 3, H, W); None where the test set has none."""
+    key = f'gt_{direction}'
+    if key not in samples[0]['data_samples']:
+        return None
+    images = []
+    for sample in samples:
+        image = sample['data_samples'].get(key)
+        is_rgb = sample['data_samples'].get(f'{key}_channel_order', 'bgr').lower() == 'rgb'
+        images.append(image if is_rgb else image.flip(0))
+    return torch.stack(images) / 127.5 - 1
+
+
+@torch.inference_mode()
+def draw(model, samples: list) -> tuple:
+    """Rows and exemplar grids by direction."""
+    inputs = model.data_preprocessor(pseudo_collate(samples))['inputs']
+    images = model.images_by_domain(inputs)
+    grids, exemplar_grids = {}, {}
+    for source, target in model.inference_generators.directions:
+        direction = f'{source}2{target}'
+        contents, exemplars = images[source][:NUM_CONTENTS], images[target][:NUM_EXEMPLARS]
+        translations = torch.stack([
+            model.translation(content.expand_as(exemplars), target, exemplars, source)
+            for content in contents
+        ])
+        exemplar_grids[direction] = exemplar_grid(contents, exemplars, translations)
+    for direction, rows in model.rows(images).items():
+        truth = ground_truth(samples, direction)
+        grids[direction] = {}
+        for name, row in rows.items():
+            grids[direction][name] = row.cpu()
+            if name == 'translation' and truth is not None:
+                grids[direction]['ground_truth'] = truth
+    return grids, exemplar_grids
+
+
+def main():
+    args = parse_args()
+    files = [(args.config, 'Config'), (args.checkpoint, 'Checkpoint')]
+    if args.metrics:
+        files.append((args.metrics, 'Metrics file'))
+    for path, what in files:
+        if not osp.isfile(path):
+            raise SystemExit(f'{what} {path!r} does not exist.')
+    figures = load_figures(args.metrics) if args.metrics else {}
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    name = osp.splitext(osp.basename(args.config))[0]
+
+    work_dirs = {'Stage 2: translation': args.work_dir or osp.join('work_dirs', name)}
+    if args.stage1_dir or cfg.get('stage1_config'):
+        # Without --work-dir, tools/train.py puts stage 1 beside stage 2, otherwise inside.
+        stage1_dir = args.stage1_dir or osp.join(
+            args.work_dir or 'work_dirs', osp.splitext(osp.basename(cfg.stage1_config))[0])
+        work_dirs = {'Stage 1: feature networks': stage1_dir, **work_dirs}
+    logs = {stage: TrainingLog(path, read_losses(path)) for stage, path in work_dirs.items()}
+
+    model = EGSCITInferencer(cfg, args.checkpoint).model
+    samples = test_samples(cfg, args.num_images)
+    grids, exemplar_grids = draw(model, samples)
+
+    facts = {'Config': name, 'Checkpoint': osp.basename(args.checkpoint)}
+    for stage, log in logs.items():
+        facts[f'Iterations logged, {stage[:7].lower()}'] = (
+            str(max(log.losses['loss_g'])) if log.losses else 'none')
+    seconds, memory = figures.get('train_seconds'), figures.get('peak_rss_mb')
+    facts['Training time, all stages'] = 'not recorded' if seconds is None else (
+        f'{seconds:,.0f} s ({timedelta(seconds=round(seconds))})')
+    facts['Peak memory'] = 'not recorded' if memory is None else f'{memory:,.0f} MB'
+    facts['Versions'] = ', '.join([
+        f'egscit_mm {egscit_mm.__version__}', f'torch {torch.__version__}',
+        f'mmengine {mmengine.__version__}', f'mmagic {version("mmagic")}',
+        f'Python {platform.python_version()}'
+    ])
+    facts['Made on'] = datetime.now().strftime('%Y-%m-%d %H:%M')
+
+    scale = enlargement(next(iter(grids.values()))['content'])
+    put(png(contact_sheet(grids, scale)), osp.join(args.out, 'samples.png'))
+    page = report_html(f'EGSC-IT: {name}', facts, figures, args.paper_task, grids, exemplar_grids,
+                       logs)
+    put_text(page, osp.join(args.out, 'report.html'))
+    print(f'{osp.join(args.out, "samples.png")} and {osp.join(args.out, "report.html")} written')
+
+
+if __name__ == '__main__':
+    main()
