@@ -122,7 +122,7 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
         if not encoders or any('shared_encoder_block' in key for key in state):
             raise ValueError(f'{checkpoint} is not a stage-1 (VAEGAN) checkpoint; give the one '
                              'that configs/egscit/vaegan_<task>.py writes.')
-        for key in wanted.keys() | encoders.keys():
+        for key in sorted(wanted.keys() | encoders.keys()):
             shapes = [
                 tuple(tensors[key].shape) if key in tensors else 'nothing'
                 for tensors in (wanted, encoders)

@@ -4,6 +4,9 @@
 The networks keep PyTorch's own initialisation: with the paper's (std 0.02) a network of four
 channels puts out almost nothing, and a comparison of almost nothing proves nothing.
 """
+# isort: off
+import egscit_mm  # noqa: F401  (first: processes that a test starts do not read conftest.py)
+# isort: on
 import torch
 from mmagic.registry import MODELS
 from mmagic.structures import DataSample

@@ -1,0 +1,112 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Two processes on different data do what one process does on all of it."""
+import pytest
+import torch
+from mmengine.model import MMSeparateDistributedDataParallel
+from mmengine.runner.checkpoint import get_state_dict, load_state_dict
+from tiny_models import (
+    batch_part,
+    changed,
+    merged_batch,
+    optim_wrappers,
+    random_batch,
+    tiny_egscit,
+    tiny_vaegan,
+)
+
+# One image per update and rank; for accumulation two.
+CASES = {
+    'vaegan': (tiny_vaegan, {}, 1),
+    'egscit': (tiny_egscit, dict(ema_config=dict(
+        type='mmengine.ExponentialMovingAverage', momentum=0.25)), 1),
+    'unit': (tiny_egscit, dict(generator=dict(eta=1., adain=None), perceptual_loss=None), 1),
+    'accumulation': (tiny_egscit, {}, 2),
+}
+RANKS = 2
+ITERATIONS = 2
+
+
+def built(case, seed):
+    build, kwargs, counts = CASES[case]
+    model = build(seed, **kwargs).double()
+    model.generators.latent_noise = 0.
+    return model.train(), counts
+
+
+def batch_of(case, model, rank, iteration):
+    """The batch that a rank sees."""
+    updates = model.discriminator_steps + model.generator_steps
+    return random_batch(updates * CASES[case][2], seed=10 * iteration + rank)
+
+
+def run_rank(rank, folder):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=RANKS)
+    results = {}
+    for case in CASES:
+        # Other weights on every rank: the wrapper must bring them together.
+        model, counts = built(case, seed=rank)
+        wrapped = MMSeparateDistributedDataParallel(model)
+        wrappers = optim_wrappers(model, accumulative_counts=counts)
+        for iteration in range(ITERATIONS):
+            logs = wrapped.train_step(batch_of(case, model, rank, iteration), wrappers)
+        samples = wrapped.test_step(batch_part(batch_of(case, model, 0, 0), 0, 1))
+        # As MMEngine saves and loads it: without the names of the wrappers.
+        state = get_state_dict(wrapped)
+        load_state_dict(wrapped, state)
+        results[case] = dict(
+            state=state, loss=logs['loss_g'],
+            images={key: samples[0].get(key) for key in samples[0].keys()})
+    torch.save(results, f'{folder}/rank{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('ranks')
+    torch.multiprocessing.spawn(run_rank, (str(folder), ), nprocs=RANKS)
+    return [torch.load(folder / f'rank{rank}.pth', weights_only=True) for rank in range(RANKS)]
+
+
+@pytest.fixture(scope='module')
+def alone():
+    """One process; the minibatch of an update is those of the ranks, one after the other."""
+    results = {}
+    for case in CASES:
+        model, counts = built(case, seed=0)
+        wrappers = optim_wrappers(model)  # accumulation is no other update
+        parts = counts * (model.discriminator_steps + model.generator_steps)
+        for iteration in range(ITERATIONS):
+            batches = [batch_of(case, model, rank, iteration) for rank in range(RANKS)]
+            logs = model.train_step(
+                merged_batch([
+                    batch_part(batch, part, part + 1) for part in range(parts)
+                    for batch in batches
+                ]), wrappers)
+        results[case] = dict(state=model.state_dict(), loss=logs['loss_g'])
+    return results
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_ranks_agree(case, ranks):
+    first, second = (results[case] for results in ranks)
+    assert changed(first['state'], second['state']) == []
+    assert not any('module.generators' in name for name in first['state'])
+    assert changed(first['images'], second['images']) == []
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_ranks_saw_different_data(case, ranks):
+    assert ranks[0][case]['loss'] != ranks[1][case]['loss']
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_two_processes_equal_one(case, ranks, alone):
+    expected = alone[case]['state']
+    state = ranks[0][case]['state']
+    assert state.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(state[name], value, rtol=0, atol=1e-10, msg=name)
+    mean_loss = sum(results[case]['loss'] for results in ranks) / RANKS
+    assert mean_loss == pytest.approx(alone[case]['loss'], rel=1e-5)
