@@ -40,14 +40,13 @@ def write_tiny_digits(root, train=12, test=4, size=28):
 
 
 def tiny_options(data_root, iters=4):
-    """Overrides that make a digit config train in a second, except for its model."""
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    """Overrides that make a quickstart config train in a second, except for its model."""
+    loaders = ('train_dataloader', 'test_dataloader')
     options = {f'{loader}.dataset.data_root': str(data_root) for loader in loaders}
     options.update({f'{loader}.num_workers': 0 for loader in loaders})
     options.update({f'{loader}.persistent_workers': False for loader in loaders})
     options.update({
         'train_cfg.max_iters': iters,
-        'train_cfg.val_interval': iters,
         'default_hooks.checkpoint.interval': 2,
         'default_hooks.logger.interval': 1,
     })

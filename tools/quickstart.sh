@@ -36,8 +36,7 @@ echo "== 1/5 data"
 echo "== 2/5 perceptual features"
 [ -f "$out/digit_features.pth" ] ||
   "$python" tools/train_digit_features.py --data "$out/data" --out "$out/digit_features.pth"
-data=(train_dataloader.dataset.data_root="$out/data" val_dataloader.dataset.data_root="$out/data"
-  test_dataloader.dataset.data_root="$out/data")
+data=(train_dataloader.dataset.data_root="$out/data" test_dataloader.dataset.data_root="$out/data")
 echo "== 3/5 training, both stages"
 # bfloat16 halves the time on a CPU that computes in it, and doubles it on one that does not.
 amp=()

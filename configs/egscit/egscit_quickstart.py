@@ -3,7 +3,7 @@
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
-max_iters = 220
+max_iters = 200
 lr = 4e-4
 
 # As in vaegan_quickstart.py.
@@ -28,11 +28,11 @@ model = dict(
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 data_root = 'work_dirs/quickstart/data'
 train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
-test_dataloader = val_dataloader
+test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-# Validated once, at the end, by tools/test.py.
-train_cfg = dict(max_iters=max_iters, val_interval=10000)
+train_cfg = dict(max_iters=max_iters)
+# Evaluated once, by tools/test.py.
+val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))
 custom_hooks = [dict(type='TranslationGridHook', interval=50)]

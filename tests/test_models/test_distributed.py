@@ -51,6 +51,7 @@ def run_rank(rank, folder):
         wrappers = optim_wrappers(model, accumulative_counts=counts)
         for iteration in range(ITERATIONS):
             logs = wrapped.train_step(batch_of(case, model, rank, iteration), wrappers)
+        wrapped.eval()
         samples = wrapped.test_step(batch_part(batch_of(case, model, 0, 0), 0, 1))
         # As MMEngine saves and loads it: without the names of the wrappers.
         state = get_state_dict(wrapped)

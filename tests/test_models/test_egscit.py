@@ -324,7 +324,7 @@ def test_average_survives_the_round_trip(tmp_path):
 def test_bfloat16_losses_are_near_those_of_float32():
     model = tiny_egscit(
         generator=dict(latent_noise=0.), perceptual_loss={**PERCEPTUAL_LOSS, 'base_channels': 8})
-    images = random_images(2, size=32)
+    images = random_images(2, size=64)
     for side in ('discriminator', 'generator'):
         exact = getattr(model, f'{side}_losses')(images)
         with torch.autocast('cpu', torch.bfloat16):

@@ -10,7 +10,7 @@ model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel', broadcast_buf
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='CheckpointHook', interval=2000, by_epoch=False, max_keep_ckpts=3, save_last=True),
