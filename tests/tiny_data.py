@@ -39,9 +39,15 @@ def write_tiny_digits(root, train=12, test=4, size=28):
     return root
 
 
-def tiny_options(data_root, iters=4):
-    """Overrides that make a quickstart config train in a second, except for its model."""
-    loaders = ('train_dataloader', 'test_dataloader')
+def tiny_options(data_root, iters=4, validate=False):
+    """Overrides that make a digit config train in a second, except for its model.
+
+    Args:
+        data_root (Path): Folder of :func:`write_tiny_digits`.
+        iters (int): Iterations of each stage.
+        validate (bool): Whether the config validates; the quickstart does not.
+    """
+    loaders = ('train_dataloader', 'test_dataloader') + ('val_dataloader', ) * validate
     options = {f'{loader}.dataset.data_root': str(data_root) for loader in loaders}
     options.update({f'{loader}.num_workers': 0 for loader in loaders})
     options.update({f'{loader}.persistent_workers': False for loader in loaders})

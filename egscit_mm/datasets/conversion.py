@@ -357,7 +357,7 @@ def train_ids_of_colours(labels: Image.Image) -> dict[str, Image.Image]:
     if unknown:
         named = ', '.join(str((code >> 16, code >> 8 & 255, code & 255)) for code in unknown[:5])
         raise BadInputError(f"the label has {len(unknown)} colours that are not Cityscapes' (RGB "
-                       f'{named}): is it a colour label map?')
+                            f'{named}): is it a colour label map?')
     return {key: Image.fromarray(values[places]) for key, values in _IDS_OF_COLOURS.items()}
 
 
@@ -381,7 +381,7 @@ def categories_of_train_ids(labels: Image.Image) -> dict[str, Image.Image]:
     unknown = np.setdiff1d(ids, [*range(19), IGNORE]).tolist()
     if unknown:
         raise BadInputError(f'the label has the values {unknown[:5]}: expected train ids 0..18 and '
-                       f'{IGNORE}')
+                            f'{IGNORE}')
     return dict(labels19=Image.fromarray(ids), labels8=Image.fromarray(_CATEGORY_OF_TRAIN_ID[ids]))
 
 
@@ -568,8 +568,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise ConversionError(f'cannot write {path}: {error.strerror}. What is done is kept: make '
-                              'room and run the same command to go on') from error
+        raise ConversionError(f'cannot write {path}: {error.strerror}. What is done is kept: cure '
+                              'this and run the same command to go on') from error
 
 
 def _refuse_duplicates(job: Job) -> None:

@@ -37,16 +37,16 @@ def data_root(tmp_path_factory):
 
 @pytest.fixture
 def configs(tmp_path):
-    """The quickstart's configs with a tiny model: a child config in a folder of its own."""
+    """The digit task's configs with a tiny model: a child config in a folder of its own."""
     for stage in ('vaegan', 'egscit'):
-        cfg = Config.fromfile(CONFIGS / f'{stage}_quickstart.py')
+        cfg = Config.fromfile(CONFIGS / f'{stage}_mnist_single.py')
         cfg.merge_from_dict(tiny_model_options(stage))
-        cfg.dump(tmp_path / f'{stage}_quickstart.py')
-    return tmp_path / 'egscit_quickstart.py'
+        cfg.dump(tmp_path / f'{stage}_mnist_single.py')
+    return tmp_path / 'egscit_mnist_single.py'
 
 
 def run(config, work_dir, data_root, iters=4, **kwargs):
-    options = {**tiny_options(data_root, iters), **kwargs.pop('options', {})}
+    options = {**tiny_options(data_root, iters, validate=True), **kwargs.pop('options', {})}
     return train(Config.fromfile(config), work_dir=str(work_dir), options=options, **kwargs)
 
 
@@ -55,7 +55,7 @@ def test_both_stages_with_one_call(configs, data_root, tmp_path):
     runner = run(configs, work_dir, data_root)
 
     assert runner.iter == 4
-    stage1 = torch.load(work_dir / 'vaegan_quickstart' / 'iter_4.pth', weights_only=True)
+    stage1 = torch.load(work_dir / 'vaegan_mnist_single' / 'iter_4.pth', weights_only=True)
     stage2 = torch.load(work_dir / 'iter_4.pth', weights_only=True)
     for key, value in stage1['state_dict'].items():
         if key.startswith('generators.encoders.'):
@@ -85,9 +85,9 @@ def test_both_stages_with_one_call(configs, data_root, tmp_path):
     assert rates == pytest.approx([lr * (1 - t / 4)**0.9 for t in range(4)], rel=1e-6)
 
     # A second call finds both stages done: stage 1 is not trained again.
-    before = (work_dir / 'vaegan_quickstart' / 'iter_4.pth').stat().st_mtime_ns
+    before = (work_dir / 'vaegan_mnist_single' / 'iter_4.pth').stat().st_mtime_ns
     run(configs, work_dir, data_root, resume=True)
-    assert (work_dir / 'vaegan_quickstart' / 'iter_4.pth').stat().st_mtime_ns == before
+    assert (work_dir / 'vaegan_mnist_single' / 'iter_4.pth').stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize('stage', [1, 2])
@@ -114,12 +114,12 @@ def test_resume_in_either_stage(configs, data_root, tmp_path, monkeypatch, stage
         (Path(self.work_dir).name, resume(self, *args, **kwargs), self.iter)))
     if stage == 2:
         # Resuming needs the stage-1 weights no more: they are in the checkpoint.
-        (work_dir / 'vaegan_quickstart' / 'iter_4.pth').write_bytes(b'')
+        (work_dir / 'vaegan_mnist_single' / 'iter_4.pth').write_bytes(b'')
         runner = run(configs, work_dir, data_root, resume=True,
                      options={'model.feature_checkpoint': str(tmp_path / 'gone.pth')})
     else:
         runner = run(configs, work_dir, data_root, resume=True)
-    assert starts == [('vaegan_quickstart' if stage == 1 else 'work', None, 2)]
+    assert starts == [('vaegan_mnist_single' if stage == 1 else 'work', None, 2)]
     assert runner.iter == 4
     assert (work_dir / 'iter_4.pth').is_file()
 
@@ -147,7 +147,7 @@ def test_amp_refuses_other_wrappers():
 def test_stage1_of_another_width_is_refused(configs, data_root, tmp_path):
     work_dir = tmp_path / 'work'
     run(configs, work_dir, data_root, iters=2)
-    stage1 = work_dir / 'vaegan_quickstart' / 'iter_2.pth'
+    stage1 = work_dir / 'vaegan_mnist_single' / 'iter_2.pth'
     with pytest.raises(ValueError, match='another architecture'):
         run(configs, tmp_path / 'other', data_root, iters=2, options={
             'model.feature_checkpoint': str(stage1), 'model.generator.encoder.base_channels': 8,

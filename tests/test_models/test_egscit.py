@@ -78,6 +78,16 @@ def test_discriminator_losses_equal_the_written_out_ones():
             losses[f'loss_gan_d_{target}'].double(), expected, rtol=1e-5, atol=0)
 
 
+def test_discriminator_update_builds_translations_only():
+    model = tiny_egscit()
+    passes = []
+    for domain, decoder in model.generators.decoders.items():
+        decoder.register_forward_pre_hook(
+            lambda module, args, domain=domain: passes.append((domain, len(args[0]))))
+    model.discriminator_losses(random_images(2))
+    assert passes == [('A', 2), ('B', 2)]
+
+
 def test_default_loss_weights_are_the_papers():
     assert tiny_egscit().loss_weights == dict(
         gan=10., reconstruction=100., kl=0.1, cycle=100., cycle_kl=0.1)

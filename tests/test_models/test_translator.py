@@ -326,7 +326,8 @@ def test_feature_networks_are_frozen_and_stay_in_eval_mode():
     outputs = net(random_images())
     sum(image.sum() for image in outputs['cycle'].values()).backward()
     assert all(parameter.grad is None for parameter in net.feature_networks.parameters())
-    assert not net.features(random_images())['A'].requires_grad
+    images = {domain: batch.requires_grad_() for domain, batch in random_images().items()}
+    assert not net.features(images)['A'].requires_grad
 
 
 def test_shared_blocks_are_shared():

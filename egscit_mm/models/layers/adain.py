@@ -41,14 +41,15 @@ class AdaIN(nn.Module):
 
     ``std`` is AdaIN as published (Huang & Belongie, ICCV 2017), ``var`` the wording of the paper
     ("variance"), ``release`` what the authors' code computes. Every delta has an epsilon, which
-    the release lacks.
+    the release lacks. The scale of ``release`` is the only one that can be negative: an exemplar can
+    turn a channel's contrast over, which black-on-white content needs for a white-on-black one.
 
     Args:
-        form (str): One of :data:`ADAIN_FORMS`. Defaults to ``'std'``.
+        form (str): One of :data:`ADAIN_FORMS`.
         eps (float): Added to the variance of the content. Defaults to 1e-5.
     """
 
-    def __init__(self, form: str = 'std', eps: float = 1e-5):
+    def __init__(self, form: str, eps: float = 1e-5):
         super().__init__()
         if form not in ADAIN_FORMS:
             raise ValueError(f'adain form must be one of {ADAIN_FORMS}, got {form!r}')

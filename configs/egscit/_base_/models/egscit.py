@@ -7,7 +7,7 @@ model = dict(
         encoder=dict(type='ContentEncoder', base_channels=64, num_downsamples=2, num_blocks=3),
         decoder=dict(type='ImageDecoder', base_channels=64, num_downsamples=2, num_blocks=3),
         eta=0.5,
-        adain='std'),
+        adain='release'),
     discriminator=dict(type='DomainDiscriminators', base_channels=64, num_convs=4),
     perceptual_loss=dict(
         type='VGGPerceptualLoss', pretrained='torchvision', content_weight=1e2, style_weight=1e4),

@@ -1,0 +1,80 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Parts of the quickstart that no other test runs."""
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_data import write_tiny_digits
+
+from egscit_mm.models.networks.vgg import VGG19Features
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def digit_features(monkeypatch):
+    path = REPOSITORY / 'tools' / 'train_digit_features.py'
+    spec = importlib.util.spec_from_file_location('train_digit_features', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', ['train_digit_features.py', *map(str, args)])
+        module.main()
+
+    run.load_digits = module.load_digits
+    run.random_colours = module.random_colours
+    return run
+
+
+def test_digit_features_fit_the_perceptual_loss(digit_features, tmp_path):
+    data = write_tiny_digits(tmp_path / 'data')
+    out = tmp_path / 'out' / 'features.pth'
+    digit_features('--data', data, '--out', out, '--iters', 2)
+    assert [path.name for path in out.parent.iterdir()] == ['features.pth']
+
+    vgg = VGG19Features(['relu1_1', 'relu5_1'], pretrained=str(out), base_channels=16)
+    vgg.load_weights()
+    untrained = VGG19Features(['relu1_1', 'relu5_1'], pretrained=None, base_channels=16)
+    untrained.load_weights()
+    assert vgg(torch.zeros(1, 3, 28, 28))['relu5_1'].shape == (1, 128, 1, 1)
+    for name, weights in vgg.layers.named_buffers():
+        assert not torch.equal(weights, dict(untrained.layers.named_buffers())[name])
+
+
+def test_strokes_do_not_depend_on_the_style(digit_features, tmp_path):
+    """The pictures of A and their ground truths in B show the same strokes."""
+    data = write_tiny_digits(tmp_path / 'data')
+    strokes, labels = digit_features.load_digits(data / 'trainA')
+    assert strokes.shape == (12, 1, 28, 28) and strokes.dtype == torch.bool
+    assert labels.tolist() == [0] * 12
+    # write_tiny_digits draws bars of 9 x 4 pixels.
+    assert np.array_equal(strokes.sum((1, 2, 3)), [36] * 12)
+
+
+def test_colours_are_in_range_and_mostly_pure(digit_features):
+    colours = digit_features.random_colours(1000)
+    assert colours.shape == (2, 1000, 3, 1, 1)
+    assert colours.abs().max() <= 1
+    pure = (colours.abs() == 1).all(0).all(1).float().mean()
+    assert 0.6 < pure < 0.8
+
+
+def test_no_digits(digit_features, tmp_path):
+    with pytest.raises(SystemExit, match='holds no digits named INDEX_LABEL.png'):
+        digit_features('--data', tmp_path, '--out', tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize('args, message', [
+    (['--mnist', 'nowhere'], 'nowhere is not a folder'),
+    (['--mnist'], 'Usage: bash tools/quickstart.sh'),
+    (['--cuda'], 'Usage: bash tools/quickstart.sh'),
+])
+def test_quickstart_names_bad_arguments(args, message):
+    done = subprocess.run(['bash', 'tools/quickstart.sh', *args], cwd=REPOSITORY,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and message in done.stderr
