@@ -3,7 +3,7 @@
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
-max_iters = 200
+max_iters = 180
 lr = 4e-4
 
 # As in vaegan_quickstart.py.

@@ -118,8 +118,9 @@ def test_statistics_of_bfloat16_are_float32():
     np.testing.assert_allclose(variance.item(), expected.var(), rtol=1e-4)
 
 
-def test_adain_keeps_the_dtype_of_the_content():
-    adain = AdaIN()
+@pytest.mark.parametrize('form', ADAIN_FORMS)
+def test_adain_keeps_the_dtype_of_the_content(form):
+    adain = AdaIN(form)
     style = adain.style(torch.randn(1, 2, 4, 4, dtype=torch.bfloat16))
     assert style[0].dtype == style[1].dtype == torch.float32
     assert adain(torch.randn(1, 2, 4, 4, dtype=torch.bfloat16), style).dtype == torch.bfloat16

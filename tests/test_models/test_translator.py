@@ -9,9 +9,7 @@ from egscit_mm.models.layers import ADAIN_FORMS
 
 F64 = torch.float64
 ABLATIONS = {
-    'paper': {},
-    'var': dict(adain='var'),
-    'release': dict(adain='release'),
+    **{form: dict(adain=form) for form in ADAIN_FORMS},
     'no mask': dict(eta=1.),
     'no adain': dict(adain=None),
     'unit': dict(eta=1., adain=None),
@@ -226,7 +224,7 @@ def test_the_exemplar_steers_and_the_mask_does_not_come_from_it():
 
 
 def test_std_form_gives_the_decoder_the_exemplars_statistics():
-    net = tiny_translator().double().eval()
+    net = tiny_translator(adain='std').double().eval()
     images = random_images(2, dtype=F64)
     seen = []
     net.decoders['B'].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
