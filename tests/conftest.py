@@ -5,6 +5,7 @@ import socket
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 # First of all, as in a config: it makes MMagic importable.
 import egscit_mm  # noqa: F401
@@ -18,6 +19,12 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def mmagic_scope():
+    """Configs name MMagic's parts without their scope, as a Runner sets it."""
+    init_default_scope('mmagic')
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     --mnist)
       [ $# -ge 2 ] || usage
       [ -d "$2" ] || { echo "--mnist: $2 is not a folder" >&2; exit 2; }
-      source=(--source mnist --root "$2")
+      source=(--source mnist --root "$2" --num-train 8000)
       out=work_dirs/quickstart_mnist
       shift 2 ;;
     *) usage ;;
@@ -31,8 +31,7 @@ from mmengine.config import Config
 print(Config.fromfile('$config').train_cfg.max_iters)").pth
 
 echo "== 1/5 data"
-"$python" tools/dataset_converters/mnist.py --task single "${source[@]}" --out "$out/data" \
-  --num-train 8000
+"$python" tools/dataset_converters/mnist.py --task single "${source[@]}" --out "$out/data"
 echo "== 2/5 perceptual features"
 [ -f "$out/digit_features.pth" ] ||
   "$python" tools/train_digit_features.py --data "$out/data" --out "$out/digit_features.pth"

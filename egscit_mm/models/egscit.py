@@ -43,8 +43,8 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
         feature_checkpoint (str | None): Checkpoint of stage 1 (:class:`VAEGAN`) with the feature
             networks. Needed to start a training only: a checkpoint of this model contains them.
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
-            ``dict(type='ExponentialMovingAverage', momentum=1e-3)``; validation, testing and
-            inference then use the averaged generator side.
+            ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
+            and inference then use the averaged generator side.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
     """
 

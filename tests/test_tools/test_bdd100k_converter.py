@@ -228,7 +228,7 @@ def test_full_disk(archives, tmp_path, monkeypatch):
 def test_an_image_in_two_splits_is_refused(archives, tmp_path):
     """Some 10K training images are 100K validation images: together they would leak."""
     other = write_zip(tmp_path / '100k.zip', {'bdd100k/images/100k/val/a0.jpg': image(1)})
-    with pytest.raises(ConversionError, match='100k/val/a0.jpg and .*10k/train/a0.jpg have the sam'):
+    with pytest.raises(ConversionError, match='100k/val/a0.jpg and .*10k/train/a0.jpg have the'):
         run_converter('bdd100k', '--images', archives['images'], other, '--out', tmp_path / 'out')
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import numpy as np
 import pytest
+from mmagic.datasets.transforms import LoadImageFromFile
 from PIL import Image
 from scipy.io import savemat
 from tiny_sources import (
@@ -121,7 +122,7 @@ def test_images_and_labels(archives, tmp_path):
 def test_the_dataset_reads_it(archives, tmp_path):
     for domain in 'AB':
         run(archives, tmp_path / 'out', '--domain', domain, '--test-fraction', 0.25)
-    load = [dict(type='LoadImageFromFile', key=f'img_{domain}') for domain in 'AB']
+    load = [LoadImageFromFile(key=f'img_{domain}') for domain in 'AB']
     for test_mode, length in ((False, 9), (True, 3)):
         dataset = ExemplarImageDataset(tmp_path / 'out', load, test_mode=test_mode)
         assert len(dataset) == length

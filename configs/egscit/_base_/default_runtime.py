@@ -23,4 +23,5 @@ visualizer = dict(type='Visualizer', vis_backends=vis_backends)
 log_level = 'INFO'
 load_from = None
 resume = False
-randomness = dict(seed=0)
+# Every rank draws its own latent noise; the Runner broadcasts the initial weights.
+randomness = dict(seed=0, diff_rank_seed=True)

@@ -41,8 +41,8 @@ class AdaIN(nn.Module):
 
     ``std`` is AdaIN as published (Huang & Belongie, ICCV 2017), ``var`` the wording of the paper
     ("variance"), ``release`` what the authors' code computes. Every delta has an epsilon, which
-    the release lacks. The scale of ``release`` is the only one that can be negative: an exemplar can
-    turn a channel's contrast over, which black-on-white content needs for a white-on-black one.
+    the release lacks. The scale of ``release`` is the only one that can be negative: an exemplar
+    can turn a channel's contrast over, which black-on-white content needs for a white-on-black one.
 
     Args:
         form (str): One of :data:`ADAIN_FORMS`.

@@ -55,8 +55,11 @@ class VGG19Features(nn.Module):
         self.pretrained = pretrained
         self.loaded = False
         for module in self.layers:
-            if isinstance(module, nn.ReLU):
-                module.inplace = False  # the tapped activation must survive the next layer
+            if isinstance(module, nn.MaxPool2d):
+                # As the release's SAME pooling: 28x28 digits keep 2x2 positions at relu5_1. With
+                # one position the normalised features would be 0 or 1, without gradient. Sizes
+                # that 16 divides do not change.
+                module.ceil_mode = True
             for name, parameter in list(module.named_parameters(recurse=False)):
                 delattr(module, name)
                 module.register_buffer(name, torch.empty_like(parameter), persistent=False)

@@ -14,7 +14,7 @@ model = dict(
     loss_weights=dict(gan=10, reconstruction=100, kl=0.1, cycle=100, cycle_kl=0.1),
     discriminator_steps=1,
     generator_steps=5,
-    ema_config=dict(type='ExponentialMovingAverage', momentum=1e-3),
+    ema_config=dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3),
     data_preprocessor=dict(
         type='DataPreprocessor',
         mean=[127.5] * 3,

@@ -1,0 +1,16 @@
+# Stage 1 of CelebA; "python tools/train.py configs/egscit/egscit_celeba.py" runs it.
+_base_ = [
+    '_base_/models/vaegan.py',
+    '_base_/datasets/celeba.py',
+    '_base_/schedules/adam_poly.py',
+    '_base_/default_runtime.py',
+]
+max_iters = 30000
+minibatch = 8
+updates = 2  # 1 discriminator + 1 generator
+
+train_dataloader = dict(batch_size=minibatch * updates)
+train_cfg = dict(max_iters=max_iters)
+# Stage 1 has nothing to validate: its reconstructions are drawn by the hook.
+val_cfg = val_dataloader = None
+test_cfg = test_dataloader = None

@@ -1,0 +1,17 @@
+# Stage 1 of GTA5 <-> Cityscapes; "python tools/train.py configs/egscit/egscit_gta2cityscapes.py"
+# runs it.
+_base_ = [
+    '_base_/models/vaegan.py',
+    '_base_/datasets/gta2cityscapes.py',
+    '_base_/schedules/adam_poly.py',
+    '_base_/default_runtime.py',
+]
+max_iters = 22000  # as stage 2
+minibatch = 3
+updates = 2  # 1 discriminator + 1 generator
+
+train_dataloader = dict(batch_size=minibatch * updates)
+train_cfg = dict(max_iters=max_iters)
+# Stage 1 has nothing to validate: its reconstructions are drawn by the hook.
+val_cfg = val_dataloader = None
+test_cfg = test_dataloader = None
