@@ -41,7 +41,7 @@ def test_digit_features_fit_the_perceptual_loss(digit_features, tmp_path):
     vgg.load_weights()
     untrained = VGG19Features(['relu1_1', 'relu5_1'], pretrained=None, base_channels=16)
     untrained.load_weights()
-    assert vgg(torch.zeros(1, 3, 28, 28))['relu5_1'].shape == (1, 128, 1, 1)
+    assert vgg(torch.zeros(1, 3, 28, 28))['relu5_1'].shape == (1, 128, 2, 2)
     for name, weights in vgg.layers.named_buffers():
         assert not torch.equal(weights, dict(untrained.layers.named_buffers())[name])
 

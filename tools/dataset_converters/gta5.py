@@ -5,7 +5,7 @@ r"""Convert GTA5 ("Playing for Data") to images of 256x512 and label maps beside
         --labels gta5/*_labels.zip --split gta5/split.mat --domain A --out data/gta2bdd
 
 The data: https://download.visinf.tu-darmstadt.de/data/from_games/ offers ten archives of images
-(01_images.zip to 10_images.zip, 57 GB) and ten of labels (01_labels.zip to 10_labels.zip), and
+(01_images.zip to 10_images.zip) and ten of labels (01_labels.zip to 10_labels.zip), and
 read_mapping.zip with the official split.mat. Archives and unpacked folders are both read:
 
     01_images.zip, ...      images/00001.png, ...  24,966 frames of about 1914x1052 pixels
