@@ -500,7 +500,7 @@ def test_formats(tmp_path):
         assert list(paths.items()) == [
             ('labels19', 'testB_labels19/x/1.png'), ('labels8', 'testB_labels8/x/1.png'),
             ('image', f'testB/x/1.{name}')]
-        image = Image.open(io.BytesIO(conversion._encode(noise, name)))
+        image = Image.open(io.BytesIO(conversion.encode(noise, name)))
         difference = np.abs(np.asarray(image).astype(int) - np.asarray(noise)).mean()
         assert difference == 0 if name == 'png' else 0 < difference < 5
     assert Path(paths['image']).suffix == '.jpg'

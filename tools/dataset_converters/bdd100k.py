@@ -34,7 +34,6 @@ from collections import Counter
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
 from tqdm import tqdm
 
 from egscit_mm.datasets import conversion
@@ -108,19 +107,6 @@ def split_of(name: str) -> str | None:
     return found[-1] if found else None
 
 
-def render(contents: dict[str, bytes], size: tuple[int, int]) -> dict[str, Image.Image]:
-    """Image and, if there is a mask, its two label maps."""
-    image = conversion.decode(contents['image'])
-    outputs = dict(image=conversion.stretch(conversion.to_rgb(image), size))
-    if 'mask' in contents:
-        mask = conversion.decode(contents['mask'], 'mask')
-        if mask.size != image.size:
-            raise BadInputError(
-                'the image is {}x{}, its mask {}x{}'.format(*image.size, *mask.size))
-        outputs.update(conversion.categories_of_train_ids(conversion.stretch_labels(mask, size)))
-    return outputs
-
-
 def plan(args: argparse.Namespace) -> Job:
     """What to make of the sources that the arguments name."""
     sources = dict(images=Files(args.images, ['.jpg']))
@@ -159,8 +145,9 @@ def plan(args: argparse.Namespace) -> Job:
         format=args.format,
         labels=bool(args.masks),
         time_of_day=sorted(args.time_of_day or ()))
-    return Job(args.domain, tasks, sources, partial(render, size=tuple(args.size)), settings,
-               failed, dict(excluded))
+    render = partial(conversion.render_labelled, size=tuple(args.size), role='mask',
+                     label_maps=conversion.categories_of_train_ids, mismatch=BadInputError)
+    return Job(args.domain, tasks, sources, render, settings, failed, dict(excluded))
 
 
 def main() -> int:

@@ -33,8 +33,6 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from egscit_mm.datasets import conversion
 from egscit_mm.datasets.conversion import ConversionError, Files, Job, LeftOutError, Task
 
@@ -88,19 +86,6 @@ def read_split(path: Path, validation: str | None) -> dict[int, str]:
             for frame in numbers if split_of_part[part]}
 
 
-def render(contents: dict[str, bytes], size: tuple[int, int]) -> dict[str, Image.Image]:
-    """Image of a frame and, if there is a label, its two label maps."""
-    image = conversion.decode(contents['image'])
-    outputs = dict(image=conversion.stretch(conversion.to_rgb(image), size))
-    if 'label' in contents:
-        label = conversion.decode(contents['label'], 'label')
-        if label.size != image.size:
-            raise LeftOutError(
-                'the image is {}x{}, its label {}x{}'.format(*image.size, *label.size))
-        outputs.update(conversion.train_ids_of_colours(conversion.stretch_labels(label, size)))
-    return outputs
-
-
 def plan(args: argparse.Namespace) -> Job:
     """What to make of the sources that the arguments name."""
     sources = dict(images=Files(args.images, ['.png']))
@@ -140,8 +125,10 @@ def plan(args: argparse.Namespace) -> Job:
         split=dict(official=True, validation=args.validation) if args.split else
         dict(test_fraction=args.test_fraction, seed=args.seed))
     excluded = {'neither a training nor a test frame of the split': num_unused}
-    return Job(args.domain, tasks, sources, partial(render, size=tuple(args.size)), settings,
-               failed, {why: count for why, count in excluded.items() if count})
+    render = partial(conversion.render_labelled, size=tuple(args.size), role='label',
+                     label_maps=conversion.train_ids_of_colours, mismatch=LeftOutError)
+    return Job(args.domain, tasks, sources, render, settings, failed,
+               {why: count for why, count in excluded.items() if count})
 
 
 def main() -> int:

@@ -1,0 +1,34 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What the dataset converters share: reading, resizing, writing and keeping the books.
+
+A converter plans one :class:`Job` per domain and hands them to :func:`convert`, which writes
+CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``trainA_labels19``,
+``trainA_labels8``) with these promises:
+
+- Every file appears complete or not at all, and a label map never without its image.
+- An input that cannot be read stops nothing: it is named at the end, and the exit code is 1.
+- The same command again skips what is done, and goes on after an interruption or a full disk.
+- ``manifest.json`` says per domain what was made from what.
+"""
+from .command_line import (
+    add_output_arguments,
+    add_size_argument,
+    add_split_arguments,
+    domain_name,
+    exit_with,
+)
+from .errors import BadInputError, ConversionError, LeftOutError
+from .images import FORMATS, IMAGE_SUFFIXES, crop, decode, encode, stretch, to_rgb
+from .jobs import convert
+from .labels import categories_of_train_ids, render_labelled, stretch_labels, train_ids_of_colours
+from .plans import Job, Task, by_stem, draw_test_names, output_paths
+from .sources import Files
+from .writing import write_atomically
+
+__all__ = [
+    'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files', 'Job',
+    'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument', 'add_split_arguments',
+    'by_stem', 'categories_of_train_ids', 'convert', 'crop', 'decode', 'domain_name',
+    'draw_test_names', 'encode', 'exit_with', 'output_paths', 'render_labelled', 'stretch',
+    'stretch_labels', 'to_rgb', 'train_ids_of_colours', 'write_atomically'
+]

@@ -1,0 +1,138 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Doing jobs: what is left to do, progress, and the report at the end."""
+import json
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .errors import BadInputError, ConversionError, LeftOutError
+from .images import IMAGE_SUFFIXES
+from .plans import Job, Task
+from .workers import outcomes_of
+from .writing import MANIFEST, read_manifest, write_section
+
+NUM_NAMES_PRINTED = 50  # the manifest has them all
+
+
+def convert(jobs: list[Job], out: Path, workers: int) -> int:
+    """Do the jobs of one output folder, showing progress and what is left to do.
+
+    All jobs are checked against the folder before the first one starts.
+
+    Args:
+        jobs (list[Job]): One per domain.
+        out (Path): The folder; other domains that it holds stay as they are.
+        workers (int): Worker processes, 0 for none.
+
+    Returns:
+        int: Exit code: 0, or 1 if some inputs could not be used.
+
+    Raises:
+        ConversionError: If ``out`` holds something else for these domains, or cannot be written.
+    """
+    for job in jobs:
+        _refuse_duplicates(job)
+    pending = [_pending(job, out) for job in jobs]
+    # A list: every job is done, whatever the exit codes of those before it.
+    return max([_do(job, tasks, out, workers) for job, tasks in zip(jobs, pending)])
+
+
+def _refuse_duplicates(job: Job) -> None:
+    """Move tasks that would write the same file as another one to the failed inputs."""
+    owner = {}
+    for task in job.tasks:
+        path = task.outputs['image']
+        if path in owner:
+            job.failed[task.name] = f'would become {path}, as {owner[path]} does: rename one'
+        else:
+            owner[path] = task.name
+    job.tasks = [task for task in job.tasks if owner[task.outputs['image']] == task.name]
+
+
+def _pending(job: Job, out: Path) -> list[Task]:
+    """Tasks not done yet; refuses a folder that holds other images for the domain."""
+    if not job.tasks:
+        raise ConversionError(f'no images for domain {job.domain}'
+                              + ''.join(f'; {name} {why}' for name, why in
+                                        list(job.failed.items())[:3])
+                              + ''.join(f'; {count} excluded: {why}'
+                                        for why, count in job.excluded.items()))
+    previous = read_manifest(out)['domains'].get(job.domain)
+    settings = json.loads(json.dumps(job.settings))
+    if previous is not None and previous.get('settings') != settings:
+        old = previous.get('settings', {})
+        differing = ', '.join(f'{key} was {old.get(key)!r}, now {settings.get(key)!r}'
+                              for key in sorted({*old, *settings})
+                              if old.get(key) != settings.get(key))
+        raise ConversionError(f'{out} holds domain {job.domain} with other settings ({differing}): '
+                              'choose another --out, or delete its folders and its manifest')
+    planned = {path for task in job.tasks for path in task.outputs.values()}
+    present = set()
+    for folder in {path.split('/')[0] for path in planned} | {
+            split + job.domain for split in ('train', 'test')}:
+        for path in (out / folder).rglob('*'):
+            if path.suffix == '.tmp':  # of a run that was killed
+                path.unlink()
+            elif path.suffix.lower() in IMAGE_SUFFIXES:
+                present.add(path.relative_to(out).as_posix())
+    unknown = sorted(present if previous is None else present - planned)
+    if unknown:
+        raise ConversionError(
+            f'{out} holds {len(unknown)} images that this command does not make, such as '
+            f'{unknown[0]}: the source or the split has changed, or they are of other origin. '
+            'Choose another --out, or delete them')
+    return [task for task in job.tasks if not present.issuperset(task.outputs.values())]
+
+
+def _do(job: Job, pending: list[Task], out: Path, workers: int) -> int:
+    section = read_manifest(out)['domains'].get(job.domain, {})
+    if not pending and not job.failed and section.get('complete'):
+        print(f'{out}: domain {job.domain} is already complete, nothing to do')
+        return 0
+    write_section(out, job.domain, dict(complete=False, settings=job.settings))
+    failed, left_out = dict(job.failed), {}
+    # Closed at once on an error, or the workers would go through all their tasks first.
+    with closing(outcomes_of(job, pending, out, workers)) as outcomes, \
+            tqdm(total=len(pending), desc=f'domain {job.domain}', unit='img') as progress:
+        for task, (kind, reason) in zip(pending, outcomes):
+            if kind is BadInputError:
+                failed[task.name] = reason
+            elif kind is LeftOutError:
+                left_out[task.name] = reason
+            progress.update()
+
+    done = [task for task in job.tasks if task.name not in failed and task.name not in left_out]
+    names = {source: set() for source in job.sources}
+    for task in done:
+        for source, name in task.inputs.values():
+            names[source].add(name)
+    counts = Counter(path.split('/')[0] for task in done for path in task.outputs.values())
+    write_section(out, job.domain, dict(
+        complete=True,
+        settings=job.settings,
+        counts=dict(sorted(counts.items())),
+        sources={source: files.summary(names[source]) for source, files in job.sources.items()},
+        excluded=job.excluded,
+        left_out=left_out,
+        failed=failed))
+    _report(job, out, counts, left_out, failed)
+    return 1 if failed else 0
+
+
+def _report(job: Job, out: Path, counts: dict, left_out: dict, failed: dict) -> None:
+    print(f'{out}: ' + (', '.join(f'{count} in {folder}' for folder, count in
+                                  sorted(counts.items())) or 'nothing'))
+    for reason, count in job.excluded.items():
+        print(f'  not used: {count} ({reason})')
+    for title, reasons, stream in (('left out', left_out, sys.stdout),
+                                   ('could not be used', failed, sys.stderr)):
+        if reasons:
+            print(f'{len(reasons)} of domain {job.domain} {title}:', file=stream)
+            for name in sorted(reasons)[:NUM_NAMES_PRINTED]:
+                print(f'  {name}: {reasons[name]}', file=stream)
+            if len(reasons) > NUM_NAMES_PRINTED:
+                print(f'  ... and {len(reasons) - NUM_NAMES_PRINTED} more: {out / MANIFEST}',
+                      file=stream)

@@ -1,0 +1,147 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Reading from zip archives and folders."""
+import hashlib
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Optional
+
+from tqdm import tqdm
+
+from .errors import BadInputError, ConversionError
+
+
+class Files:
+    """The files of zip archives, folders and single files, as one read-only collection.
+
+    Names are relative to the archive or folder, with ``/``. Hidden files and macOS's resource
+    forks are no files. Safe to use in forked worker processes: each opens the archives itself.
+
+    Args:
+        paths (Iterable[Path]): Zip archives (by their suffix ``.zip``), folders (searched
+            recursively) and files.
+        suffixes (Iterable[str]): Lower-case suffixes of the files wanted.
+
+    Attributes:
+        names (list[str]): The names, sorted.
+        ignored (Counter[str]): Number of files with other suffixes, by suffix.
+
+    Raises:
+        ConversionError: If a path does not exist, an archive is damaged, a name appears twice, or
+            there is no file with such a suffix at all.
+    """
+
+    def __init__(self, paths: Iterable[Path], suffixes: Iterable[str]) -> None:
+        self._place = {}  # path by name
+        self._crc = {}  # of the files in archives
+        self._archives = {}  # opened ones by process and path
+        self.ignored = Counter()
+        suffixes = tuple(suffixes)
+        paths = list(paths)
+        for path in paths:
+            for name, crc in _listing(path):
+                parts = PurePosixPath(name).parts
+                if parts[0] == '__MACOSX' or any(part.startswith('.') and part != '..'
+                                                 for part in parts):
+                    continue
+                suffix = PurePosixPath(name).suffix.lower()
+                if suffix not in suffixes:
+                    self.ignored[suffix] += 1
+                    continue
+                if parts[0] == '/' or '..' in parts:
+                    raise ConversionError(f'{path} holds a file named {name!r}, which points out '
+                                          'of it: such an archive is not to be trusted')
+                if name in self._place:
+                    raise ConversionError(f'{name} is in {self._place[name]} and in {path}: give '
+                                          'only one of them')
+                self._place[name] = path
+                if crc is not None:
+                    self._crc[name] = crc
+        if not self._place:
+            found = ', '.join(f'{count} {suffix or "without suffix"}'
+                              for suffix, count in sorted(self.ignored.items())) or 'nothing'
+            hint = '; give the archives themselves, not their folder' if '.zip' in found else ''
+            raise ConversionError(f"no {'/'.join(suffixes)} files in "
+                                  f"{', '.join(map(str, paths))}, found {found}{hint}")
+        self.names = sorted(self._place)
+
+    def read(self, name: str) -> bytes:
+        """Content of a file.
+
+        Args:
+            name (str): One of ``names``.
+
+        Returns:
+            bytes: The content.
+
+        Raises:
+            BadInputError: If it cannot be read, or an archive's checksum does not fit.
+        """
+        path = self._place[name]
+        try:
+            if name in self._crc:
+                return self._archive(path).read(name)
+            return _file_of(path, name).read_bytes()
+        # Whatever a damaged archive makes zipfile raise (NotImplementedError, RuntimeError, ...).
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile,
+                zlib.error) as error:
+            raise BadInputError(f'{name} cannot be read from {path}: {error}') from error
+
+    def summary(self, names: Iterable[str]) -> dict:
+        """What identifies the content of some files, wherever they lie.
+
+        Args:
+            names (Iterable[str]): Some of ``names``.
+
+        Returns:
+            dict: ``files`` (number) and ``md5`` of the lines ``<CRC-32 as 8 hex digits> <name>`` of
+            the sorted names. An archive has the CRC-32 in its directory; files in folders are read.
+        """
+        names = sorted(names)
+        lines = hashlib.md5(usedforsecurity=False)
+        in_folders = any(name not in self._crc for name in names)
+        for name in tqdm(names, desc='checksums', unit='file', disable=not in_folders):
+            crc = self._crc[name] if name in self._crc else zlib.crc32(self.read(name))
+            lines.update(f'{crc:08x} {name}\n'.encode())
+        return dict(files=len(names), md5=lines.hexdigest())
+
+    def _archive(self, path: Path) -> zipfile.ZipFile:
+        # Per process: forked processes that share an open file move each other's position.
+        key = os.getpid(), path
+        if key not in self._archives:
+            self._archives[key] = zipfile.ZipFile(path)
+        return self._archives[key]
+
+
+def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
+    """Names in a path, with their CRC-32 in archives."""
+    if path.is_dir():
+        for folder, _, files in os.walk(path, onerror=_refuse_unreadable, followlinks=True):
+            for file in files:
+                yield Path(folder, file).relative_to(path).as_posix(), None
+    elif path.suffix.lower() == '.zip' and path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = archive.infolist()
+        except (zipfile.BadZipFile, OSError) as error:
+            raise ConversionError(
+                f'{path} is damaged or truncated ({error}): get this archive again. Nothing was '
+                'written; run the same command when it is there') from error
+        for entry in entries:
+            if not entry.is_dir():
+                yield entry.filename, entry.CRC
+    elif path.is_file():
+        yield path.name, None
+    else:
+        raise ConversionError(f'{path} does not exist; give a zip archive or a folder')
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise ConversionError(f'cannot list {error.filename}: {error.strerror}') from error
+
+
+def _file_of(path: Path, name: str) -> Path:
+    return path / name if path.is_dir() else path

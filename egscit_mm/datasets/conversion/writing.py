@@ -1,0 +1,57 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Writing files, the manifest among them, so that each is there whole or not at all."""
+import json
+import os
+from pathlib import Path
+
+from .errors import ConversionError
+
+MANIFEST = 'manifest.json'
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that appears complete or not at all.
+
+    Args:
+        path (Path): The file; its folder is made if needed.
+        content (bytes): All of it.
+
+    Raises:
+        ConversionError: If it cannot be written, such as on a full disk.
+    """
+    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConversionError(f'cannot write {path}: {error.strerror}. What is done is kept: cure '
+                              'this and run the same command to go on') from error
+
+
+def read_manifest(out: Path) -> dict:
+    """The manifest of an output folder; without domains if there is none yet.
+
+    Raises:
+        ConversionError: If there is a file of this name that is no manifest.
+    """
+    path = out / MANIFEST
+    if not path.exists():
+        return dict(domains={})
+    try:
+        manifest = json.loads(path.read_text())
+        return dict(domains=dict(manifest['domains']))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConversionError(f'{path} was not written by this converter ({error!r}): choose '
+                              'another --out') from error
+
+
+def write_section(out: Path, domain: str, section: dict) -> None:
+    """Replace what the manifest of an output folder says about a domain."""
+    # Read again: another domain may have been written since.
+    manifest = read_manifest(out)
+    manifest['domains'][domain] = section
+    write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())
