@@ -37,7 +37,7 @@ echo "== 2/5 perceptual features"
   "$python" tools/train_digit_features.py --data "$out/data" --out "$out/digit_features.pth"
 data=(train_dataloader.dataset.data_root="$out/data" test_dataloader.dataset.data_root="$out/data")
 echo "== 3/5 training, both stages"
-# bfloat16 halves the time on a CPU that computes in it, and doubles it on one that does not.
+# bfloat16 pays only on a CPU that computes in it.
 amp=()
 if grep -qsE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then amp=(--amp); fi
 [ -f "$final" ] ||
