@@ -40,6 +40,30 @@ def test_encoder_and_decoder_shapes(num_downsamples, height, width, channels, ou
 # conv 7x7: 3*64*49 + 64 = 9472; residual block of 64: 2 * (64*64*9 + 64) = 73856, of 256:
 # 2 * (256*256*9 + 256) = 1180160; conv 3x3 64 -> 128: 73856, 128 -> 256: 295168; transposed
 # 256 -> 128: 295040, 128 -> 64: 73792; conv 1x1 to the image: 3*64 + 3 = 195.
+def test_tanh_scale_leaves_a_gradient_at_pure_colours():
+    decoder = ImageDecoder(base_channels=4, num_downsamples=0, num_blocks=1, tanh_scale=1.1)
+    styled = torch.randn(1, 4, 8, 8)
+    hidden = decoder.layers(styled)
+    torch.testing.assert_close(decoder(styled), 1.1 * torch.tanh(hidden))
+    assert ImageDecoder(base_channels=4).tanh_scale == 1  # the paper's
+    with pytest.raises(ValueError, match='tanh_scale must be at least 1.*got 0.9'):
+        ImageDecoder(tanh_scale=0.9)
+
+
+def test_decoder_keeps_its_gradient_in_bfloat16():
+    # tanh(4) = 0.9993 is 1 in bfloat16, and 1 - 1^2 no gradient.
+    decoder = ImageDecoder(base_channels=4, num_downsamples=0, num_blocks=1)
+    last = decoder.layers[-1]
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, 4.)
+    with torch.autocast('cpu', torch.bfloat16):
+        images = decoder(torch.randn(1, 4, 8, 8))
+    images.sum().backward()
+    gradient_per_pixel = last.bias.grad / 64
+    torch.testing.assert_close(gradient_per_pixel, torch.full((3, ), 1 - torch.tanh(
+        torch.tensor(4.)).item()**2), rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize('num_downsamples, in_encoder, in_decoder', [
     (0, 9472 + 3 * 73856, 3 * 73856 + 195),
     (2, 9472 + 73856 + 295168 + 3 * 1180160, 3 * 1180160 + 295040 + 73792 + 195),
