@@ -2,6 +2,7 @@
 """What the tests of the dataset converters share: tiny archives, a full disk, running a script."""
 import errno
 import functools
+import gzip
 import importlib.util
 import io
 import json
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 CONVERTERS = Path(__file__).parents[1] / 'tools' / 'dataset_converters'
+NUM_TRAIN_DIGITS, NUM_TEST_DIGITS, NUM_LETTERS = 240, 130, 156  # of write_mnist and write_emnist
 
 
 def encoded(image, image_format='PNG', **options):
@@ -37,6 +39,35 @@ def write_folder(path, files):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
     return path
+
+
+def write_idx(path, array):
+    """Writes an idx file of bytes, gzipped if it is named so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, '>u4').tobytes()
+    content += array.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == '.gz' else content)
+
+
+def write_mnist(folder, suffix=''):
+    """Random blots, so that every digit is unlike every other one, with labels 0..9 in turn."""
+    rng = np.random.RandomState(0)
+    for prefix, count in (('train', NUM_TRAIN_DIGITS), ('t10k', NUM_TEST_DIGITS)):
+        write_idx(folder / f'{prefix}-images-idx3-ubyte{suffix}',
+                  rng.randint(0, 256, (count, 28, 28), np.uint8))
+        write_idx(folder / f'{prefix}-labels-idx1-ubyte{suffix}',
+                  np.arange(count, dtype=np.uint8) % 10)
+    return folder
+
+
+def write_emnist(folder, suffix=''):
+    """Random blots as letters of the test set, with labels 1..26 in turn; stored transposed."""
+    upright = np.random.RandomState(1).randint(0, 256, (NUM_LETTERS, 28, 28), np.uint8)
+    write_idx(folder / f'emnist-letters-test-images-idx3-ubyte{suffix}',
+              np.ascontiguousarray(upright.transpose(0, 2, 1)))
+    write_idx(folder / f'emnist-letters-test-labels-idx1-ubyte{suffix}',
+              np.arange(NUM_LETTERS, dtype=np.uint8) % 26 + 1)
+    return folder
 
 
 def truncate(path):

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Pictures of the MNIST-Single task: binarised digits painted in two colours.
+"""Pictures of the MNIST-Single task: binarised digits or letters painted in two colours.
 
 Everything here is a pure function of its arguments; files are written by
 ``tools/dataset_converters/mnist.py``.
@@ -95,7 +95,7 @@ def draw_style(domain: str, label: int, split: str, rng: np.random.RandomState) 
 
     Args:
         domain (str): 'A' or 'B'.
-        label (int): The digit, 0..9.
+        label (int): The digit, 0..9, or in the test set a letter, 1..26.
         split (str): 'train' or 'test'.
         rng (np.random.RandomState): Source of randomness.
 

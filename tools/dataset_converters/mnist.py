@@ -1,343 +1,189 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Paint the MNIST-Single image folders from real MNIST or from scikit-learn's digits.
+r"""Paint the digit tasks: MNIST-Single, MNIST-Multiple and the letters of EMNIST.
 
-    python tools/dataset_converters/mnist.py --source mnist --root data/mnist --out data/single
+    python tools/dataset_converters/mnist.py --task single --source mnist --root downloads \
+        --out data/mnist_single
+    python tools/dataset_converters/mnist.py --task multiple --source mnist --root downloads \
+        --out data/mnist_multi
+    python tools/dataset_converters/mnist.py --task single --source emnist --root downloads \
+        --out data/emnist
     python tools/dataset_converters/mnist.py --source digits --out data/digits_single
 
-``--source mnist`` reads the four idx files, gzipped or not, from ``--root`` or its subfolder
-``MNIST/raw`` (torchvision's layout). ``--source digits`` needs no files: it takes the 1,797
-digits of 8x8 pixels that scikit-learn carries and enlarges them to MNIST's 20x20 pixel box
-in a 28x28 image.
+``--task single`` paints one character in two colours, 28x28 pixels: domain A black and white,
+domain B two of red, green and blue; ``<index>_<label>.png`` (a letter's label is 1..26).
+``--task multiple`` paints all ten digits in random cells of a 4x4 grid, 112x112 pixels: domain A
+black and white, domain B each digit in a colour of its own on black or white; ``<index>.png``.
+
+``--source`` names what the characters are from:
+
+    mnist   train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+            t10k-labels-idx1-ubyte in --root or its subfolder MNIST/raw (torchvision's layout)
+    emnist  emnist-letters-test-images-idx3-ubyte and emnist-letters-test-labels-idx1-ubyte in
+            --root or its subfolder EMNIST/raw (torchvision's) or gzip (the archive's)
+    digits  the 1,797 digits of 8x8 pixels that scikit-learn carries, enlarged to MNIST's format;
+            no files are needed
+
+idx files may be gzipped (.gz). One source can feed both domains, or each its own:
+``--source A=emnist B=mnist`` has black-and-white letters and coloured digits. Models are trained
+on digits and tested on letters: wherever letters take part, only the test folders are written.
 
 Written are ``trainA``, ``trainB``, ``testA``, ``testB`` and the ground truths ``testA2B``,
-``testB2A``: 28x28 RGB PNG files ``<index>_<label>.png``. File i of testA goes with file i of
-testB: file i of testA2B is the digit of testA in the colours of testB, file i of testB2A the
-digit of testB in the colours of testA. ``manifest.json`` tells where every test image comes
-from. The same arguments give the same bytes.
+``testB2A``: RGB PNG files. File i of testA goes with file i of testB: file i of testA2B is the
+picture of testA in the colours of testB, file i of testB2A the picture of testB in the colours of
+testA. ``manifest.json`` tells where every test image comes from.
+
+The same arguments give the same bytes, whatever the number of workers. ``--out`` appears when it is
+complete: an interrupted run leaves nothing and starts over, a complete one is not repeated.
 
 The paper does not say which digits the domains are made from. Here all four image folders are
 made of different digits, so that the training sets are unpaired in the strict sense.
 """
 
 import argparse
-import gzip
-import hashlib
-import json
-import math
-import tempfile
-import zlib
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
-from egscit_mm.datasets.digits import DIGIT_SIZE, STYLES, Style, binarize, draw_style, paint
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion.characters import (
+    IDX_SOURCES,
+    load_idx_source,
+    load_sklearn_digits,
+)
+from egscit_mm.datasets.conversion.painting import is_painted, paint_all
+from egscit_mm.datasets.conversion.pictures import Plan, Sources, plan_multiple, plan_single
+from egscit_mm.datasets.digits import DIGIT_SIZE, STYLES
+from egscit_mm.datasets.multiple_digits import PICTURE_SIZE
+
+PLANS = dict(single=plan_single, multiple=plan_multiple)
+IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)
 
 # Test pictures per domain: the paper's number, and half of the digits held out of 1,797.
-DEFAULT_NUM_TEST = dict(mnist=1000, digits=200)
-DIGIT_BOX = 20  # pixels; MNIST's digits fill a box of this size in the middle of the image
-MANIFEST = 'manifest.json'
-PNG_COMPRESSION = 1  # 0..9; the pictures are tiny, so speed counts for more than size
-
-
-class Digits(NamedTuple):
-    """Grey digits, uint8 (N, 28, 28), bright strokes on dark, and labels, uint8 (N,)."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class Picture(NamedTuple):
-    """What to paint: a digit (its index in its split) in the style of a domain."""
-
-    name: str
-    split: str
-    digit: int
-    style: str
+DEFAULT_NUM_TEST = dict(
+    single=dict(mnist=1000, emnist=1000, digits=200), multiple=dict(mnist=1000, digits=100))
+# Training pictures per domain; MNIST-Single takes all training digits.
+DEFAULT_NUM_TRAIN = dict(mnist=10000, digits=1000)
+# scikit-learn's digits held out for the test pictures of MNIST-Multiple, per domain.
+NUM_HELD_OUT = 200
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--task', choices=['single'], default='single')
-    parser.add_argument('--source', choices=sorted(DEFAULT_NUM_TEST), required=True)
-    parser.add_argument('--root', type=Path, help="folder of MNIST's idx files (mnist only)")
+    parser.add_argument('--task', choices=list(PLANS), default='single')
+    parser.add_argument(
+        '--source', nargs='+', required=True, metavar='SOURCE', help='mnist, emnist or digits; or '
+        'one for each domain, such as A=emnist B=mnist')
+    parser.add_argument(
+        '--root', type=Path, nargs='+', default=[], help='folders of the idx files, searched in '
+        'this order (not for digits)')
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
-    parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--num-train', type=int, help='per domain; default: half of the training digits')
+        '--seed', type=int, default=0, help='chooses the characters and their colours (default: '
+        '%(default)s)')
     parser.add_argument(
-        '--num-test',
-        type=int,
-        help=f'per domain; default: {DEFAULT_NUM_TEST["mnist"]} for mnist, '
-        f'{DEFAULT_NUM_TEST["digits"]} for digits')
+        '--num-train', type=int, help='pictures per domain; default: as many as there are digits '
+        'for (single), {mnist:,} for mnist and {digits:,} for digits (multiple)'.format(
+            **DEFAULT_NUM_TRAIN))
+    parser.add_argument(
+        '--num-test', type=int, help='pictures per domain; default: 1,000 for mnist and emnist, '
+        '200 (single) or 100 (multiple) for digits')
+    conversion.add_workers_argument(parser)
     args = parser.parse_args()
-    if (args.source == 'mnist') != (args.root is not None):
-        parser.error('--root goes with --source mnist: it names the folder of the idx files')
+
+    args.source_of = source_of(parser, args.source)
+    sources = set(args.source_of.values())
+    if bool(sources & set(IDX_SOURCES)) != bool(args.root):
+        parser.error('--root goes with --source mnist and emnist: it names the folder of the idx '
+                     'files')
+    if 'emnist' in sources and args.task == 'multiple':
+        parser.error('--task multiple paints the ten digits, which emnist, the letters, does not '
+                     'have: give --source mnist or digits, or --task single')
+    if 'emnist' in sources and args.num_train is not None:
+        parser.error('--num-train does not go with emnist: letters are for testing only')
     if not 0 <= args.seed < 2**32:
         parser.error(f'--seed must be in 0..{2**32 - 1}, got {args.seed}')
     for option, number in (('--num-train', args.num_train), ('--num-test', args.num_test)):
         if number is not None and number < 1:
             parser.error(f'{option} must be at least 1, got {number}')
     if args.num_test is None:
-        args.num_test = DEFAULT_NUM_TEST[args.source]
+        args.num_test = min(DEFAULT_NUM_TEST[args.task][source] for source in sources)
     return args
 
 
-def find_idx_file(root: Path, name: str) -> Path:
-    """Find an idx file, gzipped or not, in ``root`` or torchvision's ``root/MNIST/raw``."""
-    candidates = [
-        folder / (name + suffix) for folder in (root, root / 'MNIST' / 'raw')
-        for suffix in ('', '.gz')
-    ]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f"no {name} in {root}: looked for {', '.join(map(str, candidates))}. Copy the four files "
-        'train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and '
-        't10k-labels-idx1-ubyte (or the same with .gz) there, or use --source digits, which '
-        'needs no files')
+def source_of(parser: argparse.ArgumentParser, words: list[str]) -> dict[str, str]:
+    """The source of each domain, from ``mnist`` or ``A=emnist B=mnist``."""
+    if len(words) == 1 and '=' not in words[0]:
+        words = [f'{domain}={words[0]}' for domain in STYLES]
+    pairs = dict(word.partition('=')[::2] for word in words)
+    if len(pairs) < len(words) or set(pairs) != set(STYLES):
+        parser.error('--source must be one name, or one for each domain such as A=emnist B=mnist; '
+                     f'got {" ".join(words)}')
+    for source in pairs.values():
+        if source not in DEFAULT_NUM_TEST['single']:
+            parser.error(f'--source must be {", ".join(DEFAULT_NUM_TEST["single"])}, got '
+                         f'{source!r}')
+    return {domain: pairs[domain] for domain in STYLES}
 
 
-def read_idx(path: Path, ndim: int) -> np.ndarray:
-    """Read an idx file of bytes, gzipped if its name ends in ``.gz``.
-
-    torchvision's reader takes neither gzipped files nor the name of the file into its errors.
-
-    Args:
-        path (Path): The file.
-        ndim (int): Number of dimensions that it must have: 3 for images, 1 for labels.
-
-    Returns:
-        np.ndarray: The content, uint8.
-
-    Raises:
-        ValueError: If the file is not such an idx file, or is damaged or truncated.
-    """
-    content = path.read_bytes()
-    if path.suffix == '.gz':
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(
-                f'{path} is damaged or truncated ({error}): get this file again') from error
-    header = 4 + 4 * ndim
-    magic = bytes([0, 0, 8, ndim])  # 8: unsigned bytes
-    if content[:4] != magic:
-        raise ValueError(f'{path} is not an idx file of bytes in {ndim} dimensions: expected it '
-                         f'to start with {magic.hex()}, got {content[:4].hex() or "nothing"}')
-    shape = tuple(int.from_bytes(content[i:i + 4], 'big') for i in range(4, header, 4))
-    if len(content) != header + math.prod(shape):
-        raise ValueError(f'{path} is damaged or truncated: its header (shape {shape}) asks for '
-                         f'{header + math.prod(shape)} bytes of content, but it has '
-                         f'{len(content)}: get this file again')
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+def load(args: argparse.Namespace, rng: np.random.RandomState) -> tuple[Sources, dict[str, str]]:
+    """The characters by source and split, and the md5 sums of what they are from by name."""
+    splits = ('test', ) if 'emnist' in args.source_of.values() else ('train', 'test')
+    sources, md5 = {}, {}
+    for name, num_domains in Counter(args.source_of.values()).items():
+        if name in IDX_SOURCES:
+            sources[name], sums = load_idx_source(IDX_SOURCES[name], args.root, splits)
+        else:
+            num_held_out = args.num_test if args.task == 'single' else NUM_HELD_OUT
+            sources[name], sums = load_sklearn_digits(num_held_out, num_domains, rng)
+        md5.update(sums)
+    return sources, md5
 
 
-def load_mnist(root: Path) -> tuple[dict[str, Digits], dict[str, str]]:
-    """Read MNIST's training and test digits.
-
-    Args:
-        root (Path): Folder of the idx files.
-
-    Returns:
-        tuple: Digits by split ('train', 'test'), and the md5 sums of the files read by name.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged, or images and labels do not fit each other.
-    """
-    digits, md5 = {}, {}
-    for split, prefix in (('train', 'train'), ('test', 't10k')):
-        image_path = find_idx_file(root, f'{prefix}-images-idx3-ubyte')
-        label_path = find_idx_file(root, f'{prefix}-labels-idx1-ubyte')
-        images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
-        if images.shape[1:] != (DIGIT_SIZE, DIGIT_SIZE):
-            raise ValueError(f'{image_path} holds images of {images.shape[1]}x{images.shape[2]} '
-                             f'pixels, expected {DIGIT_SIZE}x{DIGIT_SIZE}')
-        if len(images) != len(labels):
-            raise ValueError(f'{image_path} holds {len(images)} images, but {label_path} '
-                             f'{len(labels)} labels: they do not belong together')
-        if labels.size and labels.max() > 9:
-            raise ValueError(f'{label_path} holds the label {labels.max()}, expected 0..9')
-        digits[split] = Digits(images, labels)
-        for path in (image_path, label_path):
-            md5[path.name] = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    return digits, md5
+def num_pictures(args: argparse.Namespace, sources: Sources) -> dict[str, int]:
+    """Pictures per domain by split."""
+    users = Counter(args.source_of.values())
+    if 'emnist' in users:
+        return dict(test=args.num_test)
+    num_train = args.num_train or min(
+        DEFAULT_NUM_TRAIN[name] if args.task == 'multiple' else
+        len(sources[name]['train'].labels) // num_domains for name, num_domains in users.items())
+    return dict(train=num_train, test=args.num_test)
 
 
-def load_sklearn_digits(num_held_out: int,
-                        rng: np.random.RandomState) -> tuple[dict[str, Digits], dict[str, str]]:
-    """Enlarge scikit-learn's digits to MNIST's format and hold some out for testing.
-
-    Args:
-        num_held_out (int): Size of the test split.
-        rng (np.random.RandomState): Chooses the digits held out.
-
-    Returns:
-        tuple: Digits by split ('train', 'test'), and the md5 sum of the source by name.
-
-    Raises:
-        ValueError: If too few digits would be left for training.
-    """
-    from sklearn.datasets import load_digits  # seconds of import that only this source needs
-
-    source = load_digits()
-    most = len(source.target) - len(STYLES)
-    if num_held_out > most:
-        raise ValueError(f'the test set asks for {num_held_out} of the {len(source.target)} digits '
-                         'of scikit-learn, which leaves too few for training: ask for a --num-test '
-                         f'of at most {most // len(STYLES)}')
-    border = (DIGIT_SIZE - DIGIT_BOX) // 2
-    images = []
-    for small in source.images.astype(np.float32):  # 8x8, values 0..16
-        # Lanczos and full brightness from 14 on: other choices break more of the thin strokes when
-        # the digit is binarised (an 0 becomes a C) or fill more of the holes.
-        box = cv2.resize(
-            small * (255 / 14), (DIGIT_BOX, DIGIT_BOX), interpolation=cv2.INTER_LANCZOS4)
-        images.append(np.pad(np.clip(box, 0, 255).round().astype(np.uint8), border))
-    digits = Digits(np.stack(images), source.target.astype(np.uint8))
-    order = rng.permutation(len(digits.labels))
-    chosen = dict(test=order[:num_held_out], train=order[num_held_out:])
-    pixels = np.ascontiguousarray(source.images.astype(np.uint8))
-    md5 = hashlib.md5(pixels, usedforsecurity=False).hexdigest()
-    return ({split: Digits(*(array[index] for array in digits))
-             for split, index in chosen.items()}, {'sklearn.datasets.load_digits': md5})
-
-
-def plan_single(digits: dict[str, Digits], counts: dict[str, int],
-                rng: np.random.RandomState) -> dict[str, list[Picture]]:
-    """Decide the pictures of MNIST-Single.
-
-    Args:
-        digits (dict[str, Digits]): Digits by split ('train', 'test').
-        counts (dict[str, int]): Pictures per domain by split.
-        rng (np.random.RandomState): Chooses digits and styles.
-
-    Returns:
-        dict[str, list[Picture]]: The pictures of every folder, in the order of their names.
-
-    Raises:
-        ValueError: If a split has too few digits to give every domain its own.
-    """
-    plan = {}
-    domains = list(STYLES)
-    for split, count in counts.items():
-        labels = digits[split].labels
-        if count * len(domains) > len(labels):
-            raise ValueError(
-                f'--num-{split} {count} needs {count * len(domains)} digits (every domain has its '
-                f'own), but the source has {len(labels)} {split} digits: ask for at most '
-                f'{len(labels) // len(domains)}')
-        order = rng.permutation(len(labels))
-        for number, domain in enumerate(domains):
-            chosen = order[number * count:(number + 1) * count].tolist()
-            plan[split + domain] = [
-                Picture(f'{i:05d}_{labels[digit]}.png', split, digit,
-                        draw_style(domain, labels[digit], split, rng))
-                for i, digit in enumerate(chosen)
-            ]
-    for source, target in ((domains[0], domains[1]), (domains[1], domains[0])):
-        plan[f'test{source}2{target}'] = [
-            content._replace(style=exemplar.style)
-            for content, exemplar in zip(plan[f'test{source}'], plan[f'test{target}'], strict=True)
-        ]
-    return plan
-
-
-def describe(args: argparse.Namespace, plan: dict[str, list[Picture]],
-             md5: dict[str, str]) -> dict:
+def describe(args: argparse.Namespace, plan: Plan, md5: dict[str, str]) -> dict:
     """Everything that decides the bytes of the output, and where the test images come from."""
+    names = set(args.source_of.values())
     return dict(
         task=args.task,
-        source=args.source,
+        source=names.pop() if len(names) == 1 else args.source_of,
         source_md5=md5,
         seed=args.seed,
-        image_size=[DIGIT_SIZE, DIGIT_SIZE],
+        image_size=[IMAGE_SIZES[args.task]] * 2,
         counts={folder: len(pictures) for folder, pictures in plan.items()},
         test={
-            folder: {picture.name: dict(digit=picture.digit, style=picture.style)
-                     for picture in pictures}
+            folder: {picture.name: picture.origin() for picture in pictures}
             for folder, pictures in plan.items() if folder.startswith('test')
         },
     )
 
 
-def as_text(manifest: dict) -> str:
-    return json.dumps(manifest, indent=1) + '\n'
-
-
-def is_complete(out: Path, manifest: dict) -> bool:
-    """Whether ``out`` already holds what this run would write.
-
-    Args:
-        out (Path): The folder.
-        manifest (dict): What this run would write.
-
-    Returns:
-        bool: True if it is there, False if there is no ``out`` or it is empty.
-
-    Raises:
-        FileExistsError: If ``out`` holds anything else.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    path = out / MANIFEST
-    if not path.is_file() or path.read_text() != as_text(manifest):
-        raise FileExistsError(f'{out} exists and was not written with these arguments and source '
-                              'files: choose another --out, or delete it first')
-    for folder, count in manifest['counts'].items():
-        found = len(list((out / folder).glob('*.png')))
-        if found != count:
-            raise FileExistsError(f'{out / folder} holds {found} PNG files, but {path} says '
-                                  f'{count}: delete {out} and run this again')
-    return True
-
-
-def write(out: Path, plan: dict[str, list[Picture]], digits: dict[str, Digits],
-          manifest: dict) -> None:
-    """Paint and write all pictures; ``out`` appears only when it is complete."""
-    styles: dict[str, Style] = {name: style for named in STYLES.values()
-                                for name, style in named.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as temporary:
-        unfinished = Path(temporary) / out.name
-        with tqdm(total=sum(map(len, plan.values())), unit='img') as progress:
-            for folder, pictures in plan.items():
-                progress.set_description(folder)
-                (unfinished / folder).mkdir(parents=True)
-                for name, split, digit, style in pictures:
-                    image = paint(binarize(digits[split].images[digit]), styles[style])
-                    _, png = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
-                                          [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-                    # Not cv2.imwrite, which tells neither why it failed nor that the disk is full.
-                    (unfinished / folder / name).write_bytes(png)
-                    progress.update()
-        (unfinished / MANIFEST).write_text(as_text(manifest))
-        unfinished.rename(out)
-
-
-def main() -> None:
+def main() -> int:
     args = parse_args()
     # RandomState and not default_rng: its numbers are the same in every version of NumPy.
     rng = np.random.RandomState(args.seed)
-    if args.source == 'mnist':
-        digits, md5 = load_mnist(args.root)
-    else:
-        digits, md5 = load_sklearn_digits(len(STYLES) * args.num_test, rng)
-    num_train = args.num_train or len(digits['train'].labels) // len(STYLES)
-    plan = plan_single(digits, dict(train=num_train, test=args.num_test), rng)
+    sources, md5 = load(args, rng)
+    plan = PLANS[args.task](sources, args.source_of, num_pictures(args, sources), rng)
     manifest = describe(args, plan, md5)
-    if is_complete(args.out, manifest):
+    if is_painted(args.out, manifest):
         print(f'{args.out} is already complete, nothing to do')
-        return
-    write(args.out, plan, digits, manifest)
+        return 0
+    paint_all(args.out, plan, sources, manifest, args.workers)
     print(f'{args.out}: ' + ', '.join(f'{n} images in {folder}'
                                       for folder, n in manifest['counts'].items()))
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    conversion.exit_with(main, 'Nothing was written: run the same command to start over')

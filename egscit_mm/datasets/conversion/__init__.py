@@ -9,11 +9,14 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 - An input that cannot be read stops nothing: it is named at the end, and the exit code is 1.
 - The same command again skips what is done, and goes on after an interruption or a full disk.
 - ``manifest.json`` says per domain what was made from what.
+
+The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
 """
 from .command_line import (
     add_output_arguments,
     add_size_argument,
     add_split_arguments,
+    add_workers_argument,
     domain_name,
     exit_with,
 )
@@ -28,7 +31,7 @@ from .writing import write_atomically
 __all__ = [
     'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files', 'Job',
     'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument', 'add_split_arguments',
-    'by_stem', 'categories_of_train_ids', 'convert', 'crop', 'decode', 'domain_name',
-    'draw_test_names', 'encode', 'exit_with', 'output_paths', 'render_labelled', 'stretch',
-    'stretch_labels', 'to_rgb', 'train_ids_of_colours', 'write_atomically'
+    'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert', 'crop', 'decode',
+    'domain_name', 'draw_test_names', 'encode', 'exit_with', 'output_paths', 'render_labelled',
+    'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours', 'write_atomically'
 ]

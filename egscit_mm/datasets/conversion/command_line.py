@@ -16,9 +16,14 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', choices=list(FORMATS), default='png', help='of the images: png loses nothing, '
         'jpg (quality 95) is smaller and faster to read (default: %(default)s)')
+    add_workers_argument(parser)
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers``."""
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(), help='worker processes; 0 converts in this '
-        'one (default: all %(default)s cores)')
+        '--workers', type=not_negative, default=os.cpu_count(), help='worker processes; 0 converts '
+        'in this one (default: all %(default)s cores)')
 
 
 def add_size_argument(parser: argparse.ArgumentParser, default: Optional[tuple[int, int]]) -> None:
@@ -45,6 +50,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> int:
+    """An integer of at least 0, for argparse."""
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f'must be at least 0, got {text}')
+    return int(text)
+
+
 def fraction(text: str) -> float:
     """A number between 0 and 1, for argparse."""
     if not 0 < float(text) < 1:
@@ -59,11 +71,18 @@ def domain_name(text: str) -> str:
     return text
 
 
-def exit_with(main: Callable[[], int]) -> None:
-    """Run a converter's main function and leave with its exit code, or with a readable error."""
+def exit_with(
+        main: Callable[[], int],
+        interrupted: str = 'What is done is kept: run the same command to go on') -> None:
+    """Run a converter's main function and leave with its exit code, or with a readable error.
+
+    Args:
+        main (Callable[[], int]): The function.
+        interrupted (str): What to say after Ctrl-C.
+    """
     try:
         sys.exit(main())
     except ConversionError as error:
         sys.exit(f'Error: {error}')
     except KeyboardInterrupt:
-        sys.exit('Interrupted. What is done is kept: run the same command to go on')
+        sys.exit(f'Interrupted. {interrupted}')

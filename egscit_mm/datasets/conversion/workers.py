@@ -1,12 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Converting tasks, in this process or in several."""
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from .errors import BadInputError, ConversionError, LeftOutError
 from .images import encode
@@ -32,27 +32,45 @@ def outcomes_of(job: Job, tasks: list[Task], out: Path,
     Raises:
         ConversionError: If nothing more can be written, or a worker was killed.
     """
-    convert_here = partial(_convert_task, job.sources, job.render, out)
-    if workers == 0:
-        yield from map(convert_here, tasks)
-        return
+    convert = partial(_convert_task, job.sources, job.render, out)
     try:
-        with ProcessPoolExecutor(
-                workers, initializer=_start_worker, initargs=(convert_here, )) as pool:
-            yield from pool.map(_convert_in_worker, tasks, chunksize=8)
+        yield from map_in_workers(convert, tasks, workers)
     except BrokenProcessPool as error:
         raise ConversionError('a worker process was killed, perhaps for lack of memory. What is '
                               'done is kept: run the same command with fewer --workers') from error
 
 
-def _start_worker(convert_here: Callable) -> None:
-    global _convert_here
-    _convert_here = convert_here
+def map_in_workers(function: Callable, items: Iterable, workers: int,
+                   chunksize: int = 8) -> Iterator:
+    """``map(function, items)`` in worker processes.
+
+    Args:
+        function (Callable): Handed to each worker once, with all that is bound to it.
+        items (Iterable): What it is called with.
+        workers (int): Worker processes, 0 for none.
+        chunksize (int): Items handed to a worker at a time. Defaults to 8.
+
+    Yields:
+        What the function returns, in the order of the items.
+
+    Raises:
+        BrokenProcessPool: If a worker was killed.
+    """
+    if workers == 0:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(function, )) as pool:
+        yield from pool.map(_run_in_worker, items, chunksize=chunksize)
+
+
+def _start_worker(function: Callable) -> None:
+    global _function
+    _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets them finish
 
 
-def _convert_in_worker(task: Task) -> tuple[Optional[type], str]:
-    return _convert_here(task)
+def _run_in_worker(item: Any) -> Any:
+    return _function(item)
 
 
 def _convert_task(sources: dict[str, Files], render: Callable, out: Path,
