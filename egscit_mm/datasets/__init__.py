@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Image folders of two or more domains, their augmentation, and the painted digits."""
+from .collate import stack_collate
 from .exemplar_image_dataset import ExemplarImageDataset
 from .transforms import RandomZoomCrop
 
-__all__ = ['ExemplarImageDataset', 'RandomZoomCrop']
+__all__ = ['ExemplarImageDataset', 'RandomZoomCrop', 'stack_collate']
