@@ -63,7 +63,10 @@ TINY_NETWORK = dict(base_channels=4, num_downsamples=1, num_blocks=1)
 
 
 def tiny_model_options(stage):
-    """Overrides of the model's width, by stage ('vaegan' or 'egscit')."""
+    """Overrides of the model's width, by the config's first word ('vaegan', 'egscit', ...)."""
+    if stage == 'cyclegan':
+        return {'model.generator.base_channels': 4, 'model.generator.num_blocks': 1,
+                'model.discriminator.base_channels': 4}
     options = {
         f'model.generator.{part}.{key}': value
         for part in ('encoder', 'decoder') for key, value in TINY_NETWORK.items()
@@ -72,4 +75,7 @@ def tiny_model_options(stage):
     if stage == 'egscit':
         options['model.perceptual_loss.pretrained'] = None
         options['model.perceptual_loss.base_channels'] = 2
+    if stage == 'munit':
+        options['model.generator.style_encoder.base_channels'] = 4
+        options['model.generator.decoder.mlp_channels'] = 8
     return options

@@ -11,24 +11,26 @@ from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..models import ExemplarTranslationModel
+from .pictures import load_model
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 
 
 class EGSCITInferencer:
-    """Translates images after exemplars with a trained :class:`EGSCIT`.
+    """Translates images after exemplars with a trained :class:`EGSCIT` or :class:`MUNIT`.
 
     Needs neither the stage-1 checkpoint nor VGG weights.
 
     Args:
-        config (str | Config): Config of stage 2.
+        config (str | Config): Config of the model, for EGSCIT that of stage 2.
         checkpoint (str): Its checkpoint.
         device (str | None): Device; a GPU where there is one by default.
 
     Raises:
-        ValueError: If the config has no EGSCIT model or the checkpoint does not fit it.
+        ValueError: If the config has no such model or the checkpoint does not fit it.
     """
 
     def __init__(self,
@@ -36,16 +38,12 @@ class EGSCITInferencer:
                  checkpoint: str,
                  device: Optional[str] = None):
         cfg = config if isinstance(config, Config) else Config.fromfile(config)
-        if cfg.model.type != 'EGSCIT':
-            raise ValueError(f'{cfg.filename}: translation needs a config with an EGSCIT model, '
-                             f'this one has {cfg.model.type!r}')
-        if not os.path.isfile(checkpoint):
-            raise FileNotFoundError(f'Checkpoint {checkpoint!r} does not exist.')
         init_default_scope(cfg.get('default_scope', 'mmagic'))
         self.device = torch.device(device or get_device())
-        self.model = MODELS.build(dict(cfg.model, discriminator=None, perceptual_loss=None))
-        load_checkpoint(self.model, checkpoint, map_location='cpu', logger='silent')
-        self.model.to(self.device).eval()
+        if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
+            raise ValueError(f'{cfg.filename}: translation needs a config with an EGSCIT model or '
+                             f'MUNIT, this one has {cfg.model.type!r}')
+        self.model = load_model(cfg, checkpoint, self.device)
         self.stride = self.model.inference_generators.encoders[self.model.domains[0]].stride
 
     @torch.inference_mode()

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
+from .layers import at_least_float32
 
 Images = Dict[str, Tensor]
 Losses = Dict[str, Tensor]
@@ -141,7 +142,8 @@ class AlternatingUpdates:
             {domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
         losses = {}
         for domain, scores in logits.items():
-            on_real, on_fake = scores.float().split([len(real[domain]), len(fake[domain])])
+            sizes = len(real[domain]), len(fake[domain])
+            on_real, on_fake = at_least_float32(scores).split(sizes)
             losses[f'loss_gan_d_{domain}'] = self.loss_weights['gan'] * 0.5 * (
                 (on_real - 1).square().mean() + on_fake.square().mean())
         return losses
@@ -150,14 +152,16 @@ class AlternatingUpdates:
         """LSGAN: ``w * (D(fake) - 1)^2`` per domain."""
         # Frozen during the generator update, so past the wrapper: it has no gradients to reduce.
         logits = unwrapped(self.discriminators)(fake)
+        weight = self.loss_weights['gan']
         return {
-            f'loss_gan_g_{domain}': self.loss_weights['gan'] * (scores.float() - 1).square().mean()
+            f'loss_gan_g_{domain}': weight * (at_least_float32(scores) - 1).square().mean()
             for domain, scores in logits.items()
         }
 
     def reconstruction_loss(self, weight: str, image: Tensor, real: Tensor) -> Tensor:
         """Weighted mean absolute difference; ``weight`` is a key of ``loss_weights``."""
-        return self.loss_weights[weight] * F.l1_loss(image.float(), real.float())
+        difference = F.l1_loss(at_least_float32(image), at_least_float32(real))
+        return self.loss_weights[weight] * difference
 
 
 def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) -> Dict[str, float]:

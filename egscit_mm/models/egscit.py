@@ -6,82 +6,45 @@ Image-to-Image Translation with Semantic Consistency", ICLR 2019,
 <https://arxiv.org/abs/1805.11145>.
 """
 import os
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional
 
-import torch
 import torch.nn.functional as F
-from mmagic.models.base_models import BaseTranslationModel
 from mmagic.registry import MODELS
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights, unwrapped
+from ..engine.wrappers import unwrapped
+from .alternating import Images, Losses
+from .exemplar_translation import ExemplarTranslationModel
 from .losses import kl_loss
-from .samples import packed_samples
-
-LOSS_WEIGHTS = dict(gan=10., reconstruction=100., kl=0.1, cycle=100., cycle_kl=0.1)
 
 
 @MODELS.register_module()
-class EGSCIT(AlternatingUpdates, BaseTranslationModel):
+class EGSCIT(ExemplarTranslationModel):
     """Stage 2: translation with feature masks, AdaIN and perceptual losses (paper Sec. 3).
 
     Args:
-        generator (dict): Config of :class:`ExemplarTranslator`.
-        discriminator (dict | None): Config of :class:`DomainDiscriminators`; None for inference.
+        *args, **kwargs: Arguments of :class:`ExemplarTranslationModel`: ``generator`` is the config
+            of an :class:`ExemplarTranslator`, ``loss_weights`` overrides ``gan`` 10,
+            ``reconstruction`` 100, ``kl`` 0.1, ``cycle`` 100, ``cycle_kl`` 0.1.
         perceptual_loss (dict | None): Config of :class:`VGGPerceptualLoss`; None is the paper's
             ablation "w/o L_P".
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        default_domain (str | None): Target domain where none is given; the last one by default.
-        loss_weights (dict[str, float] | None): Overrides of ``gan`` 10, ``reconstruction`` 100,
-            ``kl`` 0.1, ``cycle`` 100, ``cycle_kl`` 0.1.
-        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
-        generator_steps (int): Generator updates per iteration. Defaults to 5.
-        split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
         feature_checkpoint (str | None): Checkpoint of stage 1 (:class:`VAEGAN`) with the feature
             networks. Needed to start a training only: a checkpoint of this model contains them.
-        ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
-            ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
-            and inference then use the averaged generator side.
-        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
     """
 
+    default_loss_weights = dict(gan=10., reconstruction=100., kl=0.1, cycle=100., cycle_kl=0.1)
+
     def __init__(self,
-                 generator: dict,
-                 discriminator: Optional[dict] = None,
+                 *args,
                  perceptual_loss: Optional[dict] = None,
-                 domains: Sequence[str] = ('A', 'B'),
-                 default_domain: Optional[str] = None,
-                 loss_weights: Optional[Dict[str, float]] = None,
-                 discriminator_steps: int = 1,
-                 generator_steps: int = 5,
-                 split_batch: bool = True,
                  feature_checkpoint: Optional[str] = None,
-                 ema_config: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None):
-        # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
-        # module holds all domains, since their networks share blocks.
-        BaseModel.__init__(self, data_preprocessor)
-        self.domains = tuple(domains)
-        self._default_domain = default_domain or self.domains[-1]
-        self._reachable_domains = self._related_domains = list(self.domains)
-        self._check_domain(self._default_domain)
-        self.generators = MODELS.build(dict(generator, domains=self.domains))
-        self.generators_ema = None
-        if ema_config is not None:
-            self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
-        self.discriminators = None
-        if discriminator is not None:
-            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+                 **kwargs):
+        super().__init__(*args, **kwargs)
         self.perceptual_loss = None
         if perceptual_loss is not None:
             self.perceptual_loss = MODELS.build(perceptual_loss)
-        self.loss_weights = check_loss_weights(loss_weights or {}, LOSS_WEIGHTS)
-        self.discriminator_steps = discriminator_steps
-        self.generator_steps = generator_steps
-        self.split_batch = split_batch
         self.feature_checkpoint = feature_checkpoint
 
     # ---------------------------------------------------------------- weights
@@ -93,17 +56,16 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
         needs neither file. A stage-1 file that is missing is no error yet: the checkpoint that is
         about to be resumed may hold F, and :meth:`train_step` insists on it.
         """
-        for module in (self.generators, self.discriminators, self.perceptual_loss):
-            if module is not None:
-                unwrapped(module).init_weights()
+        super().init_weights()
+        if self.perceptual_loss is not None:
+            unwrapped(self.perceptual_loss).init_weights()
         if self.feature_checkpoint is not None and self._generators.feature_networks is not None:
             if os.path.isfile(self.feature_checkpoint):
                 self.load_feature_networks(self.feature_checkpoint)
             else:
                 print_log(f'feature_checkpoint {self.feature_checkpoint!r} does not exist.',
                           'current', level=30)
-        if self.generators_ema is not None:
-            self.generators_ema.module.load_state_dict(self._generators.state_dict())
+        self.restart_average()
 
     def load_feature_networks(self, checkpoint: str) -> None:
         """Takes the encoders of a stage-1 checkpoint as feature networks.
@@ -136,15 +98,6 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
         self._generators.features_loaded.fill_(True)
         print_log(f'Feature networks loaded from {checkpoint}', 'current')
 
-    @property
-    def _generators(self) -> nn.Module:
-        return unwrapped(self.generators)
-
-    @property
-    def inference_generators(self) -> nn.Module:
-        """The averaged generator side where there is one, else the trained one."""
-        return self._generators if self.generators_ema is None else self.generators_ema.module
-
     # --------------------------------------------------------------- training
 
     def train_step(self, data: dict, optim_wrapper) -> Dict[str, float]:
@@ -161,12 +114,6 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
                 'configs/egscit/vaegan_<task>.py" and give its checkpoint with "--cfg-options '
                 'model.feature_checkpoint=work_dirs/vaegan_<task>/iter_N.pth".')
         return super().train_step(data, optim_wrapper)
-
-    def discriminator_losses(self, images: Images) -> Losses:
-        """Tells real images from translations; only these are built, and without graph."""
-        with torch.no_grad():
-            outputs = self._generators(images, flows=['translation'])
-        return self.lsgan_discriminator_losses(images, self._fakes(outputs))
 
     def generator_losses(self, images: Images) -> Losses:
         """All terms of the paper's Sec. 3.3: GAN, VAE, cycle and perceptual."""
@@ -190,103 +137,14 @@ class EGSCIT(AlternatingUpdates, BaseTranslationModel):
                 losses[f'loss_style_{source}2{target}'] = style[source, target]
         return losses
 
-    def after_updates(self) -> None:
-        """Averages the weights of the generator side."""
-        if self.generators_ema is not None:
-            self.generators_ema.update_parameters(self._generators)
-
-    @staticmethod
-    def _fakes(outputs: dict) -> Images:
-        """Translations by target domain, those of several sources concatenated."""
-        fakes: Dict[str, List[Tensor]] = {}
-        for (_, target), image in outputs['translation'].items():
-            fakes.setdefault(target, []).append(image)
-        return {target: torch.cat(images) for target, images in fakes.items()}
-
     # -------------------------------------------------------------- inference
 
-    def translation(self,
-                    image: Tensor,
-                    target_domain: Optional[str] = None,
-                    exemplar: Optional[Tensor] = None,
-                    source_domain: Optional[str] = None) -> Tensor:
-        """Translates images to the style of exemplars.
-
-        Args:
-            image (Tensor): Content, RGB in [-1, 1], (N, 3, H, W).
-            target_domain (str | None): Domain of the result; the default domain if None.
-            exemplar (Tensor): Images of the target domain, RGB in [-1, 1], (N or 1, 3, H', W').
-            source_domain (str | None): Domain of the content; with two domains it is the other one.
-
-        Returns:
-            Tensor: RGB in [-1, 1], (N, 3, H, W).
-        """
-        target_domain = target_domain or self._default_domain
-        self._check_domain(target_domain)
-        if source_domain is None:
-            others = [domain for domain in self.domains if domain != target_domain]
-            if len(others) > 1:
-                raise ValueError(f'source_domain is needed, one of {others}')
-            source_domain = others[0]
-        self._check_domain(source_domain)
-        if exemplar is None:
-            raise ValueError('EGSCIT translates after an exemplar: give "exemplar", images of '
-                             f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1].')
-        return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
-
-    def _check_domain(self, domain: str) -> None:
-        if domain not in self.domains:
-            raise ValueError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
-
-    def _get_target_generator(self, domain: str) -> nn.Module:
-        self._check_domain(domain)
-        return self.inference_generators
-
-    def _get_target_discriminator(self, domain: str) -> nn.Module:
-        self._check_domain(domain)
-        return unwrapped(self.discriminators).networks[domain]
-
-    @torch.no_grad()
-    def test_step(self, data: dict) -> list:
-        """Translates in every direction, image i of one domain after image i of the other.
-
-        Returns:
-            list[DataSample]: With ``fake_<domain>``, BGR 0..255, (3, H, W).
-        """
-        data = self.data_preprocessor(data)
-        images = self.images_by_domain(data['inputs'])
-        outputs = {}
-        for source, target in self._generators.directions:
-            fake = self.translation(images[source], target, images[target], source)
-            outputs[f'fake_{target}'] = (fake, f'img_{target}')
-        return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
-
-    val_step = test_step
-
-    @torch.no_grad()
-    def rows(self, images: Images) -> Dict[str, Dict[str, Tensor]]:
-        """Pictures to look at during training, one grid per direction.
-
-        Args:
-            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W).
-
-        Returns:
-            dict[str, dict[str, Tensor]]: By direction (``A2B``), rows by name (content, exemplar,
-            mask, translation, reconstruction, cycle), each (N, 3, H, W) in [-1, 1].
-        """
+    def inner_rows(self, content: Tensor, source: str) -> Dict[str, Tensor]:
+        """The feature mask, where there is one."""
         generators = self.inference_generators
-        outputs = generators(images)
-        grids = {}
-        for source, target in generators.directions:
-            content = images[source]
-            rows = dict(content=content, exemplar=images[target])
-            if generators.feature_networks is not None and generators.eta < 1:
-                rows['mask'] = mask_image(generators, content, source)
-            rows['translation'] = outputs['translation'][source, target]
-            rows['reconstruction'] = outputs['reconstruction'][source]
-            rows['cycle'] = outputs['cycle'][source, target]
-            grids[f'{source}2{target}'] = rows
-        return grids
+        if generators.eta == 1:
+            return {}
+        return dict(mask=mask_image(generators, content, source))
 
 
 def mask_image(generators: nn.Module, content: Tensor, source: str) -> Tensor:

@@ -11,6 +11,7 @@ from tiny_models import (
     optim_wrappers,
     random_batch,
     tiny_egscit,
+    tiny_munit,
     tiny_vaegan,
 )
 
@@ -21,6 +22,7 @@ CASES = {
         type='mmengine.ExponentialMovingAverage', momentum=0.25)), 1),
     'unit': (tiny_egscit, dict(generator=dict(eta=1., adain=None), perceptual_loss=None), 1),
     'accumulation': (tiny_egscit, {}, 2),
+    'munit': (tiny_munit, dict(loss_weights=dict(cycle=10.)), 1),
 }
 RANKS = 2
 ITERATIONS = 2
@@ -29,6 +31,8 @@ ITERATIONS = 2
 def built(case, seed):
     build, kwargs, counts = CASES[case]
     model = build(seed, **kwargs).double()
+    if case == 'munit':
+        return model.eval(), counts  # training draws style codes
     model.generators.latent_noise = 0.
     return model.train(), counts
 

@@ -83,6 +83,28 @@ def tiny_vaegan(seed=0, **kwargs):
     return MODELS.build(vaegan_cfg(**kwargs))
 
 
+def munit_networks(width=4, num_downsamples=1, num_blocks=1, style_dim=3):
+    """Configs of the encoders and the decoder of MUNIT."""
+    sizes = dict(base_channels=width, num_downsamples=num_downsamples)
+    return dict(
+        encoder=dict(type='MUNITContentEncoder', num_blocks=num_blocks, **sizes),
+        style_encoder=dict(type='MUNITStyleEncoder', style_dim=style_dim, **sizes),
+        decoder=dict(type='MUNITDecoder', num_blocks=num_blocks, style_dim=style_dim,
+                     mlp_channels=8, **sizes))
+
+
+def munit_cfg(width=4, **kwargs):
+    return {
+        **dict(type='MUNIT', generator=dict(type='MUNITTranslator', **munit_networks(width)),
+               discriminator=DISCRIMINATOR, data_preprocessor=PREPROCESSOR), **kwargs
+    }
+
+
+def tiny_munit(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return MODELS.build(munit_cfg(**kwargs))
+
+
 def random_images(number=2, size=SIZE, seed=0, dtype=torch.float32, domains=DOMAINS):
     """RGB in [-1, 1] by domain, as the networks see them."""
     generator = torch.Generator().manual_seed(seed)

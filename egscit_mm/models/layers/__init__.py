@@ -2,8 +2,10 @@
 from .adain import ADAIN_FORMS, AdaIN, channel_statistics
 from .feature_mask import feature_mask
 from .padding import SameConv2d
+from .precision import at_least_float32
 from .residual import ResidualBlock
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'channel_statistics', 'feature_mask'
+    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'at_least_float32',
+    'channel_statistics', 'feature_mask'
 ]

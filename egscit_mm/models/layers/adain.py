@@ -5,13 +5,15 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
+from .precision import at_least_float32
+
 ADAIN_FORMS = ('std', 'var', 'release')
 
 
 def channel_statistics(features: Tensor) -> Tuple[Tensor, Tensor]:
     """Mean and variance of every channel over its positions.
 
-    Always in float32 (or wider): bfloat16 keeps 8 bits, too few for a variance.
+    Always in float32 or wider.
 
     Args:
         features (Tensor): Feature maps, (N, C, H, W).
@@ -19,9 +21,8 @@ def channel_statistics(features: Tensor) -> Tuple[Tensor, Tensor]:
     Returns:
         tuple[Tensor, Tensor]: Mean and population variance, each (N, C, 1, 1).
     """
-    if features.dtype.itemsize < 4:
-        features = features.float()
-    variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
+    variance, mean = torch.var_mean(
+        at_least_float32(features), dim=(2, 3), correction=0, keepdim=True)
     return mean, variance
 
 

@@ -2,6 +2,8 @@
 """Kullback-Leibler term of the variational autoencoder."""
 from torch import Tensor
 
+from ..layers import at_least_float32
+
 
 def kl_loss(latent_mean: Tensor) -> Tensor:
     """KL divergence between N(mu, 1) and N(0, 1), up to the factor 1/2: ``mean(mu^2)``.
@@ -13,8 +15,6 @@ def kl_loss(latent_mean: Tensor) -> Tensor:
         latent_mean (Tensor): mu, of any shape.
 
     Returns:
-        Tensor: Scalar >= 0, in float32.
+        Tensor: Scalar >= 0, in float32 or wider.
     """
-    if latent_mean.dtype.itemsize < 4:
-        latent_mean = latent_mean.float()  # bfloat16 sums lose too much
-    return latent_mean.square().mean()
+    return at_least_float32(latent_mean).square().mean()

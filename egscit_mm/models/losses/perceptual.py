@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
 
 PAPER_LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1')
@@ -24,10 +25,7 @@ def normalize_channels(features: Tensor) -> Tensor:
     Returns:
         Tensor: (N, C, H * W) in float32 or wider; a channel that is zero everywhere stays zero.
     """
-    flat = features.flatten(2)
-    if flat.dtype.itemsize < 4:
-        flat = flat.float()
-    return F.normalize(flat, dim=2, eps=1e-6)
+    return F.normalize(at_least_float32(features.flatten(2)), dim=2, eps=1e-6)
 
 
 def gram_matrix(features: Tensor) -> Tensor:

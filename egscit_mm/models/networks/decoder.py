@@ -4,7 +4,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..layers import ResidualBlock
+from ..layers import ResidualBlock, at_least_float32
 from ..layers.init import TRUNC_NORMAL
 
 
@@ -53,5 +53,4 @@ class ImageDecoder(BaseModule):
 
     def forward(self, styled: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> RGB, (N, 3, h * stride, w * stride), up to ``tanh_scale``."""
-        # Not in half precision: in bfloat16, tanh is 1 from 3.5 on, without gradient.
-        return self.tanh_scale * self.layers(styled).float().tanh()
+        return self.tanh_scale * at_least_float32(self.layers(styled)).tanh()

@@ -59,10 +59,23 @@ class ContentEncoder(BaseModule):
         Raises:
             ValueError: If H or W is not divisible by ``stride``.
         """
-        height, width = images.shape[-2:]
-        if height % self.stride or width % self.stride:
-            raise ValueError(
-                f'The encoder halves its input {self.stride.bit_length() - 1} times, so height and '
-                f'width must be divisible by {self.stride}, got {height}x{width}; resize or pad '
-                'the images in the pipeline.')
+        check_divisible(images, self.stride)
         return self.blocks(self.convs(images))
+
+
+def check_divisible(images: Tensor, stride: int) -> None:
+    """Refuses images that an encoder of this stride (a power of two) cannot halve evenly.
+
+    Args:
+        images (Tensor): (N, 3, H, W).
+        stride (int): What H and W must be divisible by.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    height, width = images.shape[-2:]
+    if height % stride or width % stride:
+        raise ValueError(
+            f'The encoder halves its input {stride.bit_length() - 1} times, so height and '
+            f'width must be divisible by {stride}, got {height}x{width}; resize or pad the images '
+            'in the pipeline.')

@@ -1,0 +1,203 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What the models share that translate an image after an exemplar."""
+from typing import Dict, List, Optional, Sequence
+
+import torch
+from mmagic.models.base_models import BaseTranslationModel
+from mmagic.registry import MODELS
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..engine.wrappers import unwrapped
+from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights
+from .samples import packed_samples
+
+
+class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
+    """Base of EGSCIT and MUNIT: networks, average of the weights, inference, evaluation.
+
+    The generator side is one module for all domains. Its forward ``(images, flows)`` returns at
+    least ``translation`` {(source, target): image}, its ``translate(content, exemplar, source,
+    target)`` one image, and it has ``domains``, ``directions`` and ``encoders`` with a ``stride``.
+    A subclass sets ``default_loss_weights`` and implements :meth:`generator_losses`.
+
+    Args:
+        generator (dict): Config of the generator side.
+        discriminator (dict | None): Config of :class:`DomainDiscriminators`; None for inference.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        default_domain (str | None): Target domain where none is given; the last one by default.
+        loss_weights (dict[str, float] | None): Overrides of ``default_loss_weights``.
+        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
+        generator_steps (int): Generator updates per iteration. Defaults to 5.
+        split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
+        ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
+            ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
+            and inference then use the averaged generator side.
+        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+    """
+
+    default_loss_weights: Dict[str, float]
+
+    def __init__(self,
+                 generator: dict,
+                 discriminator: Optional[dict] = None,
+                 domains: Sequence[str] = ('A', 'B'),
+                 default_domain: Optional[str] = None,
+                 loss_weights: Optional[Dict[str, float]] = None,
+                 discriminator_steps: int = 1,
+                 generator_steps: int = 5,
+                 split_batch: bool = True,
+                 ema_config: Optional[dict] = None,
+                 data_preprocessor: Optional[dict] = None):
+        # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
+        # module holds all domains, so that an update is one forward of it.
+        BaseModel.__init__(self, data_preprocessor)
+        self.domains = tuple(domains)
+        self._default_domain = default_domain or self.domains[-1]
+        self._reachable_domains = self._related_domains = list(self.domains)
+        self._check_domain(self._default_domain)
+        self.generators = MODELS.build(dict(generator, domains=self.domains))
+        self.generators_ema = None
+        if ema_config is not None:
+            self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
+        self.discriminators = None
+        if discriminator is not None:
+            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        self.loss_weights = check_loss_weights(loss_weights or {}, self.default_loss_weights)
+        self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
+        self.split_batch = split_batch
+
+    # ---------------------------------------------------------------- weights
+
+    def init_weights(self) -> None:
+        """Initialises both sides, also inside distributed wrappers, and the average."""
+        for module in (self.generators, self.discriminators):
+            if module is not None:
+                unwrapped(module).init_weights()
+        self.restart_average()
+
+    def restart_average(self) -> None:
+        """Sets the averaged weights to the present ones."""
+        if self.generators_ema is not None:
+            self.generators_ema.module.load_state_dict(self._generators.state_dict())
+
+    @property
+    def _generators(self) -> nn.Module:
+        return unwrapped(self.generators)
+
+    @property
+    def inference_generators(self) -> nn.Module:
+        """The averaged generator side where there is one, else the trained one."""
+        return self._generators if self.generators_ema is None else self.generators_ema.module
+
+    # --------------------------------------------------------------- training
+
+    def discriminator_losses(self, images: Images) -> Losses:
+        """Tells real images from translations; only these are built, and without graph."""
+        with torch.no_grad():
+            outputs = self._generators(images, flows=['translation'])
+        return self.lsgan_discriminator_losses(images, self._fakes(outputs))
+
+    def after_updates(self) -> None:
+        """Averages the weights of the generator side."""
+        if self.generators_ema is not None:
+            self.generators_ema.update_parameters(self._generators)
+
+    @staticmethod
+    def _fakes(outputs: dict) -> Images:
+        """Translations by target domain, those of several sources concatenated."""
+        fakes: Dict[str, List[Tensor]] = {}
+        for (_, target), image in outputs['translation'].items():
+            fakes.setdefault(target, []).append(image)
+        return {target: torch.cat(images) for target, images in fakes.items()}
+
+    # -------------------------------------------------------------- inference
+
+    def translation(self,
+                    image: Tensor,
+                    target_domain: Optional[str] = None,
+                    exemplar: Optional[Tensor] = None,
+                    source_domain: Optional[str] = None) -> Tensor:
+        """Translates images to the style of exemplars.
+
+        Args:
+            image (Tensor): Content, RGB in [-1, 1], (N, 3, H, W).
+            target_domain (str | None): Domain of the result; the default domain if None.
+            exemplar (Tensor): Images of the target domain, RGB in [-1, 1], (N or 1, 3, H', W').
+            source_domain (str | None): Domain of the content; with two domains it is the other one.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        target_domain = target_domain or self._default_domain
+        self._check_domain(target_domain)
+        if source_domain is None:
+            others = [domain for domain in self.domains if domain != target_domain]
+            if len(others) > 1:
+                raise ValueError(f'source_domain is needed, one of {others}')
+            source_domain = others[0]
+        self._check_domain(source_domain)
+        if exemplar is None:
+            raise ValueError(
+                f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
+                f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1].')
+        return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
+
+    def _check_domain(self, domain: str) -> None:
+        if domain not in self.domains:
+            raise ValueError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
+
+    def _get_target_generator(self, domain: str) -> nn.Module:
+        self._check_domain(domain)
+        return self.inference_generators
+
+    def _get_target_discriminator(self, domain: str) -> nn.Module:
+        self._check_domain(domain)
+        return unwrapped(self.discriminators).networks[domain]
+
+    @torch.no_grad()
+    def test_step(self, data: dict) -> list:
+        """Translates in every direction, image i of one domain after image i of the other.
+
+        Returns:
+            list[DataSample]: With ``fake_<domain>``, BGR 0..255, (3, H, W).
+        """
+        data = self.data_preprocessor(data)
+        images = self.images_by_domain(data['inputs'])
+        outputs = {}
+        for source, target in self._generators.directions:
+            fake = self.translation(images[source], target, images[target], source)
+            outputs[f'fake_{target}'] = (fake, f'img_{target}')
+        return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
+
+    val_step = test_step
+
+    @torch.no_grad()
+    def rows(self, images: Images) -> Dict[str, Dict[str, Tensor]]:
+        """Pictures to look at during training, one grid per direction. Call it in eval mode.
+
+        Args:
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W).
+
+        Returns:
+            dict[str, dict[str, Tensor]]: By direction (``A2B``), rows by name (content, exemplar,
+            those of :meth:`inner_rows`, translation, reconstruction, cycle), each (N, 3, H, W) in
+            [-1, 1].
+        """
+        generators = self.inference_generators
+        outputs = generators(images)
+        return {
+            f'{source}2{target}': dict(
+                content=images[source],
+                exemplar=images[target],
+                **self.inner_rows(images[source], source),
+                translation=outputs['translation'][source, target],
+                reconstruction=outputs['reconstruction'][source],
+                cycle=outputs['cycle'][source, target])
+            for source, target in generators.directions
+        }
+
+    def inner_rows(self, content: Tensor, source: str) -> Dict[str, Tensor]:
+        """Rows by name that show how the model sees the content; none here."""
+        return {}

@@ -1,0 +1,139 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Generator side of MUNIT: content and style codes of every domain, recombined."""
+from itertools import permutations
+from typing import Dict, Iterable, Sequence
+
+import torch
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor
+
+FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
+
+
+@MODELS.register_module()
+class MUNITTranslator(BaseModule):
+    """Content encoder, style encoder and decoder of every domain (paper Fig. 2-3).
+
+    ::
+
+        c_s = content encoder_s (x_s),   s_t = style encoder_t (x_t)
+        x_ss = decoder_s (c_s, s_s)              reconstruction
+        x_st = decoder_t (c_s, s),  s ~ N(0, I)  translation in training
+        x_st = decoder_t (c_s, s_t)              translation after an exemplar, in eval mode
+
+    All flows of an update come from one forward, so that a distributed wrapper sees one forward
+    per backward.
+
+    Args:
+        encoder (dict): Config of the :class:`MUNITContentEncoder`.
+        style_encoder (dict): Config of the :class:`MUNITStyleEncoder`.
+        decoder (dict): Config of the :class:`MUNITDecoder`.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+
+    Raises:
+        ValueError: If there are fewer than two domains, or the networks do not fit together.
+    """
+
+    def __init__(self,
+                 encoder: dict,
+                 style_encoder: dict,
+                 decoder: dict,
+                 domains: Sequence[str] = ('A', 'B')):
+        super().__init__()
+        if len(set(domains)) < 2:
+            raise ValueError(f'domains must name at least two different domains, got {domains}')
+        self.domains = tuple(domains)
+        self.directions = tuple(permutations(self.domains, 2))
+        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
+        self.style_encoders = ModuleDict(
+            {domain: MODELS.build(style_encoder) for domain in domains})
+        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
+        networks = [group[self.domains[0]]
+                    for group in (self.encoders, self.style_encoders, self.decoders)]
+        ends = networks[0].out_channels, networks[1].style_dim
+        starts = networks[2].in_channels, networks[2].style_dim
+        if ends != starts:
+            raise ValueError(
+                f'The encoders end with {ends[0]} channels and {ends[1]} style numbers, the '
+                f'decoder starts with {starts[0]} and {starts[1]}; give them the same '
+                'base_channels, num_downsamples and style_dim.')
+        self.style_dim = ends[1]
+
+    def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
+        """Computes the flows of one minibatch.
+
+        Args:
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W), all of one
+                size. In eval mode image i of a domain is the exemplar of image i of the others.
+            flows (Iterable[str]): Which of ``reconstruction``, ``translation``, ``codes`` (those of
+                the translation, encoded again) and ``cycle`` to compute; the last two need the
+                translation. Defaults to all.
+
+        Returns:
+            dict: ``content`` {d: (N, C, h, w)}, and of the flows asked for: ``reconstruction``
+            {d: x_dd}, ``translation`` {(s, t): x_st} with ``translation_style`` {(s, t): (N,
+            style_dim)}, ``recovered_content`` and ``recovered_style`` {(s, t): codes of x_st},
+            ``cycle`` {(s, t): x_sts}; images in [-1, 1].
+        """
+        flows = set(flows)
+        contents = {domain: self.encoders[domain](batch) for domain, batch in images.items()}
+        own_styles = {}
+        if not self.training or flows & {'reconstruction', 'cycle'}:
+            own_styles = {
+                domain: self.style_encoders[domain](batch) for domain, batch in images.items()
+            }
+        outputs = dict(content=contents)
+        if 'reconstruction' in flows:
+            outputs['reconstruction'] = {
+                domain: self.decoders[domain](contents[domain], own_styles[domain])
+                for domain in self.domains
+            }
+        if 'translation' in flows:
+            styles = {
+                (source, target): self.prior_style(images[source]) if self.training else
+                own_styles[target] for source, target in self.directions
+            }
+            translations = {
+                (source, target): self.decoders[target](contents[source], styles[source, target])
+                for source, target in self.directions
+            }
+            outputs.update(translation=translations, translation_style=styles)
+        if flows & {'codes', 'cycle'}:
+            recovered = {
+                (source, target): self.encoders[target](translations[source, target])
+                for source, target in self.directions
+            }
+        if 'codes' in flows:
+            outputs['recovered_content'] = recovered
+            outputs['recovered_style'] = {
+                (source, target): self.style_encoders[target](translations[source, target])
+                for source, target in self.directions
+            }
+        if 'cycle' in flows:
+            outputs['cycle'] = {
+                (source, target): self.decoders[source](recovered[source, target],
+                                                        own_styles[source])
+                for source, target in self.directions
+            }
+        return outputs
+
+    def prior_style(self, images: Tensor) -> Tensor:
+        """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
+        return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
+
+    def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
+        """Translates content images to the exemplars' domain and style.
+
+        Args:
+            content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
+            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N or 1, 3, H', W'); its size
+                may differ, for its style code has none.
+            source (str): Domain of the content.
+            target (str): Domain of the exemplar and the result.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        return self.decoders[target](self.encoders[source](content),
+                                     self.style_encoders[target](exemplar))
