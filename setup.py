@@ -1,8 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Installs egscit_mm. torch, torchvision and mmcv (or mmcv-lite) must be there already."""
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
@@ -11,6 +13,21 @@ def requirements(name):
     """Lines of requirements/<name>.txt without comments."""
     lines = (HERE / 'requirements' / f'{name}.txt').read_text().splitlines()
     return [line for line in lines if line and not line.startswith('#')]
+
+
+class BuildWithConfigs(build_py):
+    """Adds configs, tools and the model index where MIM, OpenMMLab's `mim`, looks for them."""
+
+    def run(self):
+        """Builds the package."""
+        super().run()
+        if self.editable_mode:  # the repository has them
+            return
+        mim = Path(self.build_lib, 'egscit_mm', '.mim')
+        for folder in ('configs', 'tools'):
+            shutil.copytree(HERE / folder, mim / folder, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy(HERE / 'model-index.yml', mim)
 
 
 version = {}
@@ -24,9 +41,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['egscit_mm', 'egscit_mm.*']),
+    cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
-    extras_require=dict(tests=requirements('tests')),
+    extras_require={name: requirements(name) for name in ('tests', 'segmentation', 'evaluation')},
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

@@ -1,17 +1,16 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import base64
 import importlib.util
 import io
 import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from html_page import Page, decoded
 from mmengine.config import Config
 from PIL import Image
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
@@ -32,38 +31,12 @@ from egscit_mm.visualization.report import (
 
 REPOSITORY = Path(__file__).parents[2]
 ROWS = ('content', 'exemplar', 'mask', 'translation', 'ground_truth', 'reconstruction', 'cycle')
-VOID = {'meta', 'img', 'source'}
 ATTACK = '<script src="https://evil.example/x.js">alert("1")</script> & \'co\''
 FIGURES = {
     'ssim_ground_truth/A2B': {'mean': 0.5814, 'std': 0.1012},
     'ssim_exemplar/B2A': {'mean': 0.1234, 'std': 0.0567},
     'ceiling_exemplar/B2A': {'mean': 0.2222, 'std': 0.0333},
 }
-
-
-class Page(HTMLParser):
-    """Checks that every element is closed in order, and collects elements and text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.elements, self.text = [], [], ''
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def images(number, seed, size=28):
@@ -103,12 +76,6 @@ def make_page(**changes):
     arguments.update(changes)
     html = report_html(**arguments)
     return html, Page(html)
-
-
-def decoded(uri):
-    kind, content = uri.split(';base64,')
-    assert kind.startswith('data:image/')
-    return base64.b64decode(content, validate=True)
 
 
 class TestContactSheet:
@@ -356,7 +323,10 @@ def test_tools_test_and_report(trained, tmp_path, run_tool):
     figures = json.loads(metrics.read_text())
     cost = json.loads((work_dir / 'training.json').read_text())
     assert figures.keys() == {
-        f'{name}/{direction}' for name in ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar')
+        f'{name}/{direction}'
+        for name in ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar', 'style_accuracy',
+                     'colour_accuracy', 'content_accuracy', 'content_iou', 'pixel_accuracy_8',
+                     'pixel_accuracy_16', 'pixel_accuracy_32', 'pixel_accuracy_64')
         for direction in ('A2B', 'B2A')
     } | {'train_seconds', 'peak_rss_mb'}
     assert figures['train_seconds'] == cost['train_seconds'] > 0

@@ -50,11 +50,7 @@ class TranslationSSIM(TranslationMetric):
         Raises:
             ValueError: If the sample carries no ground truth.
         """
-        if image.ground_truth is None:
-            raise ValueError(
-                f'TranslationSSIM: {image.name} has no ground truth. Load `gt_{image.direction}` '
-                f'(folder test{image.direction} of the data set) and list it in `data_keys` of '
-                'PackInputs, or use ExemplarSSIM, which needs none.')
+        image.needed_ground_truth()
         return {'ssim_ground_truth': _compare(image, 'translation', 'ground_truth')}
 
 

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What all metrics on translations share."""
-from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Dict, List, Optional, Sequence
@@ -18,7 +17,8 @@ class TranslatedImage:
     """One translation and what it can be compared to. All images are HxWx3, uint8, RGB.
 
     Args:
-        direction (str): Source and target domain, such as 'A2B'.
+        source (str): Domain of the content.
+        target (str): Domain of the exemplar and of the translation.
         name (str): Direction and, where the samples carry them, files; for error messages.
         translation (np.ndarray): What the model made, rounded as in a saved PNG file.
         exemplar (np.ndarray): The image of the target domain that gave the style.
@@ -26,18 +26,42 @@ class TranslatedImage:
         sample (dict): All that the sample carries: tensors, paths, labels.
     """
 
-    direction: str
+    source: str
+    target: str
     name: str
     translation: np.ndarray
     exemplar: np.ndarray
     ground_truth: Optional[np.ndarray]
     sample: dict
 
+    @property
+    def direction(self) -> str:
+        """Source and target domain, such as 'A2B'."""
+        return f'{self.source}2{self.target}'
+
+    def needed_ground_truth(self) -> np.ndarray:
+        """The ground truth, of the size of the translation.
+
+        Raises:
+            ValueError: If the sample carries none, or one of another size.
+        """
+        if self.ground_truth is None:
+            raise ValueError(
+                f'{self.name} has no ground truth. Load `gt_{self.direction}` (folder '
+                f'test{self.direction} of the data set) and list it in `data_keys` of PackInputs, '
+                'or leave the metrics away that need one; ExemplarSSIM needs none.')
+        if self.ground_truth.shape != self.translation.shape:
+            raise ValueError(
+                f'{self.name}: the translation has the shape {self.translation.shape}, its ground '
+                f'truth {self.ground_truth.shape}. Resize both alike in the test pipeline.')
+        return self.ground_truth
+
 
 class TranslationMetric(BaseMetric):
     """Base of the metrics on translations: one number per image, then mean and spread over images.
 
-    Subclasses implement :meth:`measure`. Metrics of whole sets of images (such as FID) override
+    Subclasses implement :meth:`measure`, or :meth:`measure_batch` if a network looks at several
+    images at once. Metrics of whole sets of images (such as FID) override
     :meth:`compute_metrics` as well.
 
     The batch is as MMagic's pipelines and CycleGAN make it: the exemplar of ``fake_B`` is
@@ -78,7 +102,6 @@ class TranslationMetric(BaseMetric):
         self.directions = list(permutations(domains))
         self.size: Optional[int] = None
 
-    @abstractmethod
     def measure(self, image: TranslatedImage) -> Dict[str, Any]:
         """Measure one translation.
 
@@ -89,6 +112,18 @@ class TranslationMetric(BaseMetric):
             dict[str, Any]: Value by name, the same names for every image of a direction. With
             :meth:`compute_metrics` of this class the values are floats.
         """
+        raise NotImplementedError
+
+    def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
+        """Measure the translations of one batch and direction.
+
+        Args:
+            images (list[TranslatedImage]): The translations and what they are compared to.
+
+        Returns:
+            list[dict[str, Any]]: As from :meth:`measure`, for each image.
+        """
+        return [self.measure(image) for image in images]
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
         """Take the number of samples, as MMagic's Evaluator does not hand it to `evaluate`."""
@@ -109,14 +144,17 @@ class TranslationMetric(BaseMetric):
         Raises:
             ValueError: If an image is missing, is not 3xHxW, or holds NaN or infinite values.
         """
-        for index, sample in enumerate(data_samples):
-            result = {}
-            for source, target in self.directions:
-                image = self._translated_image(data_batch, sample, index, source, target)
-                for name, value in self.measure(image).items():
-                    result[f'{name}/{image.direction}'] = value
-            # One entry per sample, so that gathering can drop the samples that pad a batch.
-            self.results.append(result)
+        # One entry per sample, so that gathering can drop the samples that pad a batch.
+        results = [{} for _ in data_samples]
+        for source, target in self.directions:
+            images = [
+                self._translated_image(data_batch, sample, index, source, target)
+                for index, sample in enumerate(data_samples)
+            ]
+            for result, values in zip(results, self.measure_batch(images)):
+                for name, value in values.items():
+                    result[f'{name}/{source}2{target}'] = value
+        self.results += results
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Mean and population standard deviation (``np.std``, divided by n) over the images.
@@ -128,11 +166,8 @@ class TranslationMetric(BaseMetric):
             dict[str, float]: ``<name>/<direction>_mean`` and ``<name>/<direction>_std``.
 
         Raises:
-            ValueError: If there are no results, or only some samples have a value.
+            ValueError: If only some samples have a value.
         """
-        if not results:
-            raise ValueError(
-                f'{type(self).__name__} has nothing to evaluate: the data loader gave no sample.')
         metrics = {}
         for name in sorted(set().union(*results)):
             values = [result[name] for result in results if name in result]
@@ -157,7 +192,7 @@ class TranslationMetric(BaseMetric):
             dict[str, float]: The metrics by name, the same in all processes.
 
         Raises:
-            ValueError: If the size is neither given nor prepared.
+            ValueError: If the size is neither given nor prepared, or nothing was processed.
         """
         if size is None:
             size = self.size
@@ -165,6 +200,9 @@ class TranslationMetric(BaseMetric):
             raise ValueError(
                 f'{type(self).__name__}.evaluate needs the number of samples: pass `size`, or call '
                 '`prepare(model, dataloader)` first as MMagic\'s loops do.')
+        if not self.results:
+            raise ValueError(
+                f'{type(self).__name__} has nothing to evaluate: the data loader gave no sample.')
         return super().evaluate(size)
 
     def _translated_image(self, data_batch: dict, sample: dict, index: int, source: str,
@@ -202,7 +240,8 @@ class TranslationMetric(BaseMetric):
 
         truth = f'gt_{direction}'
         return TranslatedImage(
-            direction=direction,
+            source=source,
+            target=target,
             name=name,
             translation=to_rgb(fake, sample[fake]),
             exemplar=to_rgb(exemplar, data_batch['inputs'][exemplar][index]),

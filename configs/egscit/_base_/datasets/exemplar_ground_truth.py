@@ -23,5 +23,12 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(
-    type='Evaluator', metrics=[dict(type='TranslationSSIM'), dict(type='ExemplarSSIM')])
+    type='Evaluator',
+    metrics=[
+        dict(type='TranslationSSIM'),
+        dict(type='ExemplarSSIM'),
+        dict(type='StyleAccuracy'),
+        dict(type='ContentAccuracy'),
+        dict(type='PixelAccuracy'),
+    ])
 test_evaluator = val_evaluator

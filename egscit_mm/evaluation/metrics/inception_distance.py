@@ -1,0 +1,186 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Distances between the set of translations and the set of real images of their domain."""
+import warnings
+from itertools import groupby
+from typing import Any, Dict, List, Tuple, Union
+
+import numpy as np
+import torch
+from mmagic.registry import METRICS
+from mmengine.device import get_device
+from torch import Tensor, nn
+
+from ..networks import build_frozen
+from ..optional import import_optional
+from .translation_metric import TranslatedImage, TranslationMetric
+
+
+class InceptionDistance(TranslationMetric):
+    """Base of FID and KID: features of translations and of real images, from all processes.
+
+    The real images are the exemplars: the test images of the target domain, each once (where the
+    samples carry no paths, once per sample).
+
+    Args:
+        extractor (dict | nn.Module, optional): Config in ``MODELS``, or module: from images, uint8
+            RGB (N, 3, H, W), to features (N, D). Defaults to None, :class:`InceptionFeatures` with
+            its own download; ``dict(type='InceptionFeatures', weights='FILE')`` takes a local file.
+        **kwargs: Arguments of :class:`TranslationMetric`.
+
+    Raises:
+        ModuleNotFoundError: If torchmetrics is not installed.
+    """
+
+    def __init__(self,
+                 extractor: Union[dict, nn.Module, None] = None,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        import_optional('torchmetrics')
+        self.extractor = build_frozen(extractor or dict(type='InceptionFeatures'))
+
+    def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
+        """Features of the translations and the exemplars, and the exemplars' paths."""
+        features = [
+            self._features([getattr(image, field) for image in images])
+            for field in ('translation', 'exemplar')
+        ]
+        return [
+            dict(translation=translation, real=real,
+                 real_path=image.sample.get(f'img_{image.target}_path'))
+            for image, translation, real in zip(images, *features)
+        ]
+
+    @torch.no_grad()
+    def _features(self, images: List[np.ndarray]) -> np.ndarray:
+        """Features (N, D) of images HxWx3; neighbours of equal size go through together."""
+        features = []
+        for _, group in groupby(images, key=np.shape):
+            batch = torch.from_numpy(np.stack(list(group))).permute(0, 3, 1, 2)
+            features.append(self.extractor(batch.to(get_device())).cpu())
+        features = torch.cat(features)
+        if features.ndim != 2:
+            raise ValueError(f'{type(self).__name__}: the extractor must give features of shape '
+                             f'(N, D), but gave {tuple(features.shape)}')
+        return features.numpy()
+
+    def _feature_sets(self, results: List[dict], source: str,
+                      target: str) -> Tuple[Tensor, Tensor]:
+        """Features (N, D), float64, of the real images and of the translations."""
+        direction = f'{source}2{target}'
+        translations = [result[f'translation/{direction}'] for result in results]
+        real = {}
+        for index, result in enumerate(results):
+            # A domain with fewer images starts again: count none of them twice.
+            path = result[f'real_path/{direction}']
+            real[index if path is None else path] = result[f'real/{direction}']
+        return tuple(torch.from_numpy(np.stack(features)).double()
+                     for features in (list(real.values()), translations))
+
+
+def _features_as_images(num_features: int) -> nn.Module:
+    """What torchmetrics takes for the network: its 'images' are our features already."""
+    identity = nn.Identity()
+    identity.num_features = num_features
+    return identity
+
+
+@METRICS.register_module()
+class TranslationFID(InceptionDistance):
+    """Fréchet Inception distance (Heusel et al., NIPS 2017), computed by torchmetrics.
+
+    0 for identical sets, without upper bound. It is biased upwards and unstable with few images:
+    figures from fewer than some ten thousand images compare with figures from equally many images
+    only, and with fewer images than the 2048 features the covariances are singular. KID has no such
+    bias.
+
+    Results, for directions 'A2B' and 'B2A': ``fid/A2B``. :class:`InceptionDistance` describes the
+    arguments.
+    """
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """FID by direction.
+
+        Args:
+            results (list[dict]): Features by sample.
+
+        Returns:
+            dict[str, float]: ``fid/<direction>``.
+
+        Raises:
+            ValueError: If a set has fewer than two images.
+        """
+        fid = import_optional('torchmetrics.image.fid').FrechetInceptionDistance
+        metrics = {}
+        for source, target in self.directions:
+            real, translations = self._feature_sets(results, source, target)
+            if min(len(real), len(translations)) < 2:
+                raise ValueError(
+                    f'TranslationFID {source}2{target} needs two images or more in each set, got '
+                    f'{len(translations)} translations and {len(real)} real images')
+            # The results are gathered already, in one process, which must not wait for the others.
+            distance = fid(feature=_features_as_images(real.shape[1]), sync_on_compute=False)
+            distance.update(real, real=True)
+            distance.update(translations, real=False)
+            metrics[f'fid/{source}2{target}'] = distance.compute().item()
+        return metrics
+
+
+@METRICS.register_module()
+class TranslationKID(InceptionDistance):
+    """Kernel Inception distance (Binkowski et al., ICLR 2018), computed by torchmetrics.
+
+    About 0 for sets of one distribution (negative values are chance), without upper bound. Unlike
+    FID it is unbiased, so that small sets can be used, but the smaller the sets the larger its
+    variance.
+
+    Results, for directions 'A2B' and 'B2A': ``kid/A2B_mean`` and ``kid/A2B_std`` over random
+    subsets, which are the same in every run.
+
+    Args:
+        subsets (int): Number of subsets. Defaults to 100.
+        subset_size (int): Images of each set in a subset. Defaults to 100.
+        **kwargs: Arguments of :class:`InceptionDistance`.
+    """
+
+    def __init__(self, *args, subsets: int = 100, subset_size: int = 100, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.subsets = subsets
+        self.subset_size = subset_size
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """KID by direction.
+
+        Args:
+            results (list[dict]): Features by sample.
+
+        Returns:
+            dict[str, float]: ``kid/<direction>_mean`` and ``kid/<direction>_std``.
+
+        Raises:
+            ValueError: If a set is smaller than a subset.
+        """
+        kid = import_optional('torchmetrics.image.kid').KernelInceptionDistance
+        metrics = {}
+        for source, target in self.directions:
+            real, translations = self._feature_sets(results, source, target)
+            if min(len(real), len(translations)) < self.subset_size:
+                raise ValueError(
+                    f'TranslationKID {source}2{target}: subset_size={self.subset_size} is more '
+                    f'than there are images, {len(translations)} translations and {len(real)} real '
+                    'images. Give a smaller subset_size.')
+            with warnings.catch_warnings():
+                warnings.filterwarnings('ignore', message='.*will save all extracted features')
+                distance = kid(
+                    feature=_features_as_images(real.shape[1]),
+                    subsets=self.subsets,
+                    subset_size=self.subset_size,
+                    sync_on_compute=False)  # as in TranslationFID
+            distance.update(real, real=True)
+            distance.update(translations, real=False)
+            # torchmetrics draws from the global generator, which the training goes on with.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                mean, std = distance.compute()
+            metrics[f'kid/{source}2{target}_mean'] = mean.item()
+            metrics[f'kid/{source}2{target}_std'] = std.item()
+        return metrics

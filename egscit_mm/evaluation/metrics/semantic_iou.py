@@ -1,0 +1,167 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Whether a segmenter finds the content's classes in the translation."""
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmagic.registry import METRICS
+from mmengine.device import get_device
+from mmengine.runner import load_checkpoint
+from PIL import Image
+from torch import nn
+from torchvision.datasets import Cityscapes
+
+from ..functional import class_iou, confusion_matrix
+from ..networks import build_frozen
+from .translation_metric import TranslatedImage, TranslationMetric
+
+IGNORE = 255  # label of pixels that count in no score
+# Cityscapes' 19 classes in the order of their train ids.
+CLASSES = [
+    item.name.replace(' ', '_')
+    for item in sorted(Cityscapes.classes, key=lambda item: item.train_id)
+    if not item.ignore_in_eval
+]
+
+
+@METRICS.register_module()
+class TranslationMIoU(TranslationMetric):
+    """Semantic consistency: a segmenter of the target domain on translations, scored on the labels
+    of their contents.
+
+    1 if the segmenter finds every pixel's class; what it gets on real images of the target domain
+    is the value to reach. It measures one direction: the one whose target domain the segmenter
+    was trained on, and whose contents have labels. (The paper's Table 3 goes the other way round:
+    it trains a segmenter on translations and tests it on real images.)
+
+    The labels of ``testA/NAME.jpg`` are read from ``testA_labels19/NAME.png``: one channel,
+    Cityscapes' train ids 0 to 18, 255 where a pixel does not count
+    (docs/datasets.md). Pixels are counted over all images before the ratio is taken.
+
+    Results, for direction 'A2B': ``miou/A2B``, the mean over the classes that labels or predictions
+    have, and ``iou_<class>/A2B`` for each of these classes, such as ``iou_road/A2B``.
+
+    Args:
+        segmenter (dict | nn.Module): Config in ``MODELS``, or module: from images, RGB in [-1, 1]
+            (N, 3, H, W), to logits (N, 19, h, w). Logits of another size are resized, bilinear.
+        checkpoint (str, optional): Weights for the segmenter. Defaults to None: it has its own.
+        direction (str): Which translations. Defaults to 'A2B'.
+        **kwargs: Arguments of :class:`TranslationMetric`.
+
+    Raises:
+        ValueError: If the direction is not one of the two, or the checkpoint does not fit.
+    """
+
+    def __init__(self,
+                 segmenter: Union[dict, nn.Module],
+                 checkpoint: Optional[str] = None,
+                 direction: str = 'A2B',
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        directions = {f'{source}2{target}': (source, target) for source, target in self.directions}
+        if direction not in directions:
+            raise ValueError(f'TranslationMIoU: direction must be one of {list(directions)}, got '
+                             f'{direction!r}')
+        self.directions = [directions[direction]]
+        self.segmenter = build_frozen(segmenter)
+        if checkpoint is not None:
+            try:
+                load_checkpoint(self.segmenter, checkpoint, map_location='cpu', strict=True)
+            except RuntimeError as error:
+                raise ValueError(f'TranslationMIoU: {checkpoint} does not fit the segmenter '
+                                 f'{type(self.segmenter).__name__}: {error}') from error
+
+    @torch.no_grad()
+    def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
+        """Confusion matrices of the images.
+
+        Raises:
+            ValueError: If labels are missing or do not fit the translation, or the segmenter does
+                not give logits of 19 classes.
+        """
+        # Rounded to 8 bits, as a translation that was saved to a file.
+        batch = torch.from_numpy(np.stack([image.translation for image in images]))
+        batch = batch.permute(0, 3, 1, 2).to(get_device()) / 127.5 - 1
+        logits = self.segmenter(batch)
+        if logits.ndim != 4 or logits.shape[:2] != (len(images), len(CLASSES)):
+            raise ValueError(
+                f'TranslationMIoU: the segmenter must give logits of shape ({len(images)}, '
+                f'{len(CLASSES)}, h, w), but gave {tuple(logits.shape)}')
+        if logits.shape[2:] != batch.shape[2:]:
+            logits = F.interpolate(logits, batch.shape[2:], mode='bilinear')
+        predictions = logits.argmax(1).cpu().numpy()
+        confusions = []
+        for image, prediction in zip(images, predictions):
+            path = label_path(image)
+            try:
+                confusion = confusion_matrix(
+                    prediction, read_labels(path), len(CLASSES), IGNORE)
+            except ValueError as error:
+                raise ValueError(f'{image.name}: {path} does not fit: {error}') from error
+            confusions.append(dict(confusion=confusion))
+        return confusions
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Mean and single intersection over union of the classes that are there.
+
+        Args:
+            results (list[dict]): Confusion matrices by sample.
+
+        Returns:
+            dict[str, float]: ``miou/<direction>`` and ``iou_<class>/<direction>``.
+
+        Raises:
+            ValueError: If no pixel of any image has a label.
+        """
+        (source, target), = self.directions
+        direction = f'{source}2{target}'
+        ious = class_iou(sum(result[f'confusion/{direction}'] for result in results))
+        if np.isnan(ious).all():
+            raise ValueError(f'TranslationMIoU: all pixels of all labels are {IGNORE} (ignored)')
+        return {
+            f'miou/{direction}': float(np.nanmean(ious)),
+            **{f'iou_{name}/{direction}': float(iou)
+               for name, iou in zip(CLASSES, ious) if not np.isnan(iou)}
+        }
+
+
+def label_path(image: TranslatedImage) -> Path:
+    """Where the labels of an image's content are.
+
+    Args:
+        image (TranslatedImage): A translation of a sample that carries its paths.
+
+    Returns:
+        Path: ``<root>/testA_labels19/<name>.png`` for ``<root>/testA/<name>.<suffix>``.
+
+    Raises:
+        ValueError: If the sample has no path of the content, or no folder of the data set is in it.
+    """
+    key = f'img_{image.source}_path'
+    path = Path(image.sample.get(key) or '')
+    # The last one: a data set may lie in a folder of such a name.
+    for folder in path.parents:
+        if folder.name in (f'test{image.source}', f'train{image.source}'):
+            labels = folder.with_name(f'{folder.name}_labels19')
+            return (labels / path.relative_to(folder)).with_suffix('.png')
+    raise ValueError(
+        f'{image.name}: its labels cannot be found, as {key!r} is {str(path)!r}: expected a file '
+        f"in a folder test{image.source} or train{image.source}, and {key!r} in `meta_keys` of the "
+        "test pipeline's PackInputs.")
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Read a label map (H, W) of one channel.
+
+    Raises:
+        ValueError: If there is none, or it has several channels.
+    """
+    if not path.is_file():
+        raise ValueError('the file does not exist. Make the labels with the converters in '
+                         'tools/dataset_converters (docs/datasets.md)')
+    with Image.open(path) as image:
+        if image.mode not in ('L', 'P'):
+            raise ValueError(f'it is of mode {image.mode}, not a one-channel map of train ids')
+        return np.array(image)

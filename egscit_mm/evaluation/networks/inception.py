@@ -1,0 +1,58 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Inception v3 with the weights that FID and KID are defined by."""
+import os
+from typing import Optional
+
+import torch
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ...compat import _weights_only
+from ..optional import import_optional
+
+
+@MODELS.register_module()
+class InceptionFeatures(nn.Module):
+    """Pooled features of the Inception v3 of 2015, as the original FID uses it.
+
+    torchmetrics' network (torch-fidelity's port of the TensorFlow weights); it resizes images to
+    299x299, bilinear and with antialiasing.
+
+    Args:
+        weights (str, optional): File of torch-fidelity's weights,
+            ``weights-inception-2015-12-05-6726825d.pth``. Defaults to None: torch-fidelity's own
+            download, or its copy in the cache of ``torch.hub``.
+
+    Raises:
+        ModuleNotFoundError: If torchmetrics or torch-fidelity is not installed.
+        FileNotFoundError: If the weights are not there and cannot be downloaded.
+        ValueError: If the file holds something else.
+    """
+
+    def __init__(self, weights: Optional[str] = None) -> None:
+        super().__init__()
+        fidelity = import_optional('torch_fidelity.feature_extractor_inceptionv3')
+        network = import_optional('torchmetrics.image.fid').NoTrainInceptionV3
+        url = fidelity.URL_INCEPTION_V3
+        name = url.rsplit('/', 1)[-1]
+        if weights is not None and not os.path.isfile(weights):
+            raise FileNotFoundError(f'weights={weights!r} does not exist: it should be {name} of '
+                                    f'torch-fidelity, {url}')
+        try:
+            with _weights_only():  # torch-fidelity would load with weights_only=False
+                self.network = network('inception-v3-compat', ['2048'], weights)
+        except OSError as error:  # URLError included
+            folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
+            raise FileNotFoundError(
+                f'The weights of Inception v3 are not in {folder} and cannot be downloaded '
+                f'({error}). On a machine with internet get {url}, then put the file at '
+                f'{os.path.join(folder, name)} or set `weights` to its path.') from error
+        except Exception as error:
+            if weights is None:
+                raise
+            raise ValueError(f'{weights} does not hold the weights of torch-fidelity\'s Inception '
+                             f'v3 ({name}): {error}') from error
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of images, uint8 RGB (N, 3, H, W), as (N, 2048)."""
+        return self.network(images)
