@@ -1,10 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translates a file or folder of content images after one or several exemplars.
 
-Content i takes exemplar i; exemplars are reused in turn where there are fewer.
+Content i takes exemplar i, and exemplars are reused in turn where there are fewer; or every content
+takes one drawn at random. Names are kept, so that labels of the contents fit their translations.
 """
 import argparse
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -25,6 +27,9 @@ def parse_args():
     parser.add_argument('--content', required=True, help='image, or folder of images')
     parser.add_argument('--exemplar', required=True, help='image, or folder of images')
     parser.add_argument('--out', required=True, help='folder for the translations')
+    parser.add_argument('--pairing', choices=['in-turn', 'random'], default='in-turn',
+                        help='which exemplar a content takes (default: in-turn)')
+    parser.add_argument('--seed', type=int, default=0, help='of the random pairing')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--device', help='default: a GPU where there is one')
@@ -44,6 +49,13 @@ def images_of(path: str) -> list:
     return files
 
 
+def pair(contents: list, exemplars: list, pairing: str, seed: int) -> list:
+    """One exemplar for each content."""
+    if pairing == 'random':
+        return random.Random(seed).choices(exemplars, k=len(contents))
+    return [exemplars[index % len(exemplars)] for index in range(len(contents))]
+
+
 def save(image, path: Path) -> None:
     """Writes the picture under a temporary name first, so that no half-written file is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,17 +70,18 @@ def save(image, path: Path) -> None:
 
 def main():
     args = parse_args()
-    contents, exemplars = images_of(args.content), images_of(args.exemplar)
+    contents = images_of(args.content)
+    exemplars = pair(contents, images_of(args.exemplar), args.pairing, args.seed)
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
     root = Path(args.content) if Path(args.content).is_dir() else Path(args.content).parent
     unreadable = []
     with tqdm(total=len(contents), unit='image') as progress:
         for start in range(0, len(contents), args.batch_size):
             batch = []
-            for index, path in enumerate(contents[start:start + args.batch_size], start):
+            stop = start + args.batch_size
+            for path, exemplar in zip(contents[start:stop], exemplars[start:stop]):
                 try:
-                    exemplar = load_image(exemplars[index % len(exemplars)])
-                    batch.append((path, load_image(path), exemplar))
+                    batch.append((path, load_image(path), load_image(exemplar)))
                 except ValueError as error:
                     unreadable.append(str(error))
                 progress.update()

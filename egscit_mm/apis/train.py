@@ -115,22 +115,27 @@ def _read_cost(work_dir: str) -> dict:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Switches every side of the optimiser wrapper to mixed precision.
+    """Switches the optimiser wrapper, or every side of it, to mixed precision.
 
     Args:
-        cfg (Config): Config whose sides have ``type='OptimWrapper'``; changed in place.
+        cfg (Config): Config whose wrappers have ``type='OptimWrapper'``; changed in place.
 
     Raises:
-        ValueError: If a side has another type.
+        ValueError: If one has another type.
     """
     # MMEngine's AmpOptimWrapper asserts an accelerator and scales losses, which bfloat16 on a CPU
     # does not need.
-    wrapper = dict(type='AutocastOptimWrapper') if get_device() == 'cpu' else dict(
+    wrapper = dict(type='mmagic.AutocastOptimWrapper') if get_device() == 'cpu' else dict(
         type='AmpOptimWrapper', loss_scale='dynamic')
-    for side, side_cfg in cfg.optim_wrapper.items():
-        if not isinstance(side_cfg, dict):
-            continue
-        if side_cfg.get('type') != 'OptimWrapper':
-            raise ValueError(f"--amp needs optim_wrapper.{side}.type='OptimWrapper', got "
-                             f'{side_cfg.get("type")!r}')
-        side_cfg.update(wrapper)
+    if 'optimizer' in cfg.optim_wrapper:
+        wrappers = dict(optim_wrapper=cfg.optim_wrapper)
+    else:
+        wrappers = {
+            f'optim_wrapper.{side}': side_cfg
+            for side, side_cfg in cfg.optim_wrapper.items() if isinstance(side_cfg, dict)
+        }
+    for name, wrapper_cfg in wrappers.items():
+        if wrapper_cfg.get('type') != 'OptimWrapper':
+            raise ValueError(f"--amp needs {name}.type='OptimWrapper', got "
+                             f'{wrapper_cfg.get("type")!r}')
+        wrapper_cfg.update(wrapper)

@@ -167,6 +167,29 @@ def test_translate_folders(translate, inferencer, tmp_path):
         assert np.abs(np.array(Image.open(out / name)).astype(int) - wanted).max() <= 1
 
 
+def test_translate_draws_exemplars_at_random(translate, inferencer, tmp_path):
+    """Reproducibly, by the seed, and into files of the contents' names."""
+    for folder, count in (('content', 6), ('exemplar', 3)):
+        (tmp_path / folder).mkdir()
+        for index in range(count):
+            Image.fromarray(picture(8, 8, seed=index)).save(tmp_path / folder / f'{index}.png')
+    exemplars = [picture(8, 8, seed=index) for index in range(3)]
+    drawn = {}
+    for name, seed in (('first', 1), ('again', 1), ('other', 2)):
+        translate('--content', tmp_path / 'content', '--exemplar', tmp_path / 'exemplar', '--out',
+                  tmp_path / name, '--pairing', 'random', '--seed', seed)
+        drawn[name] = []
+        for index in range(6):
+            result = np.array(Image.open(tmp_path / name / f'{index}.png')).astype(int)
+            wanted = inferencer([picture(8, 8, seed=index)] * 3, exemplars)
+            # Batches differ from single images by a rounding; exemplars by far more.
+            distances = [np.abs(result - image).max() for image in wanted]
+            assert min(distances) <= 1 < sorted(distances)[1]
+            drawn[name].append(int(np.argmin(distances)))
+    assert drawn['first'] == drawn['again'] != drawn['other']
+    assert drawn['first'] != [0, 1, 2, 0, 1, 2] and len(set(drawn['first'])) > 1
+
+
 def test_translate_goes_on_past_unreadable_files(translate, tmp_path):
     folder = tmp_path / 'content'
     folder.mkdir()

@@ -1,0 +1,3 @@
+# Table 3, "EGSC-IT": a DeepLab trained on GTA5 as egscit_gta2bdd.py translates it.
+_base_ = '_base_/deeplab.py'
+train_dataloader = dict(dataset=dict(data_prefix=dict(img_path='trainA_egscit')))

@@ -1,0 +1,47 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Prints the mIoU of the segmenters beside the paper's, as in its Table 3.
+
+Reads deeplab_<row>/metrics.json in the work directories, which tools/test.py --out writes; rows
+that are not there yet are left open. docs/segmentation.md has the commands.
+"""
+import argparse
+from pathlib import Path
+
+from mmengine.fileio import load
+
+from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='?', default='work_dirs', type=Path,
+                        help='folder of the work directories (default: work_dirs)')
+    return parser.parse_args()
+
+
+def table(work_dirs: Path) -> str:
+    """Markdown; mIoU from 0 to 1."""
+    lines = ['| trained on | mIoU | paper |', '|---|---|---|']
+    for row, published in SEGMENTATION_MIOU.items():
+        path = work_dirs / f'deeplab_{row.lower().replace("-", "")}' / 'metrics.json'
+        measured = '-'
+        if path.is_file():
+            figures = load(path)
+            if 'mIoU' not in figures:
+                raise SystemExit(f'{path} has no mIoU, only {", ".join(figures)}: it was not '
+                                 'written by a test of a segmentation config.')
+            measured = f'{figures["mIoU"] / 100:.3f}'  # MMSegmentation gives percents
+        lines.append(f'| {row} | {measured} | {published:.3f} |')
+    return '\n'.join(lines)
+
+
+def main():
+    work_dirs = parse_args().work_dirs
+    if not work_dirs.is_dir():
+        raise SystemExit(f'{work_dirs} is not a folder of work directories.')
+    print(table(work_dirs))
+
+
+if __name__ == '__main__':
+    main()
