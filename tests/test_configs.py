@@ -3,17 +3,21 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmagic.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.visualization import Visualizer
 from tiny_data import write_tiny_digits
 
-from egscit_mm.models import EGSCIT
+from egscit_mm.models import VAEGAN
+from egscit_mm.models.alternating import AlternatingUpdates
 
-# Stages and tasks whose test sets have ground truths.
-TESTED = ('egscit_mnist', 'egscit_quickstart', 'egscit_emnist')
+SHORT = ('quickstart', 'reduced')  # not the paper's schedules
+# Tasks whose test sets have ground truths.
+TESTED = ('mnist', 'quickstart')
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs' / 'egscit').glob('*.py'))
 
 
@@ -36,17 +40,20 @@ def test_config_builds(path, data_root):
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
     assert set(optim_wrapper.keys()) == {'generators', 'discriminators'}
 
-    updates = model.discriminator_steps + model.generator_steps
-    assert cfg.train_dataloader.batch_size % updates == 0
+    if isinstance(model, AlternatingUpdates):
+        updates = model.discriminator_steps + model.generator_steps
+        assert cfg.train_dataloader.batch_size % updates == 0
     assert [scheduler.type for scheduler in cfg.param_scheduler] == ['PolyDecayLR']
+    Visualizer.get_instance('test_configs')  # MMagic's hook wants the one that a Runner builds
     for hook in cfg.custom_hooks:
         HOOKS.build(hook)
 
     loaders = [cfg.train_dataloader]
-    if isinstance(model, EGSCIT):
+    if cfg.get('stage1_config') is not None:
         stage1 = Config.fromfile(path.parent / cfg.stage1_config)
         assert stage1.train_dataloader.dataset == cfg.train_dataloader.dataset
-        assert stage1.train_cfg.max_iters == cfg.train_cfg.max_iters or 'quickstart' in path.stem
+        same_length = stage1.train_cfg.max_iters == cfg.train_cfg.max_iters
+        assert same_length or path.stem.endswith(SHORT)
     # Only the digit tasks have ground truths to test with. The Runner wants the parts of a loop
     # to be there together.
     for loop in ('val', 'test'):
@@ -56,7 +63,9 @@ def test_config_builds(path, data_root):
         loaders.append(cfg.test_dataloader)
         for metric in cfg.test_evaluator.metrics:
             METRICS.build(metric)
-    assert (cfg.test_cfg is not None) == path.stem.startswith(TESTED)
+    has_ground_truths = any(task in path.stem for task in TESTED)
+    # Stage 1 is tested nowhere.
+    assert (cfg.test_cfg is not None) == (has_ground_truths and not isinstance(model, VAEGAN))
     for loader in loaders:
         dataset = DATASETS.build(dict(loader.dataset, data_root=str(data_root)))
         batch = pseudo_collate([dataset[0], dataset[1]])
@@ -68,6 +77,7 @@ def test_config_builds(path, data_root):
 SETTINGS = {
     # task: (minibatch, num_downsamples, lr, style_weight, content_weight, max_iters)
     'mnist_single': (8, 0, 1e-5, 1e3, 1e1, 60000),
+    'mnist_multi': (8, 2, 1e-5, 1e4, 1e2, 60000),
     'gta2bdd': (3, 2, 1e-4, 1e4, 1e2, 22000),
     'celeba': (8, 2, 1e-4, 5e3, 1e1, 30000),
     'gta2cityscapes': (3, 2, 1e-4, 1e3, 5e2, 22000),
@@ -91,3 +101,80 @@ def test_the_papers_settings(task):
     assert cfg.model.perceptual_loss.content_weight == content_weight
     assert cfg.model.perceptual_loss.style_weight == style_weight
     assert (cfg.model.discriminator_steps, cfg.model.generator_steps) == (1, 5)
+
+
+def test_letters_are_for_testing_only():
+    digits, letters = (
+        Config.fromfile(CONFIGS[0].parent / f'egscit_{task}.py').to_dict()
+        for task in ('mnist_single', 'emnist'))
+    for loader in ('val_dataloader', 'test_dataloader'):
+        assert letters[loader]['dataset'].pop('data_root') == 'data/emnist'
+        assert digits[loader]['dataset'].pop('data_root') == 'data/mnist_single'
+    assert letters == digits
+
+
+def leaf(name):
+    """A config as a plain dict; equal settings are equal."""
+    return Config.fromfile(CONFIGS[0].parent / f'{name}.py').to_dict()
+
+
+@pytest.mark.parametrize('task', ['mnist_single', 'gta2bdd'])
+def test_an_ablation_changes_one_argument(task):
+    for name, part, changes in (
+        ('wo_mask', 'generator', dict(eta=1)),
+        ('wo_adain', 'generator', dict(adain=None)),
+        ('wo_perceptual', None, dict(perceptual_loss=None)),
+    ):
+        cfg, expected = leaf(f'egscit_{task}_{name}'), leaf(f'egscit_{task}')
+        model = expected['model']
+        (model if part is None else model[part]).update(changes)
+        assert cfg == expected
+
+
+@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'gta2bdd'])
+def test_unit_is_egscit_without_its_parts(task):
+    cfg, expected = leaf(f'unit_{task}'), leaf(f'egscit_{task}')
+    expected['stage1_config'] = None
+    expected['model']['perceptual_loss'] = None
+    expected['model']['generator'].update(eta=1, adain=None)
+    assert cfg == expected
+    model = MODELS.build(cfg['model'])
+    assert model.generators.feature_networks is None and model.perceptual_loss is None
+
+
+@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'gta2bdd'])
+def test_munit_has_the_data_and_updates_of_egscit(task):
+    cfg, egscit = leaf(f'munit_{task}'), leaf(f'egscit_{task}')
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'test_evaluator',
+                'train_cfg', 'param_scheduler', 'randomness'):
+        assert cfg.get(key) == egscit.get(key), key
+    for key in ('discriminator', 'discriminator_steps', 'generator_steps', 'ema_config',
+                'data_preprocessor'):
+        assert cfg['model'][key] == egscit['model'][key], key
+    for side in ('generators', 'discriminators'):
+        assert cfg['optim_wrapper'][side]['optimizer'] == dict(
+            type='Adam', lr=1e-4, betas=(0.5, 0.999), weight_decay=1e-4)
+
+
+@pytest.mark.parametrize('task, size, scores', [('mnist_single', 28, 5), ('mnist_multi', 112, 12)])
+def test_cyclegan_has_the_data_and_updates_of_egscit(task, size, scores):
+    cfg, egscit = leaf(f'cyclegan_{task}'), leaf(f'egscit_{task}')
+    for key in ('val_dataloader', 'test_dataloader', 'test_evaluator', 'param_scheduler'):
+        assert cfg[key] == egscit[key], key
+    assert cfg['train_dataloader'].pop('batch_size') == 8
+    assert egscit['train_dataloader'].pop('batch_size') == 48
+    assert cfg['train_dataloader'] == egscit['train_dataloader']
+    # One generator update per iteration, not five.
+    assert cfg['train_cfg'].pop('max_iters') == 5 * egscit['train_cfg'].pop('max_iters')
+    assert cfg['train_cfg'] == egscit['train_cfg']
+    for side in ('generators', 'discriminators'):
+        assert cfg['optim_wrapper'][side]['optimizer'] == dict(
+            type='Adam', lr=2e-4, betas=(0.5, 0.999))
+    assert cfg['model']['data_preprocessor'] == egscit['model']['data_preprocessor']
+
+    model = MODELS.build(cfg['model'])
+    images = torch.zeros(1, 3, size, size)
+    with torch.no_grad():
+        fake = model.generators['B'](images)
+        assert fake.shape == images.shape
+        assert model.discriminators['B'](fake).shape == (1, 1, scores, scores)

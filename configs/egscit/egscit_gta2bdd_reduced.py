@@ -1,0 +1,27 @@
+# GTA5 <-> BDD to try out on a CPU: 64x128 pixels, a quarter of the width, half an hour on one core.
+#   python tools/dataset_converters/... --size 64 128 --out data/gta2bdd_reduced
+#   python tools/train.py configs/egscit/egscit_gta2bdd_reduced.py
+_base_ = 'egscit_gta2bdd.py'
+stage1_config = 'vaegan_gta2bdd_reduced.py'
+max_iters = 1200
+minibatch = 2
+updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
+
+# As in vaegan_gta2bdd_reduced.py.
+_network = dict(
+    base_channels=16,
+    init_cfg=dict(
+        type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.06, a=-0.12, b=0.12))
+model = dict(
+    generator=dict(encoder=_network, decoder=dict(tanh_scale=1.1, **_network)),
+    discriminator=dict(base_channels=16),
+    # Averages over the last 100 iterations or so, over fewer at the start.
+    ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
+train_dataloader = dict(
+    batch_size=minibatch * updates, num_workers=1, dataset=dict(data_root='data/gta2bdd_reduced'))
+optim_wrapper = dict(
+    generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
+    discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
+train_cfg = dict(max_iters=max_iters)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))
+custom_hooks = [dict(type='TranslationGridHook', interval=200)]

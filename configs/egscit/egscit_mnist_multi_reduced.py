@@ -1,0 +1,35 @@
+# MNIST-Multiple to try out on a CPU: a quarter of the width and a short schedule, with digit
+# features in place of ImageNet's.
+#   python tools/train_digit_features.py --data data/mnist_single --out data/digit_features.pth
+#   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
+_base_ = 'egscit_mnist_multi.py'
+stage1_config = 'vaegan_mnist_multi_reduced.py'
+max_iters = 900
+minibatch = 4
+updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
+
+# As in vaegan_mnist_multi_reduced.py.
+_network = dict(
+    base_channels=16,
+    init_cfg=dict(
+        type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.06, a=-0.12, b=0.12))
+model = dict(
+    generator=dict(encoder=_network, decoder=dict(tanh_scale=1.1, **_network)),
+    discriminator=dict(base_channels=16),
+    # As in egscit_quickstart.py: content where the digit is, style where the colours are.
+    perceptual_loss=dict(
+        pretrained='data/digit_features.pth',
+        base_channels=16,
+        content_layers=dict(relu2_2=20., relu3_2=20., relu4_1=10., relu5_1=5.),
+        style_layers=dict(relu1_1=200., relu2_1=50.)),
+    # Averages over the last 100 iterations or so, over fewer at the start.
+    ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
+train_dataloader = dict(batch_size=minibatch * updates, num_workers=1)
+optim_wrapper = dict(
+    generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
+    discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
+train_cfg = dict(max_iters=max_iters)
+# Evaluated once, by tools/test.py.
+val_cfg = val_dataloader = val_evaluator = None
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))
+custom_hooks = [dict(type='TranslationGridHook', interval=200)]

@@ -1,0 +1,19 @@
+# Stage 1 of MNIST-Multiple; "python tools/train.py configs/egscit/egscit_mnist_multi.py" runs it.
+_base_ = [
+    '_base_/models/vaegan.py',
+    '_base_/datasets/mnist_multi.py',
+    '_base_/schedules/adam_poly.py',
+    '_base_/default_runtime.py',
+]
+max_iters = 60000
+lr = 1e-5
+minibatch = 8
+updates = 2  # 1 discriminator + 1 generator
+
+train_dataloader = dict(batch_size=minibatch * updates)
+optim_wrapper = dict(
+    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
+train_cfg = dict(max_iters=max_iters)
+# Stage 1 has nothing to validate: its reconstructions are drawn by the hook.
+val_cfg = val_dataloader = val_evaluator = None
+test_cfg = test_dataloader = test_evaluator = None
