@@ -14,13 +14,13 @@ from importlib.metadata import version
 
 import mmengine
 import torch
-from mmagic.registry import DATASETS
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.fileio import put, put_text
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.pictures import first_test_samples, ground_truth
 from egscit_mm.evaluation.paper import SSIM
 from egscit_mm.visualization import contact_sheet, exemplar_grid
 from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
@@ -63,25 +63,6 @@ def load_figures(path: str) -> dict:
             f'{path} is not a file that tools/test.py --out writes: expected {names} with "mean" '
             f'and "std" each, found {wrong or sorted(figures)}.')
     return figures
-
-
-def test_samples(cfg: Config, number: int) -> list:
-    """The first samples of the config's test set."""
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    return [dataset[index] for index in range(min(number, len(dataset)))]
-
-
-def ground_truth(samples: list, direction: str) -> torch.Tensor:
-    """Ground truths, RGB in [-1, 1], (N, 3, H, W); None where the test set has none."""
-    key = f'gt_{direction}'
-    if key not in samples[0]['data_samples']:
-        return None
-    images = []
-    for sample in samples:
-        image = sample['data_samples'].get(key)
-        is_rgb = sample['data_samples'].get(f'{key}_channel_order', 'bgr').lower() == 'rgb'
-        images.append(image if is_rgb else image.flip(0))
-    return torch.stack(images) / 127.5 - 1
 
 
 @torch.inference_mode()
@@ -130,7 +111,7 @@ def main():
     logs = {stage: TrainingLog(path, read_losses(path)) for stage, path in work_dirs.items()}
 
     model = EGSCITInferencer(cfg, args.checkpoint).model
-    samples = test_samples(cfg, args.num_images)
+    samples = first_test_samples(cfg, args.num_images)
     grids, exemplar_grids = draw(model, samples)
 
     facts = {'Config': name, 'Checkpoint': osp.basename(args.checkpoint)}

@@ -225,7 +225,10 @@ def report_html(title: str,
     """
     scale = enlargement(next(iter(next(iter(samples.values())).values())))
     strips = {
-        direction: {row_label(name): _strip({name: row}, scale) for name, row in rows.items()}
+        direction: {
+            row_label(name): picture_strip({name: row}, scale)
+            for name, row in rows.items()
+        }
         for direction, rows in samples.items()
     }
     masks = {
@@ -257,11 +260,12 @@ def _masks(contents: Tensor, masks: Tensor, scale: int) -> dict:
     low, high = masks.min(), masks.max()
     # Equal masks stay as they are: there is nothing to stretch.
     stretched = (masks - low) / (high - low) * 2 - 1 if high > low else masks
-    return dict(picture=_strip({'content': contents, 'mask': stretched}, scale),
+    return dict(picture=picture_strip({'content': contents, 'mask': stretched}, scale),
                 black=f'{(low.item() + 1) / 2:.2f}', white=f'{(high.item() + 1) / 2:.2f}')
 
 
-def _strip(rows: Dict[str, Tensor], scale: int) -> Picture:
+def picture_strip(rows: Dict[str, Tensor], scale: int) -> Picture:
+    """Puts rows of images, as :func:`image_grid` takes them, into one picture of the page."""
     number = len(next(iter(rows.values())))
     return _picture(image_grid(rows, max_columns=number), scale, number)
 

@@ -1,11 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The page that :mod:`egscit_mm.visualization.report` fills in, as a Jinja template.
 
+:data:`HEAD` (with the styles) and :data:`FOOT` are those of every page.
+
 Everything is escaped on insertion (autoescape). The page loads nothing, which its content security
 policy enforces: pictures are data URIs.
 """
 
-TEMPLATE = """\
+HEAD = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -83,6 +85,15 @@ figcaption { color: var(--soft); font-size: .9rem; margin-top: .5rem; }
 </head>
 <body>
 <main>
+"""
+
+FOOT = """\
+</main>
+</body>
+</html>
+"""
+
+TEMPLATE = HEAD + """\
 <header>
 <h1>{{ title }}</h1>
 <p>Exemplar-guided image translation: the content of one picture in the style of another.
@@ -211,7 +222,4 @@ height="{{ mask.picture.height }}" alt="{{ direction }}: content images above th
 {% endfor %}
 </div>
 </section>
-</main>
-</body>
-</html>
-"""
+""" + FOOT

@@ -1,0 +1,5 @@
+# UNIT with the recipe of egscit_mnist_multi_reduced.py. It ignores the exemplar.
+_base_ = '../egscit_mnist_multi_reduced.py'
+stage1_config = None
+
+model = dict(generator=dict(eta=1, adain=None), perceptual_loss=None)

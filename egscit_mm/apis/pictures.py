@@ -1,0 +1,106 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What a trained model of any method makes of the test images of its config."""
+import os
+from typing import Dict, List, Optional, Union
+
+import torch
+from mmagic.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import Tensor
+from tqdm import tqdm
+
+DIRECTIONS = (('A', 'B'), ('B', 'A'))
+
+
+def load_model(cfg: Config,
+               checkpoint: Union[str, os.PathLike],
+               device: Union[str, torch.device, None] = None) -> torch.nn.Module:
+    """Builds a model of any method for testing, on the device, in eval mode.
+
+    What only its training needs stays out (it may want files): stage 1's checkpoint, VGG weights.
+
+    Args:
+        cfg (Config): Its config.
+        checkpoint (str | PathLike): Its checkpoint.
+        device (str | torch.device | None): Device; a GPU where there is one by default.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    if not os.path.isfile(checkpoint):
+        raise FileNotFoundError(f'Checkpoint {os.fspath(checkpoint)!r} does not exist.')
+    init_default_scope(cfg.get('default_scope', 'mmagic'))
+    training_only = {
+        key: None for key in ('discriminator', 'perceptual_loss') if key in cfg.model
+    }
+    model = MODELS.build({**cfg.model, **training_only})
+    load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
+    return model.to(device or get_device()).eval()
+
+
+def first_test_samples(cfg: Config, number: int) -> List[dict]:
+    """The first samples of the config's test set, at most so many."""
+    init_default_scope(cfg.get('default_scope', 'mmagic'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    return [dataset[index] for index in range(min(number, len(dataset)))]
+
+
+def ground_truth(samples: List[dict], direction: str) -> Optional[Tensor]:
+    """Ground truths of a direction such as 'A2B'; None where the test set has none.
+
+    Returns:
+        Tensor | None: RGB in [-1, 1], (N, 3, H, W).
+    """
+    key = f'gt_{direction}'
+    if key not in samples[0]['data_samples']:
+        return None
+    return torch.stack([
+        _rgb(sample['data_samples'].get(key), sample['data_samples'], key) for sample in samples
+    ])
+
+
+@torch.inference_mode()
+def translated_rows(model: torch.nn.Module,
+                    samples: List[dict],
+                    batch_size: int = 50) -> Dict[str, Dict[str, Tensor]]:
+    """Translates samples in both directions, as the evaluation does.
+
+    Args:
+        model (nn.Module): With the ``test_step`` of MMagic's CycleGAN: EGSCIT, MUNIT, CycleGAN.
+        samples (list[dict]): From :func:`first_test_samples`.
+        batch_size (int): So many go through the model at a time. Defaults to 50.
+
+    Returns:
+        dict[str, dict[str, Tensor]]: By direction ('A2B'), rows by name: content, exemplar,
+        translation and, where the test set has it, ground_truth; RGB in [-1, 1], (N, 3, H, W), on
+        the CPU.
+    """
+    results = []
+    for start in tqdm(range(0, len(samples), batch_size), 'translating', leave=False):
+        results += model.test_step(pseudo_collate(samples[start:start + batch_size]))
+    grids = {}
+    for source, target in DIRECTIONS:
+        direction = f'{source}2{target}'
+        rows = {
+            name: torch.stack([
+                _rgb(sample['inputs'][f'img_{domain}'], sample['data_samples'], f'img_{domain}')
+                for sample in samples
+            ]) for name, domain in (('content', source), ('exemplar', target))
+        }
+        # Translations are BGR, whatever the inputs are.
+        rows['translation'] = torch.stack([
+            result.get(f'fake_{target}').cpu().clamp(0, 255).flip(0) / 127.5 - 1
+            for result in results
+        ])
+        truth = ground_truth(samples, direction)
+        grids[direction] = rows if truth is None else dict(rows, ground_truth=truth)
+    return grids
+
+
+def _rgb(image: Tensor, sample, key: str) -> Tensor:
+    is_rgb = sample.get(f'{key}_channel_order', 'bgr').lower() == 'rgb'
+    return (image if is_rgb else image.flip(0)) / 127.5 - 1

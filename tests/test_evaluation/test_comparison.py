@@ -1,0 +1,104 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import json
+
+import pytest
+
+from egscit_mm.evaluation.comparison import (
+    CEILING,
+    Section,
+    compare,
+    markdown,
+    sections,
+    segmentation_sections,
+    what_std_is,
+)
+
+
+def figures(value, **more):
+    """What tools/test.py writes: every mean is `value`, or twice that for B2A."""
+    names = ('ssim_exemplar', 'ceiling_exemplar', 'ssim_ground_truth', 'style_accuracy',
+             'content_accuracy')
+    return {
+        f'{name}/{direction}': {'mean': times * value, 'std': value / 4}
+        for name in names for direction, times in (('A2B', 1), ('B2A', 2))
+    } | more
+
+
+def test_one_training_per_method():
+    comparison = compare({'UNIT': {0: figures(0.2, train_seconds=90.)}, 'EGSC-IT': {}},
+                         'MNIST-Single')
+    assert comparison == json.loads(json.dumps(comparison))
+    assert comparison['task'] == 'MNIST-Single' and comparison['std_over'] == 'images'
+    assert list(comparison['rows']) == ['UNIT', 'EGSC-IT', CEILING]
+    unit, egscit, ceiling = comparison['rows'].values()
+    assert unit['ours']['ssim_exemplar/B2A'] == {'mean': 0.4, 'std': 0.05}
+    assert unit['paper']['ssim_exemplar/A2B'] == {'mean': 0.178, 'std': 0.160}
+    assert unit['seeds'] == {'0': figures(0.2, train_seconds=90.)}
+    assert egscit['ours'] == egscit['seeds'] == {}
+    # The ceiling to the exemplar is measured on the test images, the others are 1.
+    assert ceiling['ours']['ssim_exemplar/A2B'] == {'mean': 0.2, 'std': 0.05}
+    assert ceiling['ours']['ssim_ground_truth/B2A'] == {'mean': 1.}
+    assert ceiling['paper'] == {'ssim_exemplar/A2B': {'mean': 0.484, 'std': 0.082},
+                                'ssim_exemplar/B2A': {'mean': 0.225, 'std': 0.124}}
+
+
+def test_several_trainings_per_method():
+    """The spread is that of a sample of seeds: 0.1, 0.2, 0.3 have 0.1."""
+    measured = {seed: figures(value) for seed, value in ((3, 0.1), (4, 0.2), (5, 0.3))}
+    comparison = compare({'UNIT': measured, 'MUNIT': {3: figures(0.5)}}, 'MNIST-Multiple')
+    assert comparison['std_over'] == 'seeds'
+    unit, munit = (comparison['rows'][method] for method in ('UNIT', 'MUNIT'))
+    assert unit['ours']['ssim_exemplar/A2B'] == pytest.approx({'mean': 0.2, 'std': 0.1})
+    assert list(unit['seeds']) == ['3', '4', '5'] and unit['seeds']['4'] == figures(0.2)
+    # One seed says nothing about the spread over seeds.
+    assert munit['ours']['ssim_exemplar/A2B'] == {'mean': 0.5}
+    assert 'seeds' in what_std_is(comparison)
+
+
+def test_markdown():
+    table = Section('SSIM', 'Best is 1.', ['ours', 'paper'], {'a': ['0.1', '–'], 'b': ['1', '2']})
+    assert markdown('Table 2', 'One training.', [table]) == '''\
+# Table 2
+
+One training.
+
+## SSIM
+
+Best is 1.
+
+| method | ours | paper |
+|---|---|---|
+| a | 0.1 | – |
+| b | 1 | 2 |
+'''
+
+
+def test_sections():
+    measured = {'CycleGAN': {}, 'EGSC-IT': {0: figures(0.25, train_seconds=90.)}}
+    exemplar, truth, accuracy = sections(compare(measured, 'MNIST-Multiple'))
+    assert exemplar.columns == ['A→B', 'paper', 'B→A', 'paper']
+    assert exemplar.rows == {
+        'CycleGAN': ['–', '0.145', '–', '0.130'],
+        'EGSC-IT': ['0.250 ± 0.062', '0.503', '0.500 ± 0.062', '0.495'],
+        CEILING: ['0.250 ± 0.062', '–', '0.500 ± 0.062', '–'],
+    }
+    assert 'Table 5' in exemplar.note
+    assert truth.rows['EGSC-IT'] == ['0.250 ± 0.062', '0.910', '0.500 ± 0.062', '0.924']
+    assert truth.rows[CEILING] == ['1.000', '–', '1.000', '–']
+    assert accuracy.columns == ['style A→B', 'style B→A', 'content A→B', 'content B→A', 'minutes']
+    assert accuracy.rows['CycleGAN'] == ['–'] * 5
+    assert accuracy.rows['EGSC-IT'] == ['0.250', '0.500', '0.250', '0.500', '1.5']
+
+
+def test_figures_without_ground_truths():
+    [name] = [name for name in figures(0.5) if name == 'ssim_exemplar/A2B']
+    comparison = compare({'UNIT': {0: {name: figures(0.5)[name]}}}, 'MNIST-Single')
+    exemplar, truth, accuracy = sections(comparison)
+    assert exemplar.rows[CEILING] == ['–', '0.484 ± 0.082', '–', '0.225 ± 0.124']
+    assert truth.rows['UNIT'] == ['–', '0.346', '–', '0.414']
+    assert accuracy.rows['UNIT'] == ['–'] * 5
+
+
+def test_segmentation():
+    [table] = segmentation_sections({'source': {'mIoU': 31.45, 'aAcc': 80.}, 'EGSC-IT': None})
+    assert table.rows == {'source': ['0.315', '0.329'], 'EGSC-IT': ['–', '0.343']}

@@ -1,0 +1,73 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""The reduced rows of tools/reproduce.py differ in nothing but the method."""
+from pathlib import Path
+
+import pytest
+from mmagic.registry import MODELS
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+
+CONFIGS = Path(__file__).parents[1] / 'configs' / 'egscit'
+RECIPES = {'mnist_single': 'egscit_quickstart', 'mnist_multi': 'egscit_mnist_multi_reduced'}
+SHARED = ('train_dataloader', 'test_dataloader', 'test_evaluator', 'optim_wrapper', 'train_cfg',
+          'param_scheduler', 'randomness', 'val_cfg', 'val_dataloader')
+
+
+def load(name):
+    return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+@pytest.mark.parametrize('path', sorted((CONFIGS / 'quick').glob('*.py')), ids=lambda p: p.stem)
+def test_a_quick_config_has_the_recipe_and_a_paper_config(path):
+    task = next(task for task in RECIPES if task in path.stem)
+    cfg, recipe, paper = load(f'quick/{path.stem}'), load(RECIPES[task]), load(path.stem)
+    assert cfg.model.type == paper.model.type
+    model = MODELS.build(cfg.model)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
+    assert set(wrapper.keys()) == {'generators', 'discriminators'}
+
+    for side in ('generators', 'discriminators'):
+        optimizer = cfg.optim_wrapper[side].optimizer
+        # MUNIT's own weight decay.
+        assert optimizer.pop('weight_decay', None) == (1e-4 if 'munit' in path.stem else None)
+    if 'cyclegan' in path.stem:  # one generator update per iteration, on one minibatch
+        steps = recipe.model.generator_steps
+        cfg.train_dataloader.batch_size *= steps + 1
+        assert cfg.train_cfg.max_iters == steps * recipe.train_cfg.max_iters
+        cfg.train_cfg = recipe.train_cfg
+    for key in SHARED:
+        assert cfg.get(key) == recipe.get(key), key
+
+
+@pytest.mark.parametrize('task', RECIPES)
+def test_networks_are_as_wide(task):
+    recipe = load(RECIPES[task]).model
+    width = recipe.generator.encoder.base_channels
+    munit, cyclegan = (load(f'quick/{name}_{task}').model for name in ('munit', 'cyclegan'))
+    parts = [munit.generator[part] for part in ('encoder', 'style_encoder', 'decoder')]
+    assert {part.base_channels for part in [*parts, cyclegan.generator]} == {width}
+    assert munit.discriminator == recipe.discriminator
+    assert munit.ema_config == recipe.ema_config
+    assert (munit.discriminator_steps, munit.generator_steps) == (
+        recipe.discriminator_steps, recipe.generator_steps)
+    assert cyclegan.discriminator.base_channels == recipe.discriminator.base_channels
+
+
+def test_rows_of_egscit_are_arguments_of_one_recipe():
+    recipe = load('egscit_quickstart').model
+    for name, part, changes in (
+        ('egscit_mnist_single', 'generator', {}),
+        ('egscit_mnist_single_wo_mask', 'generator', dict(eta=1)),
+        ('egscit_mnist_single_wo_adain', 'generator', dict(adain=None)),
+        ('egscit_mnist_single_wo_perceptual', None, dict(perceptual_loss=None)),
+        ('unit_mnist_single', 'generator', dict(eta=1, adain=None)),
+    ):
+        cfg, expected = load(f'quick/{name}'), recipe.to_dict()
+        (expected if part is None else expected[part]).update(changes)
+        if name.startswith('unit'):
+            expected['perceptual_loss'] = None
+            assert cfg.stage1_config is None
+        else:
+            assert (CONFIGS / 'quick' / cfg.stage1_config).resolve() == (
+                CONFIGS / 'vaegan_quickstart.py')
+        assert cfg.model.to_dict() == expected

@@ -1,0 +1,297 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import importlib.util
+import json
+import multiprocessing
+import runpy
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from html_page import Page
+from mmengine.config import Config
+from mmengine.fileio import dump
+from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGS = REPOSITORY / 'configs' / 'egscit'
+
+
+@pytest.fixture
+def reproduce(monkeypatch):
+    """tools/reproduce.py as a function of its arguments; has its module's attributes."""
+    spec = importlib.util.spec_from_file_location(
+        'reproduce_tool', REPOSITORY / 'tools' / 'reproduce.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, args)])
+        module.main()
+
+    run.module = module
+    return run
+
+
+def write_tiny_config(source, out, data_root, iters):
+    """A flat copy of a config with a tiny model."""
+    cfg = Config.fromfile(CONFIGS / source)
+    options = {**tiny_model_options(out.name.split('_')[0]), **tiny_options(data_root, iters)}
+    if cfg.model.get('perceptual_loss') is None:
+        options = {key: value for key, value in options.items() if 'perceptual' not in key}
+    if cfg.get('test_dataloader') is None:
+        options = {key: value for key, value in options.items() if not key.startswith('test')}
+    cfg.merge_from_dict(options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    cfg.dump(out)
+
+
+def run_here(command):
+    """Runs a tool in this process, which need not import torch again."""
+    argv, sys.argv = sys.argv, command[1:]
+    try:
+        runpy.run_path(str(command[1]), run_name='__main__')
+    finally:
+        sys.argv = argv
+
+
+def wait_until(happens, seconds=100):
+    end = time.time() + seconds
+    while not happens():
+        assert time.time() < end, 'nothing happened'
+        time.sleep(0.02)
+
+
+def is_running(pid):
+    """Whether a process exists and is not only waiting for its parent to look at its end."""
+    status = Path(f'/proc/{pid}/stat')
+    try:
+        return status.read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
+    """Killed in the middle of a training, the tool goes on there; what is done stays."""
+    work_dir, configs = tmp_path / 'work', tmp_path / 'configs'
+    data = write_tiny_digits(work_dir / 'data')
+    monkeypatch.setattr(reproduce.module, 'prepare', lambda args, configs: None)  # data is there
+    for name in ('unit_mnist_single', 'egscit_mnist_single_wo_perceptual'):
+        # Enough iterations to be killed among them.
+        iters = 60 if name == 'unit_mnist_single' else 2
+        write_tiny_config(f'quick/{name}.py', configs / 'quick' / f'{name}.py', data, iters)
+    write_tiny_config('vaegan_quickstart.py', configs / 'vaegan_quickstart.py', data, 2)
+    arguments = ['--table', 2, '--budget', 'quick', '--configs', configs, '--work-dir', work_dir]
+
+    # A fork need not import torch again, either.
+    tool = multiprocessing.get_context('fork').Process(
+        target=reproduce, args=(*arguments, '--rows', 'unit'))
+    tool.start()
+    unit = work_dir / 'seed0' / 'unit'
+    wait_until(lambda: (unit / 'last_checkpoint').is_file())
+    children = Path(f'/proc/{tool.pid}/task/{tool.pid}/children').read_text().split()
+    tool.kill()
+    tool.join()
+    assert len(children) == 1 and not (unit / 'iter_60.pth').exists()
+    wait_until(lambda: not is_running(children[0]))  # else it would train on beside the next one
+
+    run_logged = reproduce.module.run_logged
+    monkeypatch.setattr(
+        reproduce.module, 'run_logged', lambda command, *args:
+        run_logged(command, *args) if 'train.py' in command[1] else run_here(command))
+    reproduce(*arguments, '--rows', 'unit')
+    log = (unit / 'train.log').read_text()
+    assert log.count('tools/train.py') == 2 and 'resumed epoch: 0, iter: ' in log
+    assert 'Iter(train) [60/60]' in log
+    figures = json.loads((unit / 'metrics.json').read_text())
+    page = Page((work_dir / 'table2.html').read_text(encoding='utf-8'))
+    assert len(page.all('img')) == 2 * 4  # content, exemplar, UNIT, ground truth
+
+    commands = []
+
+    def run_and_note(command, *args):
+        commands.append(command)
+        run_here(command)
+
+    monkeypatch.setattr(reproduce.module, 'run_logged', run_and_note)
+    capsys.readouterr()
+    reproduce(*arguments, '--rows', 'unit', 'egscit_wo_perceptual')
+    ran = [(Path(command[1]).name, Path(command[2]).stem) for command in commands]
+    assert ran == [('train.py', 'vaegan_quickstart'),
+                   ('train.py', 'egscit_mnist_single_wo_perceptual'),
+                   ('test.py', 'egscit_mnist_single_wo_perceptual')]
+
+    result = json.loads((work_dir / 'table2.json').read_text())
+    assert (result['table'], result['budget'], result['std_over']) == (2, 'quick', 'images')
+    assert len(result['rows']) == 8
+    assert result['rows']['UNIT']['seeds'] == {'0': figures}
+    egscit = result['rows']['EGSC-IT without perceptual loss']
+    assert egscit['ours']['ssim_exemplar/A2B'] == json.loads(
+        (work_dir / 'seed0/egscit_wo_perceptual/metrics.json').read_text())['ssim_exemplar/A2B']
+    assert result['rows']['EGSC-IT']['ours'] == {}
+    markdown = (work_dir / 'table2.md').read_text(encoding='utf-8')
+    mean, std = figures['ssim_exemplar/A2B'].values()
+    assert f'| UNIT | {mean:.3f} ± {std:.3f} | 0.178 ± 0.160 |' in markdown
+    assert markdown in capsys.readouterr().out
+    page = Page((work_dir / 'table2.html').read_text(encoding='utf-8'))
+    assert len(page.all('img')) == 2 * 5
+    # Stage 1 in its own folder, for all rows of the seed.
+    assert (work_dir / 'seed0' / 'stage1' / 'iter_2.pth').is_file()
+
+
+# ---------------------------------------------------------------------- all rows, nothing trained
+@pytest.fixture
+def pretend(reproduce, monkeypatch, tmp_path):
+    """Runs the tool, but its commands only leave the files of a finished one; returns them."""
+
+    def run(*args):
+        commands = []
+
+        def finish(command, log, title):
+            commands.append(command)
+            options = {key: value for key, _, value in (word.partition('=') for word in command)}
+            if 'train.py' in command[1]:
+                iters = Config.fromfile(command[2]).train_cfg.max_iters
+                (log.parent / f'iter_{iters}.pth').touch()
+            elif 'test.py' in command[1]:
+                seed = int(options['randomness.seed'])
+                names = [f'{name}/{direction}'
+                         for name in ('ssim_exemplar', 'ceiling_exemplar', 'ssim_ground_truth',
+                                      'style_accuracy', 'content_accuracy')
+                         for direction in ('A2B', 'B2A')]
+                figures = {name: dict(mean=0.1 + seed / 10, std=0.02) for name in names}
+                dump(dict(figures, mIoU=31.4), command[command.index('--out') + 1])
+            else:  # translate.py copies
+                out = Path(command[command.index('--out') + 1])
+                contents = Path(command[command.index('--content') + 1])
+                out.mkdir()
+                for path in contents.iterdir():
+                    (out / path.name).write_bytes(path.read_bytes())
+
+        def prepared(command):
+            commands.append(command)
+            return type('Finished', (), dict(returncode=0))
+
+        grid = {name: torch.zeros(1, 3, 28, 28) for name in ('content', 'translation')}
+        module = reproduce.module
+        monkeypatch.setattr(module, 'run_logged', finish)
+        monkeypatch.setattr(module.subprocess, 'run', prepared)
+        monkeypatch.setattr(module, 'load_model', lambda cfg, checkpoint: None)
+        monkeypatch.setattr(module, 'first_test_samples', lambda cfg, number: [])
+        monkeypatch.setattr(module, 'translated_rows', lambda model, samples: {'A2B': grid})
+        reproduce(*args, '--work-dir', tmp_path / 'work', '--configs', CONFIGS)
+        return commands
+
+    return run
+
+
+def summary(commands):
+    """Tool and first argument, without folders."""
+    return [f'{Path(command[1]).stem} {Path(command[2]).stem}' for command in commands]
+
+
+@pytest.mark.parametrize('budget, stage1', [('quick', 'vaegan_quickstart'),
+                                            ('paper', 'vaegan_mnist_single')])
+def test_all_rows_of_table_2_share_data_features_and_stage_1(pretend, tmp_path, budget, stage1):
+    commands = pretend('--table', 2, '--budget', budget, '--mnist', tmp_path, '--amp')
+    rows = ['cyclegan_mnist_single', 'unit_mnist_single', 'munit_mnist_single',
+            'egscit_mnist_single_wo_mask', 'egscit_mnist_single_wo_adain',
+            'egscit_mnist_single_wo_perceptual', 'egscit_mnist_single']
+    expected = [f'{name} {row}' for row in rows for name in ('train', 'test')]
+    expected.insert(6, f'train {stage1}')
+    preparation = ['mnist --task', 'train_digit_features --data'][:2 if budget == 'quick' else 1]
+    assert summary(commands) == preparation + expected
+    trainings = [command for command in commands if command[1].endswith('train.py')]
+    for command in trainings:
+        assert {'--resume', '--amp', 'randomness.seed=0',
+                f'train_dataloader.dataset.data_root={tmp_path}/work/data'} <= set(command)
+    shared = f'model.feature_checkpoint={tmp_path}/work/seed0/stage1/iter_'
+    features = f'model.perceptual_loss.pretrained={tmp_path}/work/digit_features.pth'
+    for command in trainings:
+        name = Path(command[2]).stem
+        assert any(word.startswith(shared) for word in command) == name.startswith('egscit')
+        assert (features in command) == (budget == 'quick' and name.startswith('egscit')
+                                         and not name.endswith('wo_perceptual'))
+    assert commands[0][-6:-2] == ['--root', str(tmp_path), '--num-train', '8000'] or (
+        budget == 'paper' and '--num-train' not in commands[0])
+
+
+def test_table_5_learns_its_features_from_single_digits(pretend, tmp_path):
+    commands = pretend('--table', 5, '--budget', 'quick', '--rows', 'egscit', 'munit')
+    assert summary(commands) == [
+        'mnist --task', 'mnist --task', 'train_digit_features --data', 'train munit_mnist_multi',
+        'test munit_mnist_multi', 'train vaegan_mnist_multi_reduced', 'train egscit_mnist_multi',
+        'test egscit_mnist_multi']
+    assert [command[3] for command in commands[:2]] == ['multiple', 'single']
+    assert commands[2][3] == commands[1][-1] == f'{tmp_path}/work/single_digits'
+    assert commands[0][4:6] == ['--source', 'digits']
+
+
+def test_seeds(pretend, tmp_path):
+    commands = pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1, 3)
+    assert summary(commands[-4:]) == ['train unit_mnist_single', 'test unit_mnist_single'] * 2
+    row = json.loads((tmp_path / 'work' / 'table2.json').read_text())['rows']['UNIT']
+    assert list(row['seeds']) == ['1', '3']
+    # 0.2 and 0.4: sample standard deviation 0.2 / sqrt(2).
+    assert row['ours']['ssim_exemplar/A2B'] == pytest.approx(dict(mean=0.3, std=0.141421), abs=1e-6)
+    assert '| UNIT | 0.300 ± 0.141 |' in (tmp_path / 'work' / 'table2.md').read_text('utf-8')
+    assert pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1,
+                   3) == commands[:1]  # only the data are looked at
+
+
+def test_table_3_follows_the_guide(pretend, tmp_path):
+    data = write_tiny_digits(tmp_path / 'gta2bdd')
+    commands = pretend('--table', 3, '--budget', 'paper', '--data', data)
+    methods = [[f'train {name}_gta2bdd', f'translate {name}_gta2bdd'] for name in
+               ('unit', 'munit', 'egscit')]
+    methods[2].insert(0, 'train vaegan_gta2bdd')
+    segmenters = [[f'train deeplab_{row}', f'test deeplab_{row}'] for row in
+                  ('source', 'unit', 'munit', 'egscit', 'oracle')]
+    expected = (segmenters[0] + methods[0] + segmenters[1] + methods[1] + segmenters[2]
+                + methods[2] + segmenters[3] + segmenters[4])
+    assert summary(commands) == expected
+    assert '| EGSC-IT | 0.314 | 0.343 |' in (tmp_path / 'work' / 'table3.md').read_text('utf-8')
+    page = Page((tmp_path / 'work' / 'table3.html').read_text(encoding='utf-8'))
+    assert {a['alt'].split(':')[0] for a in page.all('img')} == {
+        'A2B, content', 'A2B, UNIT', 'A2B, MUNIT', 'A2B, EGSC-IT'}
+    assert pretend('--table', 3, '--budget', 'paper', '--data', data) == []
+
+
+# ----------------------------------------------------------------------------------------- errors
+@pytest.mark.parametrize('arguments, message', [
+    (['--table', 4, '--budget', 'quick'], 'invalid choice: 4'),
+    (['--table', 2, '--budget', 'small'], "invalid choice: 'small'"),
+    (['--table', 2, '--budget', 'quick', '--rows', 'wct'], "invalid choice: 'wct'"),
+    (['--table', 5, '--budget', 'quick', '--rows', 'unit', 'egscit_wo_mask'],
+     'table 5 has no row egscit_wo_mask; it has cyclegan, unit, munit, egscit'),
+    (['--table', 2, '--budget', 'quick', '--mnist', 'nowhere'], '--mnist: nowhere is not a folder'),
+    (['--table', 2, '--budget', 'paper'], '--budget paper needs --mnist'),
+    (['--table', 3, '--budget', 'quick'], 'table 3 has only the paper budget'),
+    (['--table', 3, '--budget', 'paper', '--data', 'nowhere'], 'nowhere has no trainA'),
+])
+def test_bad_arguments(reproduce, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        reproduce(*arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_no_configs(reproduce, tmp_path):
+    with pytest.raises(SystemExit, match='quick/cyclegan_mnist_single.py does not exist'):
+        reproduce('--table', 2, '--budget', 'quick', '--configs', tmp_path, '--work-dir', tmp_path)
+
+
+def test_other_settings_are_refused(pretend, tmp_path):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows', 'unit']
+    pretend(*arguments)
+    with pytest.raises(SystemExit, match=r'seed0/unit was trained with other settings \(amp'):
+        pretend(*arguments, '--amp')
+
+
+def test_bad_mnist(reproduce, tmp_path, capfd):
+    """The converter says what is missing."""
+    (tmp_path / 'mnist').mkdir()
+    with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed'):
+        reproduce('--table', 2, '--budget', 'quick', '--rows', 'unit', '--mnist',
+                  tmp_path / 'mnist', '--work-dir', tmp_path / 'work', '--configs', CONFIGS)
+    assert 'train-images-idx3-ubyte' in capfd.readouterr().err

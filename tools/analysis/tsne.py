@@ -1,0 +1,114 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Draws real images of a domain and translations into it as two clouds, as the paper's Fig. 5.
+
+One panel per direction: t-SNE of the pixels of the first test images, the real ones of the target
+domain and the translations into it. Where a model matches the domain, the clouds cover each other;
+translations that collapse to few styles, or miss them, lie apart.
+"""
+import argparse
+import os.path as osp
+from typing import Dict
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from mmengine.config import Config, DictAction
+from mmengine.fileio import put
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.visualization.report import png
+
+PERPLEXITY = 30  # scikit-learn's default; it must be smaller than the number of images
+PANEL_SIZE = 5  # inches
+CLOUDS = {'real': dict(c='#4477aa', marker='o'), 'translated': dict(c='#ee6677', marker='^')}
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the digit tasks, of any method')
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('--out', required=True, help='picture to write (PNG)')
+    parser.add_argument('--num', type=int, default=500, metavar='N',
+                        help='take so many test images (default: %(default)s)')
+    parser.add_argument('--pca', type=int, default=50, metavar='D',
+                        help='first reduce the pixels to so many dimensions; 0: not at all '
+                        '(default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    args = parser.parse_args()
+    if args.num < 2:
+        parser.error(f'--num must be at least 2, got {args.num}')
+    if args.pca < 0:
+        parser.error(f'--pca must be at least 0, got {args.pca}')
+    return args
+
+
+def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.ndarray]:
+    """t-SNE of all images together.
+
+    Args:
+        images (dict[str, np.ndarray]): By name, (N, ...); the values of an image in any shape.
+        pca (int): Dimensions to which a PCA first reduces them; 0 for none.
+        seed (int): Of the PCA and of the t-SNE.
+
+    Returns:
+        dict[str, np.ndarray]: By name, (N, 2).
+    """
+    points = np.concatenate([array.reshape(len(array), -1) for array in images.values()])
+    if pca and pca < min(points.shape):
+        points = PCA(pca, random_state=seed).fit_transform(points)
+    perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
+    points = TSNE(init='pca', perplexity=perplexity, random_state=seed).fit_transform(points)
+    ends = np.cumsum([len(array) for array in images.values()])
+    return dict(zip(images, np.split(points, ends[:-1])))
+
+
+def draw(panels: Dict[str, Dict[str, np.ndarray]]) -> np.ndarray:
+    """Draws the clouds.
+
+    Args:
+        panels (dict[str, dict[str, np.ndarray]]): By title, points (N, 2) by name, as in CLOUDS.
+
+    Returns:
+        np.ndarray: RGB, uint8, (H, W, 3).
+    """
+    figure = Figure((PANEL_SIZE * len(panels), PANEL_SIZE), layout='constrained')
+    for axes, (title, clouds) in zip(figure.subplots(1, len(panels), squeeze=False)[0],
+                                     panels.items()):
+        for name, points in clouds.items():
+            axes.scatter(*points.T, s=12, alpha=0.7, linewidths=0, label=name, **CLOUDS[name])
+        axes.set(title=title, xticks=[], yticks=[])
+        axes.legend()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def main():
+    args = parse_args()
+    for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
+        if not osp.isfile(path):
+            raise SystemExit(f'{what} {path!r} does not exist.')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    if cfg.get('test_dataloader') is None:
+        raise SystemExit(f'{args.config} has no test set (test_dataloader); take a config of the '
+                         'digit tasks, such as configs/egscit/egscit_mnist_single.py.')
+    rows = translated_rows(
+        load_model(cfg, args.checkpoint), first_test_samples(cfg, args.num))
+    panels = {
+        direction.replace('2', '→'): embed(
+            {'real': grid['exemplar'].numpy(), 'translated': grid['translation'].numpy()},
+            args.pca, args.seed)
+        for direction, grid in rows.items()
+    }
+    put(png(draw(panels)), args.out)
+    print(f'{args.out} written')
+
+
+if __name__ == '__main__':
+    main()
