@@ -4,8 +4,8 @@
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
 _base_ = 'egscit_mnist_multi.py'
 stage1_config = 'vaegan_mnist_multi_reduced.py'
-max_iters = 900
-minibatch = 4
+max_iters = 600
+minibatch = 2
 updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_mnist_multi_reduced.py.
@@ -20,7 +20,7 @@ model = dict(
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
         base_channels=16,
-        content_layers=dict(relu2_2=20., relu3_2=20., relu4_1=10., relu5_1=5.),
+        content_layers=dict(relu3_1=4., relu4_1=4., relu5_1=2.),
         style_layers=dict(relu1_1=200., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))

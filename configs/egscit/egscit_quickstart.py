@@ -3,17 +3,14 @@
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
-max_iters = 300
+max_iters = 180
 lr = 4e-4
-minibatch = 4
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_quickstart.py.
 _init_cfg = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
 model = dict(
-    generator=dict(
-        encoder=dict(init_cfg=_init_cfg), decoder=dict(tanh_scale=1.1, init_cfg=_init_cfg)),
+    generator=dict(encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg)),
     discriminator=dict(base_channels=32),
     # A quarter-width VGG-19 that names digits in random colours (tools/train_digit_features.py).
     # Its deep layers know the digit and not the colours, its shallow ones the reverse: on digits
@@ -25,13 +22,12 @@ model = dict(
         base_channels=16,
         content_weight=30,
         style_weight=1e3,
-        content_layers=dict(relu2_2=20., relu3_2=20., relu4_1=10., relu5_1=5.),
+        content_layers=dict(relu3_1=4., relu4_1=4., relu5_1=2.),
         style_layers=dict(relu1_1=200., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 data_root = 'work_dirs/quickstart/data'
-train_dataloader = dict(
-    batch_size=minibatch * updates, num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))

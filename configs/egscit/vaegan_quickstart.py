@@ -1,20 +1,16 @@
 # Stage 1 of the quickstart; "bash tools/quickstart.sh" runs it.
 _base_ = 'vaegan_mnist_single.py'
-max_iters = 120
+max_iters = 60
 lr = 4e-4
-minibatch = 4
-updates = 2  # 1 discriminator + 1 generator
 
-# So few iterations cannot grow weights from the paper's std of 0.02: start at twice that.
+# Sixty iterations cannot grow weights from the paper's std of 0.02: start at twice that.
 _init_cfg = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
 model = dict(
-    generator=dict(
-        encoder=dict(init_cfg=_init_cfg), decoder=dict(tanh_scale=1.1, init_cfg=_init_cfg)),
+    generator=dict(encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg)),
     discriminator=dict(base_channels=32))
 data_root = 'work_dirs/quickstart/data'
-train_dataloader = dict(
-    batch_size=minibatch * updates, num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
 train_cfg = dict(max_iters=max_iters)
