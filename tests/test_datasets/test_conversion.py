@@ -1,7 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import contextlib
 import io
+import multiprocessing
 import os
+import select
 import signal
+import time
+import zipfile
+import zlib
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -86,10 +92,12 @@ def test_sixteen_bit_png_and_exif_orientation_are_read():
     assert upright.getpixel((1, 0)) == (255, 255, 255) and upright.getpixel((0, 0)) == (0, 0, 0)
 
 
-@pytest.mark.parametrize('content', [b'', b'no image', encoded(image_of(1))[:40],
-                                     encoded(image_of(1, size=(64, 64)), 'JPEG')[:-300]])
-def test_what_is_no_image_or_cut_off_is_refused(content):
-    with pytest.raises(BadInputError, match='the mask cannot be decoded: .+'):
+@pytest.mark.parametrize('content, why', [
+    (b'', 'the file is empty$'), (b'no image', 'the file is of no image format known$'),
+    (encoded(image_of(1))[:40], '.+'),
+    (encoded(image_of(1, size=(64, 64)), 'JPEG')[:-300], '.+')])
+def test_what_is_no_image_or_cut_off_is_refused(content, why):
+    with pytest.raises(BadInputError, match=f'the mask cannot be decoded: {why}'):
         conversion.decode(content, 'mask')
 
 
@@ -173,6 +181,12 @@ def test_train_ids_become_categories():
         conversion.categories_of_train_ids(image_of(0))
 
 
+def test_label_maps_in_place_of_images_are_refused():
+    image = image_of(7, 'P')
+    with pytest.raises(BadInputError, match='has a palette, .* labels swapped'):
+        conversion.render_labelled(dict(image=encoded(image)), (2, 3), 'label', None, None)
+
+
 # Sources
 
 FILES = {'images/b.png': b'second', 'images/a.PNG': b'first', 'notes.txt': b'', 'list': b'',
@@ -205,15 +219,81 @@ def test_bad_sources_are_named(tmp_path):
     with pytest.raises(ConversionError, match='nowhere does not exist'):
         Files([tmp_path / 'nowhere'], SUFFIXES)
     folder = write_folder(tmp_path / 'folder', {'01_images.zip': b'', 'x.txt': b''})
-    with pytest.raises(ConversionError, match=r'no .png/.jpg files in .*folder, found 1 .txt, 1 '
-                       '.zip; give the archives themselves'):
-        Files([folder], SUFFIXES)
+    nested = write_zip(tmp_path / 'nested.zip', {'01_images.zip': b'', 'x.txt': b''})
+    for holder in (folder, nested):
+        with pytest.raises(ConversionError, match='no .png/.jpg files in .*, found 1 .txt, 1 '
+                           '.zip; give these archives themselves, not what holds them'):
+            Files([holder], SUFFIXES)
     archive = write_zip(tmp_path / 'evil.zip', {'../../evil.png': b''})
     with pytest.raises(ConversionError, match='points out of it'):
         Files([archive], SUFFIXES)
     truncate(write_zip(tmp_path / 'half.zip', {'a.png': bytes(100)}))
     with pytest.raises(ConversionError, match='half.zip is damaged or truncated .* get this'):
         Files([tmp_path / 'half.zip'], SUFFIXES)
+
+
+def test_encrypted_archive_is_named(tmp_path):
+    path = write_zip(tmp_path / 'secret.zip', {'a.png': b'', 'b.png': b''})
+    content = path.read_bytes()
+    # Bit 0 of the flags of each entry in the archive's directory.
+    place = content.rindex(b'PK\x01\x02') + 8
+    path.write_bytes(content[:place] + b'\x01' + content[place + 1:])
+    with pytest.raises(ConversionError, match='secret.zip is encrypted .b.png.: unpack it and give '
+                       'the folder'):
+        Files([path], SUFFIXES)
+
+
+def test_name_twice_in_an_archive(tmp_path):
+    with pytest.warns(UserWarning, match='Duplicate name'):
+        with zipfile.ZipFile(tmp_path / 'twice.zip', 'w') as archive:
+            for content in (b'1', b'2'):
+                archive.writestr('a.png', content)
+    with pytest.raises(ConversionError, match='a.png is twice in .*twice.zip'):
+        Files([tmp_path / 'twice.zip'], SUFFIXES)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
+def test_forbidden_archive_is_not_called_damaged(tmp_path):
+    write_zip(tmp_path / 'a.zip', {'a.png': b''}).chmod(0)
+    with pytest.raises(ConversionError, match='cannot read .*a.zip: Permission denied'):
+        Files([tmp_path / 'a.zip'], SUFFIXES)
+
+
+def test_linked_folders_are_searched_once(tmp_path):
+    folder = write_folder(tmp_path / 'folder', {'a.png': b'', 'sub/b.png': b''})
+    write_folder(tmp_path / 'elsewhere', {'c.png': b''})
+    (folder / 'link').symlink_to(tmp_path / 'elsewhere')
+    (folder / 'sub' / 'up').symlink_to(folder)
+    (folder / 'zlink').symlink_to(tmp_path / 'elsewhere')
+    assert Files([folder], SUFFIXES).names == ['a.png', 'link/c.png', 'sub/b.png']
+
+
+def test_pipes_are_no_files(tmp_path):
+    folder = write_folder(tmp_path / 'folder', {'a.png': b'a'})
+    os.mkfifo(folder / 'b.png')
+    files = Files([folder], SUFFIXES)
+    with pytest.raises(BadInputError, match='b.png cannot be read from .*: not a regular file'):
+        files.read('b.png')  # must not wait for someone to write into it
+
+
+def test_names_that_are_no_utf8(tmp_path):
+    name = os.fsdecode(b'\xff.png')
+    try:
+        folder = write_folder(tmp_path / 'folder', {name: b'first', 'b.png': b''})
+    except OSError:
+        pytest.skip('the file system wants UTF-8')
+    files = Files([folder], SUFFIXES)
+    assert files.summary([name])['files'] == 1
+    assert conversion.draw_test_names(files.names, 0.5, 0) < {name, 'b.png'}
+
+
+def test_checksums_known_are_not_read_again(tmp_path, capsys):
+    folder = write_folder(tmp_path / 'folder', {'a.png': b'first', 'b.png': b'second'})
+    files = Files([folder], SUFFIXES)
+    whole = files.summary(files.names)
+    assert '2/2 [' in capsys.readouterr().err
+    (folder / 'a.png').unlink()
+    assert files.summary(files.names, {'a.png': zlib.crc32(b'first')}) == whole
 
 
 def test_damaged_file_in_an_archive_does_not_spoil_the_others(tmp_path):
@@ -383,6 +463,100 @@ def test_full_disk_stops_worker_processes_soon(tmp_path, monkeypatch):
     assert section(out, 'A')['complete'] and len(tree(out)) == 801
 
 
+def test_wrong_sources_are_noticed_soon(tmp_path):
+    def refused(reason, contents):
+        tried.append(contents)
+        raise reason('is a label map')
+
+    for reason in (BadInputError, conversion.LeftOutError):
+        tried = []
+        job = job_of(tmp_path / 'in', ['1'] * 60, render=partial(refused, reason))
+        with pytest.raises(ConversionError, match='none of the first 20 images tried of domain A '
+                           'could be used, such as .*.png: is a label map. Are these the right '
+                           'sources'):
+            conversion.convert([job], tmp_path / 'out', 0)
+        assert len(tried) == 20 and list(tree(tmp_path / 'out')) == ['manifest.json']
+        assert section(tmp_path / 'out', 'A')['complete'] is False
+
+
+def test_many_bad_images_in_a_row_are_not_wrong_sources(tmp_path):
+    out, values = tmp_path / 'out', ['bad'] * 45 + ['1'] * 15
+    for _ in range(2):  # the second time, only bad ones are left to do
+        assert conversion.convert([job_of(tmp_path / 'in', values)], out, 0) == 1
+        assert len(section(out, 'A')['failed']) == 45
+        assert section(out, 'A')['counts']['trainA'] == 15
+
+
+def test_nothing_made_is_a_failure(tmp_path, capsys):
+    assert conversion.convert([job_of(tmp_path / 'in', ['odd'])], tmp_path / 'out', 0) == 1
+    printed = capsys.readouterr().out
+    assert 'out: nothing\n' in printed and '1 of domain A left out:\n  0.png: is odd' in printed
+
+
+def test_checksums_are_those_of_the_files_and_no_file_is_read_twice(tmp_path, monkeypatch):
+    job = job_of(tmp_path / 'in', ['1', '2'])
+    expected, reads = job.sources['images'].summary(job.sources['images'].names), []
+    read = Files.read
+    monkeypatch.setattr(Files, 'read',
+                        lambda files, name: reads.append(name) or read(files, name))
+    conversion.convert([job], tmp_path / 'out', 0)
+    assert section(tmp_path / 'out', 'A')['sources'] == dict(images=expected)
+    assert reads == ['0.png', '1.png']
+
+
+def start(job, out, **options):
+    """Runs a conversion with two workers in a session of its own.
+
+    Returns the process, and a pipe that ends when it and its workers have ended.
+    """
+    def main():
+        os.close(end)
+        os.setsid()
+        conversion.exit_with(partial(conversion.convert, [job], out, 2))
+
+    end, kept = os.pipe()
+    process = multiprocessing.get_context('fork').Process(target=main)
+    process.start()
+    os.close(kept)
+    return process, end
+
+
+def slow(contents):
+    time.sleep(0.02)
+    return render(contents)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_process_leaves_no_workers_and_goes_on(tmp_path, number):
+    job = job_of(tmp_path / 'in', ['1'] * 100, render=slow)
+    out = tmp_path / 'out'
+    process, end = start(job, out)
+    limit = time.monotonic() + 60
+    while not list(out.glob('trainA/*.png')) and time.monotonic() < limit:
+        time.sleep(0.01)
+    if number == signal.SIGINT:  # Ctrl-C goes to the workers, too
+        os.killpg(process.pid, number)
+    else:
+        os.kill(process.pid, number)
+    try:
+        assert select.select([end], [], [], 20)[0], 'workers are left'
+        assert os.read(end, 1) == b''
+    finally:
+        os.close(end)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == (1 if number == signal.SIGINT else -number)
+    left = {name: content for name, content in tree(out).items() if name.endswith('.png')}
+    assert 0 < len(left) < 200
+    assert all(Image.open(io.BytesIO(content)).getpixel((0, 0)) in (1, (1, 1, 1))
+               for content in left.values())
+    job.render = render
+    assert conversion.convert([job], out, 2) == 0
+    whole = tree(out)
+    assert len(whole) == 201 and left.items() < whole.items()
+
+
 def test_killed_worker_is_an_error_and_not_a_hang(tmp_path):
     job = job_of(tmp_path / 'in', ['1', '2'],
                  render=lambda contents: os.kill(os.getpid(), signal.SIGKILL))
@@ -404,12 +578,29 @@ def test_interruption_keeps_what_is_done(tmp_path):
     assert conversion.convert([job], out, 0) == 0
 
 
+def test_interruption_between_label_and_image_leaves_neither(tmp_path, monkeypatch):
+    write_bytes = Path.write_bytes
+
+    def interrupted(path, content):
+        if path.parent.name == 'trainA':
+            raise KeyboardInterrupt
+        return write_bytes(path, content)
+
+    job = job_of(tmp_path / 'in', ['1'])
+    monkeypatch.setattr(Path, 'write_bytes', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        conversion.convert([job], tmp_path / 'out', 0)
+    assert list(tree(tmp_path / 'out')) == ['manifest.json']
+
+
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     out, job = tmp_path / 'out', job_of(tmp_path / 'in', ['1'])
     conversion.convert([job], out, 0)
-    (out / 'trainA' / '0.png.123.tmp').write_bytes(b'half')
+    whole = tree(out)
+    (out / 'trainA' / '123.tmp').write_bytes(b'half')
+    (out / 'trainA' / '0.png').write_bytes(b'')  # the machine lost power
     conversion.convert([job], out, 0)
-    assert not (out / 'trainA' / '0.png.123.tmp').exists()
+    assert tree(out) == whole
 
 
 def test_domains_share_a_folder_and_a_manifest(tmp_path):
@@ -436,9 +627,25 @@ def test_folders_with_other_content_are_refused(tmp_path):
     (out / 'manifest.json').unlink()
     with pytest.raises(ConversionError, match='holds 6 images that this command does not make'):
         conversion.convert([job_of(tmp_path / 'in', ['1', '2', '3'], seed=0)], out, 0)
-    (out / 'manifest.json').write_text('{"task": "single"}')
-    with pytest.raises(ConversionError, match='manifest.json was not written by this converter'):
-        conversion.convert([job_of(tmp_path / 'in', ['1', '2', '3'], seed=0)], out, 0)
+    for content in ('', '{"task": "single"}', '{"domains": []}', '{"domains": {"A": 3}}',
+                    '{"domains": {"A": {"settings": 3}}}', '{"domains": {"A": {}}}'):
+        (out / 'manifest.json').write_text(content)
+        with pytest.raises(ConversionError, match='json was not written by this converter'):
+            conversion.convert([job_of(tmp_path / 'in', ['1', '2', '3'], seed=0)], out, 0)
+
+
+def test_results_do_not_go_among_the_sources(tmp_path):
+    job = job_of(tmp_path / 'in', ['1'])
+    for out in (tmp_path / 'in', tmp_path / 'in' / 'new' / 'out'):
+        with pytest.raises(ConversionError, match='--out .* lies in .*in, where the images come'):
+            conversion.convert([job], out, 0)
+    assert list(tree(tmp_path / 'in')) == ['0.png']
+
+
+def test_out_must_be_a_folder(tmp_path):
+    (tmp_path / 'out').write_text('')
+    with pytest.raises(ConversionError, match='--out .*out is a file: name a folder'):
+        conversion.convert([job_of(tmp_path / 'in', ['1'])], tmp_path / 'out', 0)
 
 
 def test_bad_second_job_is_found_before_the_first_one_starts(tmp_path):
@@ -481,6 +688,20 @@ def test_writing_replaces_at_once(tmp_path, monkeypatch):
     assert tree(tmp_path) == {'new/x.png': b'old'}
     conversion.write_atomically(path, b'newer')
     assert tree(tmp_path) == {'new/x.png': b'newer'}
+
+
+def test_long_names_are_written(tmp_path):
+    conversion.write_atomically(tmp_path / ('x' * 251 + '.png'), b'')
+    assert [len(name) for name in tree(tmp_path)] == [255]
+
+
+def test_names_that_the_terminal_cannot_show_are_printed(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), 'ascii')
+    monkeypatch.setattr('sys.stdout', terminal)
+    with pytest.raises(SystemExit):
+        conversion.exit_with(partial(print, 'é\udcff.png'))
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b'\\xe9\\udcff.png\n'
 
 
 def test_exit_codes_and_messages():

@@ -147,14 +147,19 @@ def test_time_of_day(archives, tmp_path, labels, times, train, val, write):
 
 def test_images_without_a_time_are_counted(archives, tmp_path):
     labels = tmp_path / 'labels.json'
-    labels.write_text(json.dumps([frame('a0.jpg'), frame('b1.jpg')]))
+    frames = [frame('a0.jpg'), frame('a1.jpg'), frame('a2.jpg'), frame('b1.jpg')]
+    for unknown, time in zip(frames[1:3], ('noon', ['night'])):
+        unknown['attributes']['timeofday'] = time
+    labels.write_text(json.dumps(frames))
     run(tmp_path / 'out', archives['images'], None, '--time-of-day', 'day', 'night',
         '--labels', labels)
     assert section(tmp_path / 'out', 'B')['excluded'] == {
-        'time of day: not in the labels': 4, 'in no folder train or val': 1}
+        'time of day: noon': 1, "time of day: ['night']": 1,
+        'time of day: not in the labels': 2, 'in no folder train or val': 1}
 
 
-@pytest.mark.parametrize('content', ['[', '{}', '[{"name": "a0.jpg"}]', '[1]', '{"frames": 3}'])
+@pytest.mark.parametrize('content', ['[', '{}', '[{"name": "a0.jpg"}]', '[1]', '{"frames": 3}',
+                                     '[' * 100000])
 def test_bad_labels_are_named(archives, tmp_path, content):
     (tmp_path / 'labels.json').write_text(content)
     with pytest.raises(ConversionError, match='labels.json of the --labels is not a label file of'):
@@ -234,7 +239,8 @@ def test_an_image_in_two_splits_is_refused(archives, tmp_path):
 
 def test_folder_without_splits_is_refused(tmp_path):
     folder = write_folder(tmp_path / 'flat', {'a0.jpg': image(1)})
-    with pytest.raises(ConversionError, match='no folder train or val in the --images'):
+    with pytest.raises(ConversionError, match='no folder train or val in the --images, only such '
+                       'as a0.jpg: give the folder that holds them'):
         run(tmp_path / 'out', folder)
 
 

@@ -119,6 +119,39 @@ def test_unpacked_folder_and_worker_processes_give_the_same(celeba, tmp_path):
     assert archive == folder and len(folder) == 6
 
 
+@pytest.mark.parametrize('suffix', ['.JPG', '.png'])
+def test_other_suffix_of_the_images(celeba, tmp_path, suffix):
+    """The lists always say .jpg; there is an archive of PNG files, too."""
+    write_zip(celeba / 'img_align_celeba.zip',
+              {name.replace('.jpg', suffix): content for name, content in faces().items()})
+    assert run(celeba, tmp_path / 'out') == 0
+    assert numbers(tmp_path / 'out') == dict(trainA=[1, 3], testA=[5], trainB=[2, 8], testB=[6])
+
+
+def test_a_face_twice_is_refused(celeba, tmp_path):
+    files = faces()
+    files['again/000001.jpg'] = files['img_align_celeba/000001.jpg']
+    write_zip(celeba / 'img_align_celeba.zip', files)
+    with pytest.raises(ConversionError, match='again/000001.jpg and img_align_celeba/000001.jpg '
+                       'have the same name'):
+        run(celeba, tmp_path / 'out')
+
+
+def test_lists_as_an_editor_of_windows_saves_them(celeba, tmp_path):
+    for name in ('list_attr_celeba.txt', 'list_eval_partition.txt'):
+        content = (celeba / name).read_bytes()
+        (celeba / name).write_bytes(b'\xef\xbb\xbf' + content.replace(b'\n', b'\r\n') + b'\r\n')
+    assert run(celeba, tmp_path / 'out') == 0
+    assert numbers(tmp_path / 'out') == dict(trainA=[1, 3], testA=[5], trainB=[2, 8], testB=[6])
+
+
+def test_attribute_that_all_faces_have(tmp_path):
+    celeba = write_lists(tmp_path / 'celeba', {name: (1, 1, 0) for name in FACES})
+    write_zip(celeba / 'img_align_celeba.zip', faces())
+    with pytest.raises(ConversionError, match='list_attr_celeba.txt names no face without Male'):
+        run(celeba, tmp_path / 'out')
+
+
 def test_missing_and_damaged_faces_are_named_and_the_others_kept(tmp_path, capsys):
     files = faces()
     del files['img_align_celeba/000001.jpg']

@@ -191,6 +191,17 @@ def test_bad_arguments_are_named(tmp_path, capsys, args, match):
     assert match in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('args', [
+    ['--domain', 'A', 'x', '--domain', 'B', 'x/../x'],
+    ['--domain', 'A', 'x/y', '--domain', 'B', 'x'],
+    ['--domain', 'A', 'x', '--test', 'A', 'x/test'],
+])
+def test_no_image_is_in_two_sets(tmp_path, capsys, args):
+    with pytest.raises(SystemExit):
+        run_converter('folders', *args, '--size', 4, 4, '--out', tmp_path / 'out')
+    assert 'name folders of which none holds another' in capsys.readouterr().err
+
+
 def test_missing_and_empty_folders_are_named(tmp_path):
     with pytest.raises(ConversionError, match='nowhere does not exist'):
         run(dict(A=tmp_path / 'nowhere'), tmp_path / 'out')

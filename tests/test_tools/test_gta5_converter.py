@@ -157,6 +157,8 @@ def test_no_split_file(archives, tmp_path, capsys):
     savemat(tmp_path / 'split.mat', dict(x=1))
     with pytest.raises(ConversionError, match='with trainIds, valIds and testIds .*trainIds'):
         run(archives, tmp_path / 'out', '--split', tmp_path / 'split.mat')
+    with pytest.raises(ConversionError, match='cannot read .*nowhere.mat: No such file'):
+        run(archives, tmp_path / 'out', '--split', tmp_path / 'nowhere.mat')
     with pytest.raises(SystemExit):
         run(archives, tmp_path / 'out', '--validation', 'train')
     assert '--validation goes with --split' in capsys.readouterr().err
@@ -238,6 +240,14 @@ def test_missing_and_damaged_files_are_named_and_the_others_kept(tmp_path, capsy
     after = tree(out)
     del before['manifest.json']
     assert before.items() < after.items() and len(after) == 12 * 3 + 1
+
+
+def test_swapped_archives_are_noticed(archives, tmp_path):
+    swapped = dict(images=archives['labels'], labels=archives['images'])
+    assert run(swapped, tmp_path / 'out') == 1
+    assert set(section(tmp_path / 'out', 'A')['failed'].values()) == {
+        'the image has a palette, as label maps have: are images and labels swapped?'}
+    assert list(tree(tmp_path / 'out')) == ['manifest.json']
 
 
 @pytest.mark.parametrize('kind', ['images', 'labels'])

@@ -89,8 +89,9 @@ def read_times(paths: list[Path]) -> dict[str, str]:
                 # One image, or Scalabel's {'frames': [...]} of many.
                 content = [content] if 'attributes' in content else content['frames']
             for frame in content:
-                times[PurePosixPath(frame['name']).stem] = frame['attributes']['timeofday']
-        except (BadInputError, ValueError, KeyError, TypeError) as error:
+                time = str(frame['attributes']['timeofday'])
+                times[PurePosixPath(frame['name']).stem] = time
+        except (BadInputError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConversionError(f'{name} of the --labels is not a label file of BDD100K with the '
                                   f'time of day ({error!r})') from error
     return times
@@ -113,7 +114,7 @@ def plan(args: argparse.Namespace) -> Job:
     images = conversion.by_stem(sources['images'].names)
     if not any(split_of(name) for name in images.values()):
         raise ConversionError(f'no folder {" or ".join(SPLITS)} in the --images, only such as '
-                              f'{sources["images"].names[0]}')
+                              f'{sources["images"].names[0]}: give the folder that holds them')
     masks, failed = {}, {}
     if args.masks:
         sources['masks'] = Files(args.masks, ['.png'])

@@ -55,7 +55,8 @@ def parse_args() -> argparse.Namespace:
 def read_lines(path: Path) -> list[list[str]]:
     """Words of every line of a text file."""
     try:
-        return [line.split() for line in path.read_text().splitlines()]
+        text = path.read_text(encoding='utf-8-sig')  # Windows's editors put a mark in front
+        return [line.split() for line in text.rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConversionError(f'cannot read {path}: {error}') from error
 
@@ -119,7 +120,7 @@ def render(contents: dict[str, bytes]) -> dict[str, Image.Image]:
 def plan(args: argparse.Namespace) -> list[Job]:
     """What to make of the sources that the arguments name, per domain."""
     sources = dict(images=Files([args.images], ['.jpg', '.png']))
-    images = {PurePosixPath(name).name: name for name in sources['images'].names}
+    images = conversion.by_stem(sources['images'].names)  # the lists say .jpg, also of PNG files
     domain_of = read_attribute(args.attributes, args.attribute)
     partition = read_partition(args.partition)
     split_of = dict(train='train', test='test', validation=args.validation)
@@ -130,23 +131,28 @@ def plan(args: argparse.Namespace) -> list[Job]:
     jobs = []
     for value, domain in DOMAIN_OF_VALUE.items():
         faces = [face for face in sorted(domain_of) if domain_of[face] == domain]
+        if not faces:
+            raise ConversionError(f'{args.attributes} names no face '
+                                  f'{"with" if value == "1" else "without"} {args.attribute}')
         tasks, failed, excluded = [], {}, Counter()
         for face in faces:
-            if face not in images:
+            stem = PurePosixPath(face).stem
+            if stem not in images:
                 failed[face] = f'is not in {args.images}'
             elif face not in partition:
                 failed[face] = f'is not in {args.partition}'
             elif split_of[partition[face]] is None:
                 excluded['validation set'] += 1
             else:
-                tasks.append(Task(images[face], dict(image=('images', images[face])),
-                                  conversion.output_paths(split_of[partition[face]], domain,
-                                                          PurePosixPath(face).stem, args.format)))
+                tasks.append(Task(images[stem], dict(image=('images', images[stem])),
+                                  conversion.output_paths(split_of[partition[face]], domain, stem,
+                                                          args.format)))
         jobs.append(Job(domain, tasks, sources, render, dict(settings, value=int(value)), failed,
                         dict(excluded)))
     # A face without attributes belongs to no domain; it is reported with the first one.
-    jobs[0].failed.update({name: f'is not in {args.attributes}' for face, name in images.items()
-                           if face not in domain_of})
+    known = {PurePosixPath(face).stem for face in domain_of}
+    jobs[0].failed.update({name: f'is not in {args.attributes}' for stem, name in images.items()
+                           if stem not in known})
     return jobs
 
 

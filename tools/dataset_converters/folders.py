@@ -19,6 +19,7 @@ Lanczos; --resize stretch keeps the whole image and changes its shape instead.
 """
 
 import argparse
+import itertools
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Callable
@@ -60,6 +61,11 @@ def parse_args() -> argparse.Namespace:
     if set(args.tests) - set(args.domains):
         parser.error(f'--test names {" ".join(args.tests)}, --domain only '
                      f'{" ".join(args.domains)}')
+    for pair in itertools.combinations([*args.domains.values(), *args.tests.values()], 2):
+        inner, outer = sorted((path.resolve() for path in pair), reverse=True)
+        if inner.is_relative_to(outer):
+            parser.error('{} and {} have images in common: name folders of which none holds '
+                         'another'.format(*pair))
     return args
 
 

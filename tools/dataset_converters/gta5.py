@@ -30,6 +30,7 @@ so such a test set is easier than the official one.
 """
 
 import argparse
+import io
 from functools import partial
 from pathlib import Path
 
@@ -70,12 +71,16 @@ def read_split(path: Path, validation: str | None) -> dict[int, str]:
         dict[int, str]: 'train' or 'test' by frame number.
 
     Raises:
-        ConversionError: If the file is not such a split.
+        ConversionError: If the file cannot be read or is not such a split.
     """
     from scipy.io import loadmat  # only this option needs it
 
     try:
-        content = loadmat(path)
+        file = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise ConversionError(f'cannot read {path}: {error.strerror}') from error
+    try:
+        content = loadmat(file)
         frames = {part: content[f'{part}Ids'].ravel().tolist()
                   for part in ('train', 'val', 'test')}
     except Exception as error:  # a damaged MAT file makes SciPy raise errors of all kinds

@@ -5,8 +5,9 @@ A converter plans one :class:`Job` per domain and hands them to :func:`convert`,
 CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``trainA_labels19``,
 ``trainA_labels8``) with these promises:
 
-- Every file appears complete or not at all, and a label map never without its image.
-- An input that cannot be read stops nothing: it is named at the end, and the exit code is 1.
+- Every file appears complete or not at all, and an image never without its label maps.
+- An input that cannot be read stops nothing: it is named at the end, and the exit code is 1. Where
+  none of a sample can be used, the conversion stops at once: the sources are not the right ones.
 - The same command again skips what is done, and goes on after an interruption or a full disk.
 - ``manifest.json`` says per domain what was made from what.
 

@@ -80,6 +80,7 @@ def exit_with(
         main (Callable[[], int]): The function.
         interrupted (str): What to say after Ctrl-C.
     """
+    sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: file names may be of any bytes
     try:
         sys.exit(main())
     except ConversionError as error:

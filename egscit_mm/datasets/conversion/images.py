@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import BadInputError
 
@@ -29,7 +29,11 @@ def decode(content: bytes, role: str = 'image') -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content))
         image.load()
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
+    except UnidentifiedImageError as error:  # its own message has an address in memory
+        why = 'of no image format known' if content else 'empty'
+        raise BadInputError(f'the {role} cannot be decoded: the file is {why}') from error
     except Exception as error:  # each format of Pillow fails in its own way
         raise BadInputError(f'the {role} cannot be decoded: {error}') from error
 
@@ -43,7 +47,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image (Image.Image): Of any mode but 32-bit float.
 
     Returns:
-        Image.Image: The same picture in mode RGB.
+        Image.Image: The same picture in mode RGB; the image itself if it is in this mode.
 
     Raises:
         BadInputError: If the image holds floats or integers of more than 16 bits, whose range is
@@ -60,7 +64,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ('RGBA', 'RGBa', 'LA', 'La', 'PA') or 'transparency' in image.info:
         image = image.convert('RGBA')
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
-    return image.convert('RGB')
+    return image if image.mode == 'RGB' else image.convert('RGB')
 
 
 def stretch(image: Image.Image, size: tuple[int, int]) -> Image.Image:

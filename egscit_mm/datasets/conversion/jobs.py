@@ -15,6 +15,7 @@ from .workers import outcomes_of
 from .writing import MANIFEST, read_manifest, write_section
 
 NUM_NAMES_PRINTED = 50  # the manifest has them all
+NUM_TRIED = 20  # if none of so many images can be used, the sources are not the right ones
 
 
 def convert(jobs: list[Job], out: Path, workers: int) -> int:
@@ -28,16 +29,29 @@ def convert(jobs: list[Job], out: Path, workers: int) -> int:
         workers (int): Worker processes, 0 for none.
 
     Returns:
-        int: Exit code: 0, or 1 if some inputs could not be used.
+        int: Exit code: 0, or 1 if some inputs could not be used or nothing was made.
 
     Raises:
-        ConversionError: If ``out`` holds something else for these domains, or cannot be written.
+        ConversionError: If ``out`` holds something else for these domains, lies among the sources
+            or cannot be written, or if none of the first images tried can be used.
     """
+    if out.exists() and not out.is_dir():
+        raise ConversionError(f'--out {out} is a file: name a folder')
     for job in jobs:
+        _refuse_source(job, out)
         _refuse_duplicates(job)
     pending = [_pending(job, out) for job in jobs]
     # A list: every job is done, whatever the exit codes of those before it.
     return max([_do(job, tasks, out, workers) for job, tasks in zip(jobs, pending)])
+
+
+def _refuse_source(job: Job, out: Path) -> None:
+    for files in job.sources.values():
+        for path in files.paths:
+            if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+                raise ConversionError(
+                    f'--out {out} lies in {path}, where the images come from, so that the next run '
+                    'would convert its own results: choose a folder elsewhere')
 
 
 def _refuse_duplicates(job: Job) -> None:
@@ -62,8 +76,8 @@ def _pending(job: Job, out: Path) -> list[Task]:
                                         for why, count in job.excluded.items()))
     previous = read_manifest(out)['domains'].get(job.domain)
     settings = json.loads(json.dumps(job.settings))
-    if previous is not None and previous.get('settings') != settings:
-        old = previous.get('settings', {})
+    if previous is not None and previous['settings'] != settings:
+        old = previous['settings']
         differing = ', '.join(f'{key} was {old.get(key)!r}, now {settings.get(key)!r}'
                               for key in sorted({*old, *settings})
                               if old.get(key) != settings.get(key))
@@ -76,7 +90,8 @@ def _pending(job: Job, out: Path) -> list[Task]:
         for path in (out / folder).rglob('*'):
             if path.suffix == '.tmp':  # of a run that was killed
                 path.unlink()
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
+            elif path.suffix.lower() in IMAGE_SUFFIXES and path.stat().st_size:
+                # Empty files are what a crash of the machine may leave.
                 present.add(path.relative_to(out).as_posix())
     unknown = sorted(present if previous is None else present - planned)
     if unknown:
@@ -94,15 +109,27 @@ def _do(job: Job, pending: list[Task], out: Path, workers: int) -> int:
         return 0
     write_section(out, job.domain, dict(complete=False, settings=job.settings))
     failed, left_out = dict(job.failed), {}
+    checksums = {source: {} for source in job.sources}
+    num_done, is_tried = 0, len(pending) == len(job.tasks) > NUM_TRIED
+    if is_tried:
+        pending = _sample_first(pending)
     # Closed at once on an error, or the workers would go through all their tasks first.
     with closing(outcomes_of(job, pending, out, workers)) as outcomes, \
             tqdm(total=len(pending), desc=f'domain {job.domain}', unit='img') as progress:
-        for task, (kind, reason) in zip(pending, outcomes):
-            if kind is BadInputError:
-                failed[task.name] = reason
-            elif kind is LeftOutError:
-                left_out[task.name] = reason
+        for number, (task, outcome) in enumerate(zip(pending, outcomes), start=1):
+            if outcome.error is BadInputError:
+                failed[task.name] = outcome.reason
+            elif outcome.error is LeftOutError:
+                left_out[task.name] = outcome.reason
+            else:
+                num_done += 1
+                for role, (source, name) in task.inputs.items():
+                    checksums[source][name] = outcome.checksums[role]
             progress.update()
+            if is_tried and number == NUM_TRIED and not num_done:
+                raise ConversionError(
+                    f'none of the first {number} images tried of domain {job.domain} could be '
+                    f'used, such as {task.name}: {outcome.reason}. Are these the right sources?')
 
     done = [task for task in job.tasks if task.name not in failed and task.name not in left_out]
     names = {source: set() for source in job.sources}
@@ -114,12 +141,19 @@ def _do(job: Job, pending: list[Task], out: Path, workers: int) -> int:
         complete=True,
         settings=job.settings,
         counts=dict(sorted(counts.items())),
-        sources={source: files.summary(names[source]) for source, files in job.sources.items()},
+        sources={source: files.summary(names[source], checksums[source])
+                 for source, files in job.sources.items()},
         excluded=job.excluded,
         left_out=left_out,
         failed=failed))
     _report(job, out, counts, left_out, failed)
-    return 1 if failed else 0
+    return 1 if failed or not done else 0
+
+
+def _sample_first(tasks: list[Task]) -> list[Task]:
+    # From all over the domain: bad images may lie side by side.
+    sample = range(0, len(tasks), len(tasks) // NUM_TRIED)[:NUM_TRIED]
+    return [tasks[i] for i in sample] + [task for i, task in enumerate(tasks) if i not in sample]
 
 
 def _report(job: Job, out: Path, counts: dict, left_out: dict, failed: dict) -> None:

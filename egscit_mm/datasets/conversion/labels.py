@@ -99,8 +99,14 @@ def render_labelled(contents: dict[str, bytes], size: tuple[int, int], role: str
 
     Returns:
         dict[str, Image.Image]: ``image`` and, with labels, ``labels19`` and ``labels8``.
+
+    Raises:
+        BadInputError: If a file cannot be decoded, or the image has a palette.
     """
     image = decode(contents['image'])
+    if image.mode == 'P':
+        raise BadInputError('the image has a palette, as label maps have: are images and labels '
+                            'swapped?')
     outputs = dict(image=stretch(to_rgb(image), size))
     if role in contents:
         labels = decode(contents[role], role)

@@ -93,7 +93,8 @@ def draw_test_names(names: Iterable[str], fraction: float, seed: int) -> set[str
     if len(names) < 2:
         raise ConversionError(f'only {len(names)} image: too few for a training and a test set')
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    rank = {name: hashlib.md5(f'{seed} {name}'.encode(), usedforsecurity=False).digest()
+    rank = {name: hashlib.md5(f'{seed} {name}'.encode(errors='surrogateescape'),
+                              usedforsecurity=False).digest()
             for name in names}
     return set(sorted(names, key=rank.get)[:count])
 

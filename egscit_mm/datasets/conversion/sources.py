@@ -5,7 +5,7 @@ import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Optional
 
@@ -18,7 +18,8 @@ class Files:
     """The files of zip archives, folders and single files, as one read-only collection.
 
     Names are relative to the archive or folder, with ``/``. Hidden files and macOS's resource
-    forks are no files. Safe to use in forked worker processes: each opens the archives itself.
+    forks are no files; a folder that links lead to several times counts once. Safe to use in forked
+    worker processes: each opens the archives itself.
 
     Args:
         paths (Iterable[Path]): Zip archives (by their suffix ``.zip``), folders (searched
@@ -26,12 +27,13 @@ class Files:
         suffixes (Iterable[str]): Lower-case suffixes of the files wanted.
 
     Attributes:
+        paths (list[Path]): As given.
         names (list[str]): The names, sorted.
         ignored (Counter[str]): Number of files with other suffixes, by suffix.
 
     Raises:
-        ConversionError: If a path does not exist, an archive is damaged, a name appears twice, or
-            there is no file with such a suffix at all.
+        ConversionError: If a path does not exist, an archive is damaged or encrypted, a name
+            appears twice, or there is no file with such a suffix at all.
     """
 
     def __init__(self, paths: Iterable[Path], suffixes: Iterable[str]) -> None:
@@ -40,8 +42,8 @@ class Files:
         self._archives = {}  # opened ones by process and path
         self.ignored = Counter()
         suffixes = tuple(suffixes)
-        paths = list(paths)
-        for path in paths:
+        self.paths = list(paths)
+        for path in self.paths:
             for name, crc in _listing(path):
                 parts = PurePosixPath(name).parts
                 if parts[0] == '__MACOSX' or any(part.startswith('.') and part != '..'
@@ -54,6 +56,8 @@ class Files:
                 if parts[0] == '/' or '..' in parts:
                     raise ConversionError(f'{path} holds a file named {name!r}, which points out '
                                           'of it: such an archive is not to be trusted')
+                if self._place.get(name) == path:
+                    raise ConversionError(f'{name} is twice in {path}: pack it again with one')
                 if name in self._place:
                     raise ConversionError(f'{name} is in {self._place[name]} and in {path}: give '
                                           'only one of them')
@@ -63,9 +67,10 @@ class Files:
         if not self._place:
             found = ', '.join(f'{count} {suffix or "without suffix"}'
                               for suffix, count in sorted(self.ignored.items())) or 'nothing'
-            hint = '; give the archives themselves, not their folder' if '.zip' in found else ''
+            hint = ('; give these archives themselves, not what holds them'
+                    if '.zip' in self.ignored else '')
             raise ConversionError(f"no {'/'.join(suffixes)} files in "
-                                  f"{', '.join(map(str, paths))}, found {found}{hint}")
+                                  f"{', '.join(map(str, self.paths))}, found {found}{hint}")
         self.names = sorted(self._place)
 
     def read(self, name: str) -> bytes:
@@ -84,28 +89,34 @@ class Files:
         try:
             if name in self._crc:
                 return self._archive(path).read(name)
-            return _file_of(path, name).read_bytes()
+            file = path / name if path.is_dir() else path
+            if file.exists() and not file.is_file():  # reading a pipe would wait for ever
+                raise OSError('not a regular file')
+            return file.read_bytes()
         # Whatever a damaged archive makes zipfile raise (NotImplementedError, RuntimeError, ...).
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile,
                 zlib.error) as error:
             raise BadInputError(f'{name} cannot be read from {path}: {error}') from error
 
-    def summary(self, names: Iterable[str]) -> dict:
+    def summary(self, names: Iterable[str], known: Mapping[str, int] = {}) -> dict:
         """What identifies the content of some files, wherever they lie.
 
         Args:
             names (Iterable[str]): Some of ``names``.
+            known (Mapping[str, int]): CRC-32 of those that were read already, by name.
 
         Returns:
             dict: ``files`` (number) and ``md5`` of the lines ``<CRC-32 as 8 hex digits> <name>`` of
-            the sorted names. An archive has the CRC-32 in its directory; files in folders are read.
+            the sorted names. An archive has the CRC-32 in its directory; other files are read.
         """
+        crcs = {**known, **self._crc}
         names = sorted(names)
+        unread = [name for name in names if name not in crcs]
+        for name in tqdm(unread, desc='checksums', unit='file', disable=not unread):
+            crcs[name] = zlib.crc32(self.read(name))
         lines = hashlib.md5(usedforsecurity=False)
-        in_folders = any(name not in self._crc for name in names)
-        for name in tqdm(names, desc='checksums', unit='file', disable=not in_folders):
-            crc = self._crc[name] if name in self._crc else zlib.crc32(self.read(name))
-            lines.update(f'{crc:08x} {name}\n'.encode())
+        for name in names:
+            lines.update(f'{crcs[name]:08x} {name}\n'.encode(errors='surrogateescape'))
         return dict(files=len(names), md5=lines.hexdigest())
 
     def _archive(self, path: Path) -> zipfile.ZipFile:
@@ -119,29 +130,40 @@ class Files:
 def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
     """Names in a path, with their CRC-32 in archives."""
     if path.is_dir():
-        for folder, _, files in os.walk(path, onerror=_refuse_unreadable, followlinks=True):
+        seen = {path.resolve()}
+        for folder, folders, files in os.walk(path, onerror=_refuse_unreadable, followlinks=True):
+            folders[:] = [name for name in sorted(folders) if _is_new(Path(folder, name), seen)]
             for file in files:
                 yield Path(folder, file).relative_to(path).as_posix(), None
     elif path.suffix.lower() == '.zip' and path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
                 entries = archive.infolist()
-        except (zipfile.BadZipFile, OSError) as error:
+        except OSError as error:
+            raise ConversionError(f'cannot read {path}: {error.strerror}') from error
+        except zipfile.BadZipFile as error:
             raise ConversionError(
                 f'{path} is damaged or truncated ({error}): get this archive again. Nothing was '
                 'written; run the same command when it is there') from error
         for entry in entries:
+            if entry.flag_bits & 1:
+                raise ConversionError(f'{path} is encrypted ({entry.filename}): unpack it and give '
+                                      'the folder')
             if not entry.is_dir():
                 yield entry.filename, entry.CRC
     elif path.is_file():
         yield path.name, None
     else:
-        raise ConversionError(f'{path} does not exist; give a zip archive or a folder')
+        raise ConversionError(f'{path} does not exist: expected a zip archive, a folder or a file')
 
 
 def _refuse_unreadable(error: OSError) -> None:
     raise ConversionError(f'cannot list {error.filename}: {error.strerror}') from error
 
 
-def _file_of(path: Path, name: str) -> Path:
-    return path / name if path.is_dir() else path
+def _is_new(folder: Path, seen: set[Path]) -> bool:
+    # A link to a folder above would lead in circles, one to another place give images twice.
+    place = folder.resolve()
+    is_new = place not in seen
+    seen.add(place)
+    return is_new

@@ -1,12 +1,16 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Converting tasks, in this process or in several."""
+import multiprocessing
+import os
 import signal
+import threading
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from .errors import BadInputError, ConversionError, LeftOutError
 from .images import encode
@@ -15,8 +19,22 @@ from .sources import Files
 from .writing import write_atomically
 
 
-def outcomes_of(job: Job, tasks: list[Task], out: Path,
-                workers: int) -> Iterator[tuple[Optional[type], str]]:
+class Outcome(NamedTuple):
+    """What became of a task.
+
+    Args:
+        error (type | None): The exception that kept it from being done: BadInputError,
+            LeftOutError or None.
+        reason (str): Its message.
+        checksums (dict[str, int]): CRC-32 of the inputs by role, if the task is done.
+    """
+
+    error: Optional[type] = None
+    reason: str = ''
+    checksums: dict[str, int] = {}
+
+
+def outcomes_of(job: Job, tasks: list[Task], out: Path, workers: int) -> Iterator[Outcome]:
     """Convert tasks.
 
     Args:
@@ -26,8 +44,7 @@ def outcomes_of(job: Job, tasks: list[Task], out: Path,
         workers (int): Worker processes, 0 for none.
 
     Yields:
-        tuple[type | None, str]: Of each task, in order, the exception that kept it from being
-        done (BadInputError, LeftOutError or None), and why.
+        Outcome: Of each task, in order.
 
     Raises:
         ConversionError: If nothing more can be written, or a worker was killed.
@@ -67,6 +84,13 @@ def _start_worker(function: Callable) -> None:
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets them finish
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed cannot tell: its workers would do all their tasks, then wait for ever.
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _run_in_worker(item: Any) -> Any:
@@ -74,21 +98,21 @@ def _run_in_worker(item: Any) -> Any:
 
 
 def _convert_task(sources: dict[str, Files], render: Callable, out: Path,
-                  task: Task) -> tuple[Optional[type], str]:
+                  task: Task) -> Outcome:
     contents = {}
     try:
         for role, (source, name) in task.inputs.items():
             contents[role] = sources[source].read(name)
         images = render(contents)
     except (BadInputError, LeftOutError) as reason:
-        return type(reason), str(reason)
+        return Outcome(type(reason), str(reason))
     written = []
     try:
         for key, path in task.outputs.items():
             write_atomically(out / path, encode(images[key], Path(path).suffix[1:]))
             written.append(out / path)
-    except ConversionError:
+    except BaseException:  # Ctrl-C is one, too
         for path in written:
             path.unlink()
         raise
-    return None, ''
+    return Outcome(checksums={role: zlib.crc32(content) for role, content in contents.items()})

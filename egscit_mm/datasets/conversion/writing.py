@@ -19,7 +19,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         ConversionError: If it cannot be written, such as on a full disk.
     """
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    # Not longer than the name itself, which may have the greatest length allowed.
+    temporary = path.with_name(f'{os.getpid()}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -42,9 +43,10 @@ def read_manifest(out: Path) -> dict:
     if not path.exists():
         return dict(domains={})
     try:
-        manifest = json.loads(path.read_text())
-        return dict(domains=dict(manifest['domains']))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        domains = json.loads(path.read_text())['domains']
+        return dict(domains={domain: dict(section, settings=dict(section['settings']))
+                             for domain, section in domains.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConversionError(f'{path} was not written by this converter ({error!r}): choose '
                               'another --out') from error
 
