@@ -504,7 +504,7 @@ def test_checksums_are_those_of_the_files_and_no_file_is_read_twice(tmp_path, mo
     assert reads == ['0.png', '1.png']
 
 
-def start(job, out, **options):
+def start(job, out):
     """Runs a conversion with two workers in a session of its own.
 
     Returns the process, and a pipe that ends when it and its workers have ended.
@@ -512,6 +512,8 @@ def start(job, out, **options):
     def main():
         os.close(end)
         os.setsid()
+        # Started in the background of a script, the tests inherit that SIGINT is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         conversion.exit_with(partial(conversion.convert, [job], out, 2))
 
     end, kept = os.pipe()
