@@ -1,5 +1,5 @@
-# GTA5 <-> BDD to try out on a CPU: 64x128 pixels, a quarter of the width, half an hour on one core.
-#   python tools/dataset_converters/... --size 64 128 --out data/gta2bdd_reduced
+# GTA5 <-> BDD to try out on a CPU: 64x128 pixels, a quarter of the width, under an hour on
+# one core. Its data: gta5.py and bdd100k.py, or folders.py, with --size 64 128.
 #   python tools/train.py configs/egscit/egscit_gta2bdd_reduced.py
 _base_ = 'egscit_gta2bdd.py'
 stage1_config = 'vaegan_gta2bdd_reduced.py'

@@ -14,7 +14,7 @@ model = dict(
     generator=dict(encoder=_network, decoder=dict(tanh_scale=1.1, **_network)),
     discriminator=dict(base_channels=16))
 train_dataloader = dict(batch_size=minibatch * updates, num_workers=1)
-# A discriminator that learns as fast as the generator wins.
+# What docs/results.md was trained with; other rates were not compared.
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
