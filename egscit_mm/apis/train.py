@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages from one config."""
+import logging
 import os.path as osp
 import resource
 import time
@@ -95,6 +96,11 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
     return runner
 
 
+def _cpu_computes_in_bfloat16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))
+
+
 def _write_cost(cfg: Config, seconds: float) -> None:
     """Writes what a training took: seconds of this stage and of both, peak memory in MB."""
     before = _read_cost(cfg.work_dir) if cfg.resume else {}
@@ -125,8 +131,13 @@ def enable_amp(cfg: Config) -> None:
     """
     # MMEngine's AmpOptimWrapper asserts an accelerator and scales losses, which bfloat16 on a CPU
     # does not need.
-    wrapper = dict(type='mmagic.AutocastOptimWrapper') if get_device() == 'cpu' else dict(
-        type='AmpOptimWrapper', loss_scale='dynamic')
+    wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    if get_device() == 'cpu':
+        wrapper = dict(type='mmagic.AutocastOptimWrapper')
+        if not _cpu_computes_in_bfloat16():
+            print_log('This CPU has no bfloat16 instructions (avx512_bf16, amx_bf16; bf16 on Arm) '
+                      'and emulates them: with --amp the training is many times slower than '
+                      'without.', 'current', level=logging.WARNING)
     if 'optimizer' in cfg.optim_wrapper:
         wrappers = dict(optim_wrapper=cfg.optim_wrapper)
     else:

@@ -1,11 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages, as tools/train.py runs it, on a tiny model and real files."""
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
@@ -135,6 +137,24 @@ def test_mixed_precision_on_the_cpu(configs, data_root, tmp_path):
     for side in ('generators', 'discriminators'):
         assert type(runner.optim_wrapper[side]).__name__ == 'AutocastOptimWrapper'
     assert all(p.dtype == torch.float32 for p in runner.model.parameters())
+
+
+@pytest.mark.parametrize('capabilities, warns', [
+    (dict(avx2=True, avx512_bf16=False), True),
+    (dict(avx512_bf16=True), False),
+    (dict(amx_bf16=True), False),
+    (dict(neon=True, bf16=True), False),
+])
+@pytest.mark.skipif(get_device() != 'cpu', reason='there is an accelerator')
+def test_amp_on_a_cpu_that_emulates_bfloat16(monkeypatch, capabilities, warns):
+    messages = []
+    monkeypatch.setattr('torch.cpu.get_capabilities', lambda: capabilities)
+    # Not by its dotted name: egscit_mm.apis.train is the function.
+    monkeypatch.setattr(sys.modules[train.__module__], 'print_log',
+                        lambda message, *args, **kwargs: messages.append(message))
+    enable_amp(Config(dict(optim_wrapper=dict(
+        constructor='AlternatingOptimWrapperConstructor', generators=dict(type='OptimWrapper')))))
+    assert any('many times slower' in message for message in messages) == warns
 
 
 def test_amp_refuses_other_wrappers():
