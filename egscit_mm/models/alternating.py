@@ -1,13 +1,16 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Alternating discriminator and generator updates, shared by both stages."""
+import math
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
 from .layers import at_least_float32
@@ -44,10 +47,14 @@ class AlternatingUpdates:
 
         Returns:
             dict[str, float]: Every weighted loss term under its name, the mean over the updates of
-            its side, and the sums ``loss_d`` and ``loss_g``.
+            its side, and the sums ``loss_d`` and ``loss_g``; the shares of real and of generated
+            images that the discriminators tell, ``accuracy_real_<domain>`` and
+            ``accuracy_fake_<domain>``.
 
         Raises:
             ValueError: If the batch cannot be cut into as many minibatches as there are updates.
+            FloatingPointError: If a loss or, after the updates, a weight is not finite. No
+                checkpoint of this iteration is written.
         """
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
@@ -60,7 +67,37 @@ class AlternatingUpdates:
                 self._update('generators', next(minibatches), optim_wrapper['generators'],
                              self.generator_losses, 'loss_g', logs)
         self.after_updates()
-        return _to_floats(logs)
+        floats = _to_floats({**logs, **self._weight_norms()})
+        self._check_finite(floats, logs, data)
+        return {name: floats[name] for name in logs}
+
+    def _weight_norms(self) -> Dict[str, List[Tensor]]:
+        """A gradient that is not finite shows in the weights, in one number per side."""
+        return {
+            f'weights of the {side}': [get_total_norm([p.detach() for p in trained])]
+            for side in ('discriminators', 'generators')
+            if (trained := [p for p in getattr(self, side).parameters() if p.requires_grad])
+        }
+
+    def _check_finite(self, floats: Dict[str, float], logs: Dict[str, List[Tensor]],
+                      data: dict) -> None:
+        wrong = [name for name, value in floats.items() if not math.isfinite(value)]
+        if not wrong:
+            return
+        iteration = MessageHub.get_current_instance().runtime_info.get('iter', 0) + 1
+        updates = ', '.join(
+            f'{name} in {[f"{value:.4g}" for value in torch.stack(logs[name]).tolist()]}'
+            if name in logs else name for name in wrong)
+        finite = ', '.join(f'{name} {value:.4g}' for name, value in floats.items()
+                           if name not in wrong)
+        files = [
+            sample.get(f'img_{domain}_path', f'img_{domain} without a path')
+            for sample in data['data_samples'] for domain in self.domains
+        ]
+        raise FloatingPointError(
+            f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
+            f'{", ".join(map(str, files))}. Resume from the last checkpoint with a smaller '
+            'learning rate or with clip_grad in optim_wrapper, or look at these images.')
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         """Refuses a checkpoint of another model.
@@ -128,7 +165,8 @@ class AlternatingUpdates:
         for part in _chunks(images, parts):
             with optim_wrapper.optim_context(getattr(self, side)):
                 losses = losses_of(part)
-                losses[total] = sum(losses.values())
+                losses[total] = sum(
+                    value for name, value in losses.items() if name.startswith('loss'))
             optim_wrapper.update_params(losses[total])
             for name, value in losses.items():
                 logs[name].append(value.detach())
@@ -136,7 +174,8 @@ class AlternatingUpdates:
     def lsgan_discriminator_losses(self, real: Images, fake: Images) -> Losses:
         """LSGAN: ``w * 0.5 * [(D(real) - 1)^2 + D(fake)^2]`` per domain.
 
-        Real and generated images pass each discriminator in one call.
+        Real and generated images pass each discriminator in one call. Beside the losses, the shares
+        of logits that are on the right side of 0.5: near 1 for both, the discriminator has won.
         """
         logits = self.discriminators(
             {domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
@@ -146,6 +185,8 @@ class AlternatingUpdates:
             on_real, on_fake = at_least_float32(scores).split(sizes)
             losses[f'loss_gan_d_{domain}'] = self.loss_weights['gan'] * 0.5 * (
                 (on_real - 1).square().mean() + on_fake.square().mean())
+            losses[f'accuracy_real_{domain}'] = (on_real > 0.5).float().mean()
+            losses[f'accuracy_fake_{domain}'] = (on_fake < 0.5).float().mean()
         return losses
 
     def lsgan_generator_losses(self, fake: Images) -> Losses:

@@ -193,7 +193,8 @@ def test_lsgan_by_hand(stage):
     fake = dict(A=images(0., 0.5), B=images(1., 1.))
     # A: 3 * 0.5 * ([0 + 0.25] / 2 + [0 + 0.25] / 2); B: 3 * 0.5 * ([1 + 4] / 2 + [1 + 1] / 2).
     assert model.lsgan_discriminator_losses(real, fake) == dict(
-        loss_gan_d_A=0.375, loss_gan_d_B=5.25)
+        loss_gan_d_A=0.375, loss_gan_d_B=5.25,
+        accuracy_real_A=0.5, accuracy_fake_A=0.5, accuracy_real_B=0., accuracy_fake_B=0.)
     # A: 3 * [1 + 0.25] / 2; B: 0.
     assert model.lsgan_generator_losses(fake) == dict(loss_gan_g_A=1.875, loss_gan_g_B=0.)
 
@@ -203,7 +204,8 @@ def test_real_and_fake_batches_may_differ_in_size(stage):
     model = STAGES[stage](loss_weights=dict(gan=1.))
     model.discriminators = Scores()
     real, fake = dict(A=torch.ones(1, 3, 4, 4)), dict(A=torch.ones(3, 3, 4, 4))
-    assert model.lsgan_discriminator_losses(real, fake) == dict(loss_gan_d_A=0.5)
+    assert model.lsgan_discriminator_losses(real, fake) == dict(
+        loss_gan_d_A=0.5, accuracy_real_A=1., accuracy_fake_A=0.)
 
 
 def test_reconstruction_loss_by_hand(stage):
@@ -240,10 +242,36 @@ def test_logs_are_plain_numbers_and_the_totals_are_their_sums(stage):
     for total, marker in (('loss_d', True), ('loss_g', False)):
         terms = [
             value for name, value in logs.items()
-            if name not in ('loss_d', 'loss_g') and ('_gan_d_' in name) == marker
+            if name not in ('loss_d', 'loss_g') and name.startswith('loss')
+            and ('_gan_d_' in name) == marker
         ]
         assert len(terms) > 1
         assert logs[total] == pytest.approx(sum(terms), rel=1e-5)
+
+
+# --------------------------------------------------------------------------------- not finite
+def test_a_loss_that_is_not_finite_stops_the_training(stage):
+    model = STAGES[stage](
+        loss_weights=dict(reconstruction=float('inf')), discriminator_steps=1, generator_steps=1)
+    with pytest.raises(FloatingPointError) as stopped:
+        model.train_step(random_batch(2), optim_wrappers(model))
+    message = str(stopped.value)
+    wrong, rest = message.split('The other terms:')
+    assert wrong.startswith('Iteration 1: not finite: loss_reconstruction_A in [\'inf')
+    assert 'loss_gan_g_A' not in wrong and 'loss_kl_A' in message
+    assert 'loss_gan_d_A' in rest
+    for domain in model.domains:
+        for index in range(2):
+            assert f'test{domain}/{index}.png' in rest
+
+
+def test_a_gradient_that_is_not_finite_stops_the_training(stage):
+    """The losses of the iteration are finite, the weights after its last update are not."""
+    model = STAGES[stage](discriminator_steps=1, generator_steps=1)
+    weight = next(p for p in model.generators.parameters() if p.requires_grad)
+    weight.register_hook(lambda gradient: gradient * float('nan'))
+    with pytest.raises(FloatingPointError, match='not finite: weights of the generators. The'):
+        model.train_step(random_batch(2), optim_wrappers(model))
 
 
 # ------------------------------------------------------------------------------- accumulation

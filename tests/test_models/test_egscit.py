@@ -69,7 +69,7 @@ def test_discriminator_losses_equal_the_written_out_ones():
     model = tiny_egscit(loss_weights=dict(gan=2.)).double().eval()
     images = random_images(dtype=F64)
     losses = model.discriminator_losses(images)
-    assert losses.keys() == {'loss_gan_d_A', 'loss_gan_d_B'}
+    assert {name for name in losses if 'loss' in name} == {'loss_gan_d_A', 'loss_gan_d_B'}
     for source, target in (('A', 'B'), ('B', 'A')):
         network = model.discriminators.networks[target]
         fake = model.generators.translate(images[source], images[target], source, target)
@@ -342,6 +342,8 @@ def test_bfloat16_losses_are_near_those_of_float32():
         assert losses.keys() == exact.keys()
         for name, value in losses.items():
             assert value.dtype == torch.float32, name
+            if 'loss' not in name:
+                continue  # an accuracy jumps where a score crosses 0.5
             # 16 layers of VGG add up their rounding.
             rtol = 0.05 if 'content' in name or 'style' in name else 0.01
             torch.testing.assert_close(value, exact[name], rtol=rtol, atol=0, msg=name)

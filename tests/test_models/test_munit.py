@@ -83,7 +83,7 @@ def test_discriminator_losses_equal_the_written_out_ones():
     model = tiny_munit(loss_weights=dict(gan=2.)).double().eval()
     images = random_images(dtype=F64)
     losses = model.discriminator_losses(images)
-    assert losses.keys() == {'loss_gan_d_A', 'loss_gan_d_B'}
+    assert {name for name in losses if 'loss' in name} == {'loss_gan_d_A', 'loss_gan_d_B'}
     for s, t in (('A', 'B'), ('B', 'A')):
         network = model.discriminators.networks[t]
         fake = model.generators.translate(images[s], images[t], s, t)
