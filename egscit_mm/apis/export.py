@@ -21,6 +21,7 @@ from ..version import __version__
 from .pictures import load_model
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
+OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
 TOLERANCE = 1e-3  # of values in [-1, 1]
 # Batch, then height and width of content and exemplar, in units of 8 strides: traced, and checked.
 # They differ in everything, so that no number of the trace can hide in the file.
@@ -69,11 +70,13 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
         ModuleNotFoundError: If the packages of the extra ``export`` are not installed.
-        RuntimeError: If the checkpoint cannot be read, PyTorch cannot export to this opset, or
-            onnxruntime computes something else.
-        ValueError: If the config has no such model, or the checkpoint or the domain does not fit.
+        RuntimeError: If the checkpoint cannot be read, PyTorch cannot export to this operator set,
+            or onnxruntime computes something else.
+        ValueError: If the config has no such model, or the checkpoint, the domain or the operator
+            set does not fit.
     """
     _check_libraries()
+    _check_opset(opset)
     if Path(out).is_dir():
         raise ValueError(f'{os.fspath(out)} is a folder; give the name of a file.')
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
@@ -111,6 +114,15 @@ def _check_libraries() -> None:
             '".[export]"', name=missing[0])
 
 
+def _check_opset(opset: Optional[int]) -> None:
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    if opset is not None and not OLDEST_OPSET <= opset <= newest:
+        raise ValueError(f'opset must be {OLDEST_OPSET} to {newest}, what PyTorch and this '
+                         f'onnx know; got {opset}.')
+
+
 def _direction(model: ExemplarTranslationModel, target: Optional[str]) -> Translation:
     target = target or model._default_domain
     model._check_domain(target)
@@ -130,9 +142,8 @@ def _proto(translation: Translation, stride: int, opset: Optional[int]):
                 translation, _images(stride, _TRACED), dynamo=True, opset_version=opset,
                 input_names=['content', 'exemplar'], output_names=['translation'],
                 dynamic_shapes=dict(content=free, exemplar=free), verbose=False)
-        except (torch.onnx.errors.OnnxExporterError, ValueError) as error:
-            raise RuntimeError(f'PyTorch cannot export this model to ONNX (opset '
-                               f'{opset or "of its choice"}): {error}') from error
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise RuntimeError(f'PyTorch cannot export this model to ONNX: {error}') from error
     proto = program.model_proto
     found = next(entry.version for entry in proto.opset_import if entry.domain in ('', 'ai.onnx'))
     if opset is not None and found != opset:
@@ -156,16 +167,24 @@ def compare(translation: Translation, data: bytes, stride: int) -> Dict[str, flo
 
     Returns:
         dict[str, float]: By batch and sizes, none of them those of the trace.
+
+    Raises:
+        RuntimeError: If onnxruntime cannot run the file.
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(data, providers=['CPUExecutionProvider'])
-    differences = {}
+    differences, session = {}, None
     for shapes in _CHECKED:
         content, exemplar = _images(stride, shapes)
         with torch.no_grad():
             wanted = translation(content, exemplar).numpy()
-        found, = session.run(None, dict(content=content.numpy(), exemplar=exemplar.numpy()))
+        try:
+            session = session or onnxruntime.InferenceSession(
+                data, providers=['CPUExecutionProvider'])
+            found, = session.run(None, dict(content=content.numpy(), exemplar=exemplar.numpy()))
+        except Exception as error:  # its errors have no other base
+            raise RuntimeError(f'onnxruntime cannot run the exported model: {error}; nothing was '
+                               'written, try another --opset.') from error
         name = f'content {tuple(content.shape)}, exemplar {tuple(exemplar.shape)}'
         same_shape = found.shape == wanted.shape
         differences[name] = float(np.abs(found - wanted).max()) if same_shape else float('inf')

@@ -139,6 +139,16 @@ def test_a_difference_is_an_error_and_leaves_the_old_file(
     assert out.read_bytes() == b'old' and list(tmp_path.iterdir()) == [out]
 
 
+def test_a_file_that_onnxruntime_refuses_is_an_error(
+        folder, tool, exported, tmp_path, monkeypatch):
+    model = onnx.load(exported)
+    model.graph.node[0].op_type = 'Nonsense'
+    monkeypatch.setattr(export, '_proto', lambda *args: model)
+    with pytest.raises(SystemExit, match='onnxruntime cannot run the exported model'):
+        tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'model.onnx')
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_leaves_no_file(folder, tool, tmp_path, known_proto, monkeypatch):
     monkeypatch.setattr(os, 'replace', fail_to_replace)
     with pytest.raises(SystemExit, match='No space left'):
@@ -156,7 +166,7 @@ def test_bad_input_is_named(folder, tool, tmp_path):
             ('none.py', (folder / 'none.py', checkpoint)),
             ('cut.pth .*cannot be read as a checkpoint', (config, folder / 'cut.pth')),
             ("Unknown domain 'C'", (config, checkpoint, '--target-domain', 'C')),
-            ('opset 3', (config, checkpoint, '--opset', 3)),
+            ('opset must be 18 to .*; got 17', (config, checkpoint, '--opset', 17)),
     ):
         with pytest.raises(SystemExit, match=message):
             tool(*arguments, '--out', out)
