@@ -44,7 +44,9 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('tests', 'segmentation', 'evaluation')},
+    extras_require={
+        name: requirements(name) for name in ('tests', 'segmentation', 'evaluation', 'export')
+    },
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

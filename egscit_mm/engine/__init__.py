@@ -3,7 +3,8 @@
 from .autocast_optim_wrapper import AutocastOptimWrapper
 from .optim_wrapper_constructor import AlternatingOptimWrapperConstructor
 from .poly_lr import PolyDecayLR
+from .safetensors_checkpoint import load_from_safetensors
 from .translation_grid_hook import TranslationGridHook
 
 __all__ = ['AlternatingOptimWrapperConstructor', 'AutocastOptimWrapper', 'PolyDecayLR',
-           'TranslationGridHook']
+           'TranslationGridHook', 'load_from_safetensors']

@@ -82,6 +82,24 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         if self.generators_ema is not None:
             self.generators_ema.module.load_state_dict(self._generators.state_dict())
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        """Starts the average at the weights of a published model, which has no average.
+
+        Such a file has no discriminators either; a training's checkpoint without average belongs
+        to another ``ema_config`` and is refused as before.
+        """
+        sides = {key.removeprefix(prefix).split('.')[0] for key in state_dict}
+        if self.generators_ema is not None and 'generators' in sides and not sides & {
+                'generators_ema', 'discriminators'}:
+            plain, average = f'{prefix}generators.', f'{prefix}generators_ema.'
+            state_dict.update({
+                f'{average}module.{key.removeprefix(plain)}': value
+                for key, value in state_dict.items() if key.startswith(plain)
+            })
+            # At 0, the next update sets the average to the trained weights.
+            state_dict[f'{average}steps'] = torch.zeros_like(self.generators_ema.steps)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
     @property
     def _generators(self) -> nn.Module:
         return unwrapped(self.generators)

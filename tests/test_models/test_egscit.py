@@ -320,6 +320,23 @@ def test_checkpoint_with_the_average_can_be_used_without_it(tmp_path):
     assert changed(other.generators.state_dict(), model.generators.state_dict()) == []
 
 
+def test_average_starts_at_the_weights_of_a_published_model():
+    published = {
+        name: value for name, value in tiny_egscit().state_dict().items()
+        if name.startswith('generators.')
+    }
+    model = tiny_egscit(seed=1, ema_config=EMA)
+    model.generators_ema.steps.fill_(7)
+    model.load_state_dict(published, strict=False)
+    averaged = model.generators_ema.module
+    for generators in (model.generators, averaged):
+        assert changed(generators.state_dict(), tiny_egscit().generators.state_dict()) == []
+    model.train_step(random_batch(6), optim_wrappers(model, lr=1e-2))
+    assert changed(averaged.state_dict(), tiny_egscit().generators.state_dict()) != []
+    assert changed(averaged.state_dict(), model.generators.state_dict()) == []
+    assert model.generators_ema.steps == 1
+
+
 def test_average_survives_the_round_trip(tmp_path):
     model = tiny_egscit(ema_config=EMA)
     model.train_step(random_batch(6), optim_wrappers(model))

@@ -224,5 +224,6 @@ class ExemplarTranslator(BaseModule):
 
 def _in_one_pass(block: BaseModule, batches: Dict[str, Tensor]) -> Dict[str, Tensor]:
     """Runs a block that all domains share once over all of them."""
-    sizes = [len(batch) for batch in batches.values()]
+    # Not len(): it would fix the batch size in an exported model.
+    sizes = [batch.shape[0] for batch in batches.values()]
     return dict(zip(batches, block(torch.cat(list(batches.values()))).split(sizes)))

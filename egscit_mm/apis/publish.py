@@ -1,0 +1,141 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What inference needs of a checkpoint, as a small file to pass on."""
+import ast
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Optional, Union
+
+import torch
+from mmengine.fileio import LocalBackend
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import Tensor
+
+from ..engine.safetensors_checkpoint import METADATA_KEY
+from ..version import __version__
+
+WEIGHTS = ('ema', 'plain')
+DTYPES = dict(float32=torch.float32, float16=torch.float16)
+# Parts that only one of the models has. Stage 1 has neither.
+_MODEL_OF_PART = dict(shared_encoder_block='EGSCIT', style_encoders='MUNIT')
+# Settings of the config's model that only its training uses; they may name files of the author.
+_TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
+                  'discriminator_steps', 'generator_steps', 'split_batch', 'ema_config')
+
+
+def publish(checkpoint: Union[str, os.PathLike],
+            out: Union[str, os.PathLike],
+            weights: Optional[str] = None,
+            dtype: str = 'float32') -> Path:
+    """Writes the generators of a trained EGSCIT or MUNIT, and nothing else, as safetensors.
+
+    The frozen feature networks are part of the generators. The file's metadata holds, as JSON,
+    ``model``, ``egscit_mm_version``, ``weights``, ``dtype`` and, from a checkpoint that the Runner
+    wrote, ``config``: what inference needs of the config.
+
+    Args:
+        checkpoint (str | PathLike): Its checkpoint.
+        out (str | PathLike): ``NAME.safetensors`` becomes ``NAME-<first 8 of its
+            SHA-256>.safetensors``.
+        weights (str | None): ``ema``, the averaged weights, or ``plain``; by default the average
+            where the checkpoint has one, as in inference.
+        dtype (str): ``float32`` or ``float16``, which is read as float32 again.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        RuntimeError: If the file cannot be read as a checkpoint.
+        ValueError: If it holds no such model or no such weights, or ``out`` is a folder.
+    """
+    checkpoint, out = os.fspath(checkpoint), Path(out)
+    if not os.path.isfile(checkpoint):
+        raise FileNotFoundError(f'Checkpoint {checkpoint!r} does not exist.')
+    if out.is_dir():
+        raise ValueError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
+    content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    state = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        raise ValueError(f'{checkpoint} holds no state dict; give a checkpoint of stage 2.')
+    weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')
+    model = _model_of(state, checkpoint)
+    metadata = dict(model=model, egscit_mm_version=__version__, weights=weights, dtype=dtype)
+    config = (content.get('meta') or {}).get('cfg')
+    if config is not None:
+        metadata['config'] = _inference_config(config, checkpoint)
+    return _write(_published(state, weights, DTYPES[dtype], checkpoint), metadata, out)
+
+
+def _part(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
+
+
+def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
+    parts = {key.split('.')[0] for key in _part(state, 'generators.')}
+    for part, model in _MODEL_OF_PART.items():
+        if part in parts:
+            return model
+    raise ValueError(f'{checkpoint} is not a checkpoint of EGSCIT (stage 2) or MUNIT: give one '
+                     'that the training of configs/egscit/egscit_<task>.py wrote.')
+
+
+def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
+               checkpoint: str) -> Dict[str, Tensor]:
+    prefix = dict(ema='generators_ema.module.', plain='generators.')[weights]
+    generators = _part(state, prefix)
+    if not generators:
+        raise ValueError(f'{checkpoint} has no averaged weights (its config has no ema_config); '
+                         'publish the plain ones (--weights plain).')
+    published = {}
+    for name, tensor in generators.items():
+        if tensor.is_floating_point():
+            tensor = tensor.to(dtype)
+            if not tensor.isfinite().all():
+                raise ValueError(f'{checkpoint}: {prefix}{name} has values that are not finite in '
+                                 f'{str(dtype).removeprefix("torch.")}; it cannot be published.')
+        # safetensors refuses tensors that share memory or have gaps.
+        published[f'generators.{name}'] = tensor.clone(memory_format=torch.contiguous_format)
+    return published
+
+
+def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Path:
+    from safetensors.torch import save
+
+    data = save(state, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    stem = out.name.removesuffix('.safetensors')
+    path = out.with_name(f'{stem}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors')
+    LocalBackend().put(data, path)  # all or nothing, see egscit_mm.compat
+    return path
+
+
+def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
+    """The part of a config's text that builds the model, as data.
+
+    Parsed, never run: ``Config.fromstring`` would execute whatever a checkpoint holds.
+    """
+    try:
+        settings = {
+            node.targets[0].id: _literal(node.value) for node in ast.parse(text).body
+            if node.targets[0].id in ('custom_imports', 'default_scope', 'model')
+        }
+        settings['model'] = {
+            key: value for key, value in settings['model'].items() if key not in _TRAINING_ONLY
+        }
+    except (SyntaxError, ValueError, AttributeError, KeyError) as error:
+        raise ValueError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
+                         f'({error!r}); remove meta["cfg"] from the checkpoint.') from error
+    return settings
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict' and not node.args:
+        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(element) for element in node.elts]
+    return ast.literal_eval(node)

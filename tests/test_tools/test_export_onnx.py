@@ -1,0 +1,183 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""ONNX files: what they compute, what they say about themselves, what is refused."""
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmagic.registry import MODELS
+from mmengine.config import Config
+from tiny_data import tiny_model_options
+
+from egscit_mm.apis import export
+from egscit_mm.apis.export import export_onnx
+from egscit_mm.apis.pictures import load_model
+
+onnx = pytest.importorskip('onnx')
+onnxruntime = pytest.importorskip('onnxruntime')
+pytest.importorskip('onnxscript')
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGS = REPOSITORY / 'configs' / 'egscit'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Configs and checkpoints with random weights; models of stride 2."""
+    folder = tmp_path_factory.mktemp('model')
+    torch.manual_seed(0)
+    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
+        stage = name.split('_')[0]
+        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        cfg.merge_from_dict(tiny_model_options(stage))
+        cfg.dump(folder / f'{stage}.py')
+        model = MODELS.build(cfg.model)
+        # The averaged weights are others, and large enough for translations that differ visibly.
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        torch.save(dict(state_dict=model.state_dict()), folder / f'{stage}.pth')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def tool():
+    path = REPOSITORY / 'tools' / 'export_onnx.py'
+    spec = importlib.util.spec_from_file_location('export_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*args):
+        before = sys.argv
+        sys.argv = ['export_onnx.py', *map(str, args)]
+        try:
+            module.main()
+        finally:
+            sys.argv = before
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def exported(folder, tool):
+    path = folder / 'egscit.onnx'
+    tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', path)
+    return path
+
+
+def check_equals(path, folder, stage, domain):
+    """The file against the model at sizes that the export did not use."""
+    model = load_model(Config.fromfile(folder / f'{stage}.py'), folder / f'{stage}.pth', 'cpu')
+    session = onnxruntime.InferenceSession(path)
+    for number, size, exemplar_size in ((1, (28, 28), (28, 28)), (5, (30, 8), (46, 52))):
+        content = torch.rand(number, 3, *size) * 2 - 1
+        exemplar = torch.rand(number, 3, *exemplar_size) * 2 - 1
+        with torch.no_grad():
+            wanted = model.translation(content, domain, exemplar)
+        found, = session.run(
+            ['translation'], dict(content=content.numpy(), exemplar=exemplar.numpy()))
+        assert wanted.std() > 0.05
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4, rtol=0)
+
+
+def test_file_computes_what_the_model_computes(exported, folder):
+    check_equals(exported, folder, 'egscit', 'B')
+
+
+def test_munit_to_the_other_domain(folder, tmp_path):
+    path = tmp_path / 'new' / 'munit.onnx'
+    differences = export_onnx(
+        folder / 'munit.py', folder / 'munit.pth', path, target_domain='A', opset=18)
+    assert len(differences) == 2 and max(differences.values()) < 1e-4
+    check_equals(path, folder, 'munit', 'A')
+    assert [x.version for x in onnx.load(path).opset_import if not x.domain] == [18]
+
+
+def test_file_says_what_to_feed(exported):
+    model = onnx.load(exported)
+    onnx.checker.check_model(model, full_check=True)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata['model'] == 'EGSCIT' and metadata['stride'] == '2'
+    assert json.loads(metadata['domains']) == ['A', 'B']
+    assert (metadata['source_domain'], metadata['target_domain']) == ('A', 'B')
+    assert (metadata['value_range'], metadata['channel_order']) == ('[-1, 1]', 'RGB')
+    axes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert axes == dict(
+        content=['batch', 3, 'height', 'width'],
+        exemplar=['batch', 3, 'exemplar_height', 'exemplar_width'],
+        translation=['batch', 3, 'height', 'width'])
+    assert not list(exported.parent.glob('*.data'))
+
+
+def fail_to_replace(*args):
+    raise OSError(28, 'No space left on device')
+
+
+@pytest.fixture
+def known_proto(monkeypatch, exported):
+    """The exporter's own seconds are spent once."""
+    monkeypatch.setattr(export, '_proto', lambda *args: onnx.load(exported))
+
+
+def test_a_difference_is_an_error_and_leaves_the_old_file(
+        folder, tool, tmp_path, known_proto):
+    """The file of a direction that the model was not asked for."""
+    out = tmp_path / 'model.onnx'
+    arguments = folder / 'egscit.py', folder / 'egscit.pth', '--out', out, '--target-domain', 'A'
+    with pytest.raises(SystemExit, match='onnxruntime and PyTorch differ by .*nothing was written'):
+        tool(*arguments)
+    assert not list(tmp_path.iterdir())
+    out.write_bytes(b'old')
+    with pytest.raises(SystemExit, match='differ by'):
+        tool(*arguments)
+    assert out.read_bytes() == b'old' and list(tmp_path.iterdir()) == [out]
+
+
+def test_a_file_that_onnxruntime_refuses_is_an_error(
+        folder, tool, exported, tmp_path, monkeypatch):
+    model = onnx.load(exported)
+    model.graph.node[0].op_type = 'Nonsense'
+    monkeypatch.setattr(export, '_proto', lambda *args: model)
+    with pytest.raises(SystemExit, match='onnxruntime cannot run the exported model'):
+        tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'model.onnx')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_file(folder, tool, tmp_path, known_proto, monkeypatch):
+    monkeypatch.setattr(os, 'replace', fail_to_replace)
+    with pytest.raises(SystemExit, match='No space left'):
+        tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'model.onnx')
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_is_named(folder, tool, tmp_path):
+    config, checkpoint, out = folder / 'egscit.py', folder / 'egscit.pth', tmp_path / 'a.onnx'
+    (folder / 'cut.pth').write_bytes(checkpoint.read_bytes()[:5000])
+    for message, arguments in (
+            ('needs a config with an EGSCIT model', (folder / 'vaegan.py', checkpoint)),
+            ('not one of this EGSCIT', (config, folder / 'vaegan.pth')),
+            ("none.pth' does not exist", (config, folder / 'none.pth')),
+            ('none.py', (folder / 'none.py', checkpoint)),
+            ('cut.pth .*cannot be read as a checkpoint', (config, folder / 'cut.pth')),
+            ("Unknown domain 'C'", (config, checkpoint, '--target-domain', 'C')),
+            ('opset must be 18 to .*; got 17', (config, checkpoint, '--opset', 17)),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            tool(*arguments, '--out', out)
+        assert not list(tmp_path.iterdir())
+    with pytest.raises(SystemExit, match='is a folder'):
+        tool(config, checkpoint, '--out', tmp_path)
+
+
+def test_missing_packages_are_named(folder, tool, tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, 'find_spec',
+                        lambda name: None if name == 'onnxscript' else find_spec(name))
+    with pytest.raises(SystemExit, match=r'needs onnxscript, .*pip install "egscit_mm\[export\]"'):
+        tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'a.onnx')

@@ -1,0 +1,217 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Published models: small, whole, and loaded like checkpoints."""
+import hashlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmagic.registry import MODELS
+from mmengine.config import Config
+from mmengine.fileio import load
+from mmengine.runner import load_checkpoint
+from safetensors import safe_open
+from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.engine import load_from_safetensors
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGS = REPOSITORY / 'configs' / 'egscit'
+
+
+def tool(name, monkeypatch):
+    spec = importlib.util.spec_from_file_location(Path(name).stem, REPOSITORY / 'tools' / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        module.main()
+
+    return run
+
+
+def randomised(module, std=0.2):
+    """Larger than the initial weights, so that translations differ visibly."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=std)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Configs and checkpoints; the plain and the averaged weights of EGSCIT differ."""
+    folder = tmp_path_factory.mktemp('model')
+    torch.manual_seed(0)
+    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
+        stage = name.split('_')[0]
+        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        cfg.merge_from_dict(tiny_model_options(stage))
+        cfg.dump(folder / f'{stage}.py')
+        model = MODELS.build(cfg.model)
+        randomised(model.generators)
+        if getattr(model, 'generators_ema', None) is not None:
+            randomised(model.generators_ema.module)
+        if stage == 'egscit':
+            model.generators.features_loaded.fill_(True)
+            model.generators_ema.module.features_loaded.fill_(True)
+        torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text),
+                        optimizer=dict(generators=dict(state={}))), folder / f'{stage}.pth')
+    return folder
+
+
+@pytest.fixture
+def publish(monkeypatch, tmp_path):
+    """Runs the tool; returns the one file that it wrote."""
+    run = tool('model_converters/publish_model.py', monkeypatch)
+
+    def published(checkpoint, *args):
+        out = tmp_path / 'published'
+        before = set(out.glob('*'))
+        run(checkpoint, out / 'model.safetensors', *args)
+        path, = set(out.glob('*')) - before
+        return path
+
+    return published
+
+
+def pictures():
+    rng = np.random.RandomState(0)
+    return [list(rng.randint(0, 256, (3, 14, 18, 3), np.uint8)) for _ in range(2)]
+
+
+def translations(config, checkpoint, domain='B'):
+    return np.stack(EGSCITInferencer(config, str(checkpoint), 'cpu')(*pictures(), domain))
+
+
+@pytest.mark.parametrize('stage', ['egscit', 'munit'])
+@pytest.mark.parametrize('domain', ['A', 'B'])
+def test_translations_are_those_of_the_checkpoint(folder, publish, stage, domain):
+    config, checkpoint = folder / f'{stage}.py', folder / f'{stage}.pth'
+    wanted = translations(config, checkpoint, domain)
+    assert wanted.std() > 10
+    assert np.array_equal(translations(config, publish(checkpoint), domain), wanted)
+    half = translations(config, publish(checkpoint, '--dtype', 'float16'), domain)
+    assert np.abs(half.astype(int) - wanted).max() <= 1
+
+
+def test_plain_weights(folder, publish):
+    path = publish(folder / 'egscit.pth', '--weights', 'plain')
+    cfg = Config.fromfile(folder / 'egscit.py')
+    found = translations(cfg, path)
+    del cfg.model['ema_config']
+    wanted = translations(cfg, folder / 'egscit.pth')
+    assert np.array_equal(found, wanted)
+    assert not np.array_equal(wanted, translations(folder / 'egscit.py', folder / 'egscit.pth'))
+
+
+def test_the_file(folder, publish):
+    path = publish(folder / 'egscit.pth', '--dtype', 'float16')
+    data = path.read_bytes()
+    assert path.name == f'model-{hashlib.sha256(data).hexdigest()[:8]}.safetensors'
+    with safe_open(path, 'pt') as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    averaged = {
+        name.removeprefix('generators_ema.module.'): value
+        for name, value in torch.load(folder / 'egscit.pth')['state_dict'].items()
+        if name.startswith('generators_ema.module.')
+    }
+    assert set(tensors) == {f'generators.{name}' for name in averaged}
+    assert tensors.pop('generators.features_loaded').item() is True
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    assert len(data) < sum(2 * tensor.numel() for tensor in tensors.values()) + 20_000
+    loaded = load_from_safetensors(path)['state_dict']
+    assert all(loaded[name].dtype == torch.float32 for name in tensors)
+    path.unlink()
+    assert publish(folder / 'egscit.pth', '--dtype', 'float16').name == path.name
+
+
+def test_its_metadata_holds_a_config_that_inference_can_use(folder, publish):
+    path = publish(folder / 'egscit.pth')
+    meta = load_from_safetensors(path)['meta']
+    assert (meta['model'], meta['weights'], meta['dtype']) == ('EGSCIT', 'ema', 'float32')
+    assert 'work_dirs' not in str(meta) and 'perceptual_loss' not in meta['config']['model']
+    assert np.array_equal(translations(Config(meta['config']), path),
+                          translations(folder / 'egscit.py', folder / 'egscit.pth'))
+
+
+def test_the_test_tool_reads_it(folder, publish, monkeypatch, tmp_path):
+    path = publish(folder / 'egscit.pth')
+    cfg = Config.fromfile(folder / 'egscit.py')
+    cfg.merge_from_dict(tiny_options(write_tiny_digits(tmp_path / 'data')))
+    cfg.dump(tmp_path / 'egscit.py')
+    run = tool('test.py', monkeypatch)
+    figures = []
+    for checkpoint in (folder / 'egscit.pth', path):
+        out = tmp_path / 'figures.json'
+        run(tmp_path / 'egscit.py', checkpoint, '--out', out, '--work-dir', tmp_path / 'log')
+        figures.append(load(out))
+    assert figures[0] == figures[1] and figures[0]
+
+
+class Malicious:
+
+    def __reduce__(self):
+        return os.putenv, ('PUBLISH_TEST', 'executed')
+
+
+def write_bad_checkpoints(folder, good):
+    """Files that cannot be published, by what the error says."""
+    whole = torch.load(good)
+    state = whole['state_dict']
+    plain = {key: value for key, value in state.items() if 'generators_ema' not in key}
+    large = {key: value * 1e7 if value.ndim else value for key, value in state.items()}
+    content = {
+        "holds the Python object '.*putenv'": dict(state_dict=state, other=Malicious()),
+        'holds no state dict': [1, 2],
+        'not a checkpoint of EGSCIT': dict(state_dict=dict(weight=torch.zeros(1))),
+        'has no averaged weights': dict(state_dict=plain),
+        'not finite in float16': dict(state_dict=large),
+        'config in its meta is not as': dict(state_dict=state, meta=dict(cfg='model = open("x")')),
+    }
+    for index, (message, value) in enumerate(content.items()):
+        torch.save(value, folder / f'{index}.pth')
+        yield message, folder / f'{index}.pth'
+    for name, data in (('cut', good.read_bytes()[:5000]), ('text', b'model = dict()')):
+        (folder / f'{name}.pth').write_bytes(data)
+        yield f'{name}.pth .*cannot be read as a checkpoint', folder / f'{name}.pth'
+    yield "Checkpoint '.*none.pth' does not exist", folder / 'none.pth'
+
+
+def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, tmp_path):
+    for message, path in [
+            *write_bad_checkpoints(tmp_path, folder / 'egscit.pth'),
+            ('not a checkpoint of EGSCIT', folder / 'vaegan.pth')]:
+        with pytest.raises(SystemExit, match=message):
+            publish(path, '--weights', 'ema', '--dtype', 'float16')
+    assert not (tmp_path / 'published').exists()
+    (tmp_path / 'published' / 'model.safetensors').mkdir(parents=True)
+    with pytest.raises(SystemExit, match='is a folder'):
+        publish(folder / 'egscit.pth')
+
+
+def test_a_full_disk_leaves_no_file(folder, publish, monkeypatch, tmp_path):
+
+    def full(*args):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'replace', full)
+    with pytest.raises(SystemExit, match='No space left'):
+        publish(folder / 'egscit.pth')
+    assert not list((tmp_path / 'published').iterdir())
+
+
+def test_damaged_and_unfit_published_files_are_refused(folder, publish):
+    path = publish(folder / 'egscit.pth')
+    with pytest.raises(ValueError, match='not one of this MUNIT'):
+        EGSCITInferencer(folder / 'munit.py', str(path))
+    data = path.read_bytes()
+    for damaged in (data[:-100], data[:50], b''):
+        path.write_bytes(damaged)
+        with pytest.raises(RuntimeError, match=f'{path.name} .*cannot be read as a checkpoint'):
+            load_checkpoint(torch.nn.Linear(1, 1), str(path))
+    with pytest.raises(FileNotFoundError, match='none.safetensors'):
+        load_checkpoint(torch.nn.Linear(1, 1), str(path.with_name('none.safetensors')))

@@ -1,0 +1,33 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Exports the translation network to ONNX and checks the file against PyTorch."""
+import argparse
+import os
+
+from egscit_mm.apis.export import export_onnx
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of stage 2')
+    parser.add_argument('checkpoint', help='its checkpoint, or a published model')
+    parser.add_argument('--out', required=True, help='the ONNX file')
+    parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
+    parser.add_argument('--opset', type=int, help="ONNX operator set (default: PyTorch's choice)")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    print('Exporting and comparing, half a minute or so ...', flush=True)
+    try:
+        differences = export_onnx(
+            args.config, args.checkpoint, args.out, args.target_domain, args.opset)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    for shapes, difference in differences.items():
+        print(f'{shapes}: largest difference to PyTorch {difference:.2g}')
+    print(f'{args.out} ({os.path.getsize(args.out):,} bytes)')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,29 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Strips a checkpoint to what inference needs, as safetensors with its hash in the name."""
+import argparse
+
+from egscit_mm.apis.publish import DTYPES, WEIGHTS, publish
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='checkpoint of stage 2 (EGSCIT), or of MUNIT')
+    parser.add_argument('out', help='NAME.safetensors; the hash is added to NAME')
+    parser.add_argument('--weights', choices=WEIGHTS, help='averaged or plain generators '
+                        '(default: the average where there is one, as in inference)')
+    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32',
+                        help='of the file; float16 halves it (default: float32)')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    try:
+        path = publish(args.checkpoint, args.out, args.weights, args.dtype)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    print(f'{path} ({path.stat().st_size:,} bytes)')
+
+
+if __name__ == '__main__':
+    main()
