@@ -76,3 +76,51 @@ def anchors(page):
     text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
     headings = re.findall(r'^#+ (.+)$', text, flags=re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+def scripts(text):
+    """Scripts (or modules, or -c) that lines starting with python or bash run."""
+    command = r'^\s*(?:python|bash) +(-c|-m +[\w.]+|[\w./-]+\.(?:py|sh))'
+    return set(re.findall(command, text, flags=re.MULTILINE))
+
+
+def commands_of(page):
+    blocks = re.findall(r'^```bash\n(.*?)^```', page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return scripts('\n'.join(blocks))
+
+
+def listed_commands():
+    rows = re.findall(r'^\| `(.*?)`', (DOCS / 'commands.md').read_text(), flags=re.MULTILINE)
+    return scripts('\n'.join(rows))
+
+
+def test_all_kinds_of_commands_are_seen():
+    assert scripts('python a/b.py x\n  bash c.sh # d\npython -m e.f g\npython -c "h"\npip i') == {
+        'a/b.py', 'c.sh', '-m e.f', '-c'}
+    assert {'tools/train.py', 'tools/quickstart.sh', '-m egscit_mm.run'} <= listed_commands()
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands_are_in_the_table_of_commands(page):
+    missing = commands_of(page) - listed_commands()
+    assert not missing, f'{page.name}: add to docs/commands.md {sorted(missing)}'
+
+
+def test_the_table_of_commands_names_files_that_exist():
+    text = (DOCS / 'commands.md').read_text()
+    named = set(re.findall(r'`(tests/[\w/]+\.py)`', text)) | {
+        script for script in listed_commands() if not script.startswith('-')}
+    assert len(named) > 20
+    for path in named:
+        assert (REPOSITORY / path).is_file(), path
+
+
+def test_scripts_of_the_pages_exist():
+    for page in PAGES:
+        for script in commands_of(page):
+            assert script.startswith('-') or (REPOSITORY / script).is_file(), (page.name, script)
+
+
+def test_the_changelog_has_the_version():
+    from egscit_mm.version import __version__
+    assert f'## [{__version__}]' in (DOCS / 'changelog.md').read_text()
