@@ -79,3 +79,8 @@ def tiny_model_options(stage):
         options['model.generator.style_encoder.base_channels'] = 4
         options['model.generator.decoder.mlp_channels'] = 8
     return options
+
+
+def picture(height, width, seed=0):
+    """Random RGB pixels, uint8 (height, width, 3)."""
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3), np.uint8)

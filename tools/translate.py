@@ -1,100 +1,181 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Translates a file or folder of content images after one or several exemplars.
+"""Translates content images after exemplars with a trained model.
 
-Content i takes exemplar i, and exemplars are reused in turn where there are fewer; or every content
-takes one drawn at random. Names are kept, so that labels of the contents fit their translations.
+--content and --exemplar take files, folders and glob patterns (in quotes). Names, folders and
+formats are kept, so that labels of the contents fit their translations. The same command again
+skips what is there. Images that cannot be read stop nothing: they are listed at the end, and the
+exit code is 1.
+
+  each    content i after exemplar i, exemplars reused in turn where there are fewer
+  random  every content after an exemplar drawn by --seed and its name
+  all     every content after every exemplar, into OUT/EXEMPLAR/
+  matrix  the same as one picture, OUT/matrix.png, contents at the left and exemplars on top
 """
 import argparse
-import os
-import random
+import io
 import sys
+from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+import torch
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.translation_files import PAIRINGS, check_settings, find_images, pair_images
+from egscit_mm.datasets.conversion import ConversionError, exit_with, write_atomically
+from egscit_mm.datasets.conversion.command_line import positive
+from egscit_mm.visualization import exemplar_grid
+from egscit_mm.visualization.translation_page import write_translation_page
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.tif', '.tiff')
+MAX_MATRIX = 1024  # translations in one picture, which lies in memory
+EXEMPLARS_KEPT = 32  # decoded images; where all contents share a few, they are read once
+SMALL = 64  # pixels: narrower images are enlarged by the browser without smoothing
 
 
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of stage 2')
-    parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('--content', required=True, help='image, or folder of images')
-    parser.add_argument('--exemplar', required=True, help='image, or folder of images')
-    parser.add_argument('--out', required=True, help='folder for the translations')
-    parser.add_argument('--pairing', choices=['in-turn', 'random'], default='in-turn',
-                        help='which exemplar a content takes (default: in-turn)')
-    parser.add_argument('--seed', type=int, default=0, help='of the random pairing')
+    parser.add_argument('config', help='config of the model, for EGSC-IT that of stage 2')
+    parser.add_argument('checkpoint', help='its checkpoint, or a published file')
+    parser.add_argument('--content', required=True, nargs='+', metavar='PATH')
+    parser.add_argument('--exemplar', required=True, nargs='+', metavar='PATH')
+    parser.add_argument('--out', required=True, type=Path, help='folder for the translations')
+    parser.add_argument('--pairing', choices=PAIRINGS, default='each', help='default: each')
+    parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
-    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--batch-size', type=positive, default=8, help='default: 8')
+    parser.add_argument('--masks', action='store_true',
+                        help='write the feature masks of the contents, too, into OUT/masks/')
+    parser.add_argument('--html', action='store_true',
+                        help='write OUT/index.html: contents, exemplars and translations')
     parser.add_argument('--device', help='default: a GPU where there is one')
-    return parser.parse_args()
+    parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
+    args = parser.parse_args()
+    if args.pairing == 'matrix' and (args.masks or args.html):
+        parser.error('--masks and --html do not go with --pairing matrix, which is one picture')
+    return args
 
 
-def images_of(path: str) -> list:
-    """The image itself, or all images below a folder, sorted."""
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise SystemExit(f'{path} does not exist.')
-    files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise SystemExit(f'{path} holds no images ({", ".join(IMAGE_SUFFIXES)}).')
-    return files
+def encoded(image: np.ndarray, suffix: str) -> bytes:
+    """Content of an image file of the format that the suffix names."""
+    kind = Image.registered_extensions()[suffix.lower()]
+    options = dict(quality=95, subsampling=0) if kind == 'JPEG' else {}
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=kind, **options)
+    return buffer.getvalue()
 
 
-def pair(contents: list, exemplars: list, pairing: str, seed: int) -> list:
-    """One exemplar for each content."""
-    if pairing == 'random':
-        return random.Random(seed).choices(exemplars, k=len(contents))
-    return [exemplars[index % len(exemplars)] for index in range(len(contents))]
+def mask_path(args, pair) -> Path:
+    return args.out / 'masks' / pair.name.with_suffix('.png')
 
 
-def save(image, path: Path) -> None:
-    """Writes the picture under a temporary name first, so that no half-written file is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
-        kind = Image.registered_extensions()[path.suffix.lower()]
-        Image.fromarray(image).save(temporary, format=kind)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def is_done(args, pair) -> bool:
+    return (args.out / pair.name).is_file() and (not args.masks or mask_path(args, pair).is_file())
 
 
-def main():
-    args = parse_args()
-    contents = images_of(args.content)
-    exemplars = pair(contents, images_of(args.exemplar), args.pairing, args.seed)
-    inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
-    root = Path(args.content) if Path(args.content).is_dir() else Path(args.content).parent
+def translate_pairs(args, inferencer: EGSCITInferencer, pairs: list) -> list:
+    """Translates pairs into files; returns what could not be read."""
+    known = Image.registered_extensions()
+    exemplar_image = lru_cache(EXEMPLARS_KEPT)(load_image)
     unreadable = []
-    with tqdm(total=len(contents), unit='image') as progress:
-        for start in range(0, len(contents), args.batch_size):
+    todo = [pair for pair in pairs if not is_done(args, pair)]
+    with tqdm(total=len(pairs), initial=len(pairs) - len(todo), unit='image') as progress:
+        for start in range(0, len(todo), args.batch_size):
             batch = []
-            stop = start + args.batch_size
-            for path, exemplar in zip(contents[start:stop], exemplars[start:stop]):
+            for pair in todo[start:start + args.batch_size]:
                 try:
-                    batch.append((path, load_image(path), load_image(exemplar)))
+                    if known.get(pair.name.suffix.lower()) not in Image.SAVE:
+                        raise ValueError(f'{pair.content}: unknown image format '
+                                         f'{pair.name.suffix!r}; rename it, to .png for example')
+                    batch.append((pair, load_image(pair.content), exemplar_image(pair.exemplar)))
                 except ValueError as error:
                     unreadable.append(str(error))
-                progress.update()
-            if not batch:
-                continue
-            paths, images, styles = zip(*batch)
-            results = inferencer(images, styles, args.target_domain, args.batch_size)
-            for path, image in zip(paths, results):
-                save(image, Path(args.out) / path.relative_to(root))
+            if batch:
+                done, contents, exemplars = zip(*batch)
+                results = inferencer(contents, exemplars, args.target_domain, args.masks,
+                                     batch_size=args.batch_size)
+                results, masks = results if args.masks else (results, [None] * len(done))
+                for pair, image, mask in zip(done, results, masks):
+                    # The mask first: a translation that is there has its mask.
+                    if args.masks:
+                        write_atomically(mask_path(args, pair), encoded(mask, '.png'))
+                    write_atomically(args.out / pair.name, encoded(image, pair.name.suffix))
+            progress.update(len(todo[start:start + args.batch_size]))
+    return unreadable
+
+
+def write_matrix(args, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
+    """All contents after all exemplars as one picture."""
+    if len(contents) * len(exemplars) > MAX_MATRIX:
+        raise ConversionError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars'
+                              f' is too large for one picture (at most {MAX_MATRIX} translations); '
+                              'give fewer, or use --pairing all.')
+    try:
+        images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
+    except ValueError as error:
+        raise ConversionError(str(error)) from error
+    size = images[0][0].size
+
+    def tensor(image):
+        return torch.tensor(np.array(ImageOps.pad(image, size))).permute(2, 0, 1) / 127.5 - 1
+
+    rows = []
+    for content in tqdm(images[0], unit='row'):
+        (row, ) = inferencer([content], images[1], args.target_domain, pairing='matrix',
+                             output='pil', batch_size=args.batch_size)
+        rows.append(torch.stack([tensor(image) for image in row]))
+    columns = [torch.stack([tensor(image) for image in side]) for side in images]
+    picture = exemplar_grid(*columns, torch.stack(rows))
+    write_atomically(args.out / 'matrix.png', encoded(picture, '.png'))
+    print(f'{args.out / "matrix.png"}: {len(contents)} contents after {len(exemplars)} exemplars')
+
+
+def write_page(args, pairs: list) -> None:
+    rows = [
+        (pair.content, pair.exemplar, *([mask_path(args, pair)] if args.masks else []),
+         args.out / pair.name) for pair in pairs if is_done(args, pair)
+    ]
+    if rows:
+        columns = ['content', 'exemplar', *(['feature mask'] if args.masks else []), 'translation']
+        with Image.open(rows[0][0]) as first:
+            small = first.width < SMALL
+        write_translation_page(args.out / 'index.html', f'Translations in {args.out.name}', columns,
+                               rows, small)
+        print(f'Page: {args.out / "index.html"}')
+
+
+def main() -> int:
+    args = parse_args()
+    contents, exemplars = find_images(args.content), find_images(args.exemplar)
+    try:
+        inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device, args.amp)
+        inferencer.model.source_of(args.target_domain)
+        if args.masks and not inferencer.has_masks:
+            raise ValueError(f'{args.config} has a model without feature masks: leave --masks out.')
+    except (FileNotFoundError, ValueError) as error:
+        raise ConversionError(str(error)) from error
+    if args.pairing == 'matrix':
+        write_matrix(args, inferencer, list(contents.values()), list(exemplars.values()))
+        return 0
+    pairs = pair_images(contents, exemplars, args.pairing, args.seed)
+    inside = [path for path in contents.values() if args.out.resolve() in path.resolve().parents]
+    if inside:
+        raise ConversionError(f'The content {inside[0]} lies in --out {args.out}, where its '
+                              'translation could replace it: choose another folder.')
+    check_settings(args.out, args.checkpoint, contents, exemplars, args.pairing, args.seed,
+                   args.target_domain)
+    unreadable = translate_pairs(args, inferencer, pairs)
+    if args.html:
+        write_page(args, pairs)
     if unreadable:
-        sys.exit('\n'.join([f'{len(unreadable)} not translated:', *unreadable]))
-    print(f'{len(contents)} translations in {args.out}')
+        print('\n'.join([f'{len(unreadable)} not translated:', *unreadable]), file=sys.stderr)
+        return 1
+    print(f'{len(pairs)} translations in {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main)

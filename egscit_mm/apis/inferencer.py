@@ -2,21 +2,28 @@
 """Translation of single images, without Runner and dataset."""
 import os
 from itertools import groupby
-from typing import List, Optional, Sequence, Union
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from ..datasets.conversion.errors import BadInputError
+from ..datasets.conversion.images import decode, to_rgb
 from ..models import ExemplarTranslationModel
+from ..models.egscit import mask_image
 from .pictures import load_model
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
+Images = Union[ImageLike, Sequence[ImageLike]]
+PAIRINGS = ('each', 'matrix')
+# The reflecting convolutions of the deepest encoder (MUNIT's of the style: four strides) need it.
+MIN_SIDE = 16
 
 
 class EGSCITInferencer:
@@ -26,81 +33,160 @@ class EGSCITInferencer:
 
     Args:
         config (str | Config): Config of the model, for EGSCIT that of stage 2.
-        checkpoint (str): Its checkpoint.
+        checkpoint (str | None): Its checkpoint; the config's ``load_from`` if None.
         device (str | None): Device; a GPU where there is one by default.
+        amp (bool): Whether to compute in bfloat16 where that is safe. Defaults to False.
+        compile (bool): Whether ``torch.compile`` translates the model first: the first batch of
+            each size then takes long, the others are faster. Defaults to False.
 
     Raises:
-        ValueError: If the config has no such model or the checkpoint does not fit it.
+        ValueError: If the config has no such model, the checkpoint does not fit it, or there is
+            none: random weights translate nothing.
     """
 
     def __init__(self,
                  config: Union[str, os.PathLike, Config],
-                 checkpoint: str,
-                 device: Optional[str] = None):
+                 checkpoint: Optional[Union[str, os.PathLike]] = None,
+                 device: Optional[str] = None,
+                 amp: bool = False,
+                 compile: bool = False):
         cfg = config if isinstance(config, Config) else Config.fromfile(config)
         init_default_scope(cfg.get('default_scope', 'mmagic'))
         self.device = torch.device(device or get_device())
         if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
             raise ValueError(f'{cfg.filename}: translation needs a config with an EGSCIT model or '
                              f'MUNIT, this one has {cfg.model.type!r}')
+        checkpoint = checkpoint or cfg.get('load_from')
+        if checkpoint is None:
+            raise ValueError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
+                             'in the config: without one the weights would be random.')
         self.model = load_model(cfg, checkpoint, self.device)
         self.stride = self.model.inference_generators.encoders[self.model.domains[0]].stride
+        self.amp = amp
+        self._translation = torch.compile(self.model.translation) if compile else (
+            self.model.translation)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the model makes feature masks."""
+        return getattr(self.model.inference_generators, 'eta', 1) < 1
 
     @torch.inference_mode()
     def __call__(self,
-                 content: Sequence[ImageLike],
-                 exemplar: Sequence[ImageLike],
+                 content: Images,
+                 exemplar: Images,
                  target_domain: Optional[str] = None,
-                 batch_size: int = 8) -> List[np.ndarray]:
-        """Translates content i after exemplar i.
+                 return_masks: bool = False,
+                 pairing: str = 'each',
+                 output: str = 'array',
+                 batch_size: int = 8):
+        """Translates contents after exemplars.
+
+        Images are paths, PIL images or uint8 arrays, grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4),
+        of any size, alone or in a list. Transparent pixels are laid on white, files turned as their
+        EXIF orientation says.
 
         Args:
-            content (Sequence): Paths, PIL images, or RGB uint8 arrays (H, W, 3), of any size.
-            exemplar (Sequence): The same; one for all, or one for each content.
+            content (Images): What to translate.
+            exemplar (Images): The style: with ``pairing='each'`` one for all contents, or as many.
             target_domain (str | None): Domain of the exemplars; the model's default if None.
+            return_masks (bool): Whether to return the feature masks of the contents, too.
+            pairing (str): ``'each'``: content i after exemplar i. ``'matrix'``: every content after
+                every exemplar. Defaults to ``'each'``.
+            output (str): ``'array'`` or ``'pil'``.
             batch_size (int): Neighbours of equal size are translated together, at most so many.
 
         Returns:
-            list[np.ndarray]: Translations, RGB uint8, in the size of their content.
+            The translations in the size of their contents, RGB: uint8 arrays (H, W, 3), or PIL
+            images. One for a content that is no list, else a list; for a matrix, a list for each
+            content with one for each exemplar. With ``return_masks`` a tuple of them and of the
+            masks, one for each content, grey (H, W): 0 where the mask is eta, 255 where it is 1.
+
+        Raises:
+            ValueError: If the numbers do not fit, an image cannot be read, the domain is unknown or
+                the model has no masks.
         """
-        if len(exemplar) not in (1, len(content)):
-            raise ValueError(f'Give one exemplar, or as many as contents: got {len(exemplar)} '
-                             f'exemplars for {len(content)} contents')
-        contents = [self._tensor(image) for image in content]
-        exemplars = [self._tensor(image) for image in exemplar] * (
-            len(content) if len(exemplar) == 1 else 1)
+        if pairing not in PAIRINGS:
+            raise ValueError(f'pairing must be one of {PAIRINGS}, got {pairing!r}')
+        if output not in ('array', 'pil'):
+            raise ValueError(f"output must be 'array' or 'pil', got {output!r}")
+        contents, exemplars = _listed(content), _listed(exemplar)
+        if pairing == 'each' and len(exemplars) not in (1, len(contents)):
+            raise ValueError(f'Give one exemplar, or as many as contents: got {len(exemplars)} '
+                             f"exemplars for {len(contents)} contents (pairing='matrix' translates "
+                             'every content after every exemplar)')
+        if return_masks and not self.has_masks:
+            raise ValueError(f'{type(self.model).__name__} with this config has no feature masks '
+                             '(EGSCIT with eta below 1 has)')
+        contents = [_pixels(image) for image in contents]
+        exemplars = [_pixels(image) for image in exemplars]
+        if pairing == 'each':
+            exemplars = exemplars * (len(contents) if len(exemplars) == 1 else 1)
+            pairs = list(zip(contents, exemplars))
+        else:
+            pairs = [(image, style) for image in contents for style in exemplars]
+        results = self._in_batches(
+            lambda images, styles: self._translation(images, target_domain, styles), pairs,
+            batch_size)
+        if output == 'pil':
+            results = [Image.fromarray(image) for image in results]
+        if pairing == 'matrix':
+            columns = len(exemplars)
+            results = [results[i * columns:(i + 1) * columns] for i in range(len(contents))]
+        alone = not _is_list(content)
+        if not return_masks:
+            return results[0] if alone else results
+        source = self.model.source_of(target_domain)
+        masks = self._in_batches(lambda images: mask_image(self.model.inference_generators,
+                                                           images, source),
+                                 [(image, ) for image in contents], batch_size)
+        masks = [mask[..., 0] for mask in masks]
+        if output == 'pil':
+            masks = [Image.fromarray(mask) for mask in masks]
+        return (results[0], masks[0]) if alone else (results, masks)
+
+    def _in_batches(self, function, samples: List[Tuple[np.ndarray, ...]],
+                    batch_size: int) -> List[np.ndarray]:
+        """Images (H, W, 3) that the function makes of tuples of images, cut to the first's size."""
         results = []
-        for _, pairs in groupby(
-                zip(contents, exemplars), key=lambda pair: (pair[0].shape, pair[1].shape)):
-            pairs = list(pairs)
-            for start in range(0, len(pairs), batch_size):
-                images, styles = zip(*pairs[start:start + batch_size])
-                results += self._translate(torch.stack(images), torch.stack(styles), target_domain)
+        for shapes, group in groupby(samples, lambda sample: [image.shape for image in sample]):
+            group = list(group)
+            height, width = shapes[0][:2]
+            for start in range(0, len(group), batch_size):
+                batches = [self._tensor(images) for images in zip(*group[start:start + batch_size])]
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                    result = function(*batches)[..., :height, :width]
+                result = ((result.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+                results.extend(result.permute(0, 2, 3, 1).cpu().numpy())
         return results
 
-    def _translate(self, content, exemplar, target_domain) -> List[np.ndarray]:
-        height, width = content.shape[-2:]
-        content, exemplar = (self._padded(x.to(self.device)) for x in (content, exemplar))
-        result = self.model.translation(content, target_domain, exemplar)[..., :height, :width]
-        result = ((result.float().clamp(-1, 1) + 1) * 127.5).round().byte()
-        return list(result.permute(0, 2, 3, 1).cpu().numpy())
+    def _tensor(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+        """RGB in [-1, 1], (N, 3, H, W), padded at the bottom and on the right."""
+        images = np.stack(images)
+        # By reflection, as often as needed, to a side that the encoder's strides divide.
+        pads = [(0, max(-side % self.stride, MIN_SIDE - side)) for side in images.shape[1:3]]
+        images = np.pad(images, [(0, 0), *pads, (0, 0)], mode='reflect')
+        images = torch.from_numpy(images).to(self.device)
+        return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
-    def _padded(self, images: torch.Tensor) -> torch.Tensor:
-        """Pads at the bottom and on the right to what the encoder's strides divide."""
-        height, width = images.shape[-2:]
-        pads = (0, -width % self.stride, 0, -height % self.stride)
-        return F.pad(images, pads, mode='reflect') if any(pads) else images
 
-    @staticmethod
-    def _tensor(image: ImageLike) -> torch.Tensor:
-        """RGB in [-1, 1], (3, H, W)."""
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError('An array must be RGB, uint8, (H, W, 3); got '
-                                 f'{image.dtype}, {image.shape}')
-        else:
-            image = np.array(load_image(image))
-        return torch.from_numpy(image).permute(2, 0, 1).float() / 127.5 - 1
+def _is_list(images: Images) -> bool:
+    return not isinstance(images, (str, os.PathLike, np.ndarray, Image.Image))
+
+
+def _listed(images: Images) -> List[ImageLike]:
+    return list(images) if _is_list(images) else [images]
+
+
+def _pixels(image: ImageLike) -> np.ndarray:
+    """RGB uint8, (H, W, 3)."""
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or (
+                image.ndim == 3 and image.shape[2] not in (3, 4)) or not image.size:
+            raise ValueError('An array must be uint8, (H, W), (H, W, 3) or (H, W, 4) in RGB order; '
+                             f'got {image.dtype}, {image.shape}')
+        image = Image.fromarray(image)
+    return np.array(load_image(image))
 
 
 def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
@@ -110,15 +196,22 @@ def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
         image (str | PathLike | Image): Path, or PIL image of any mode.
 
     Returns:
-        Image: RGB, turned as its EXIF orientation says.
+        Image: RGB, turned as its EXIF orientation says; grey and 16-bit values scaled to 0..255,
+        transparent pixels laid on white.
 
     Raises:
         ValueError: If the file is no readable image.
     """
     if isinstance(image, Image.Image):
-        return ImageOps.exif_transpose(image).convert('RGB')
+        try:
+            return to_rgb(ImageOps.exif_transpose(image))
+        except (BadInputError, OSError) as error:
+            raise ValueError(f'The {image.mode} image cannot be read: {error}') from error
+    path = Path(image)
     try:
-        with Image.open(image) as opened:
-            return ImageOps.exif_transpose(opened).convert('RGB')
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f'{os.fspath(image)} is not a readable image: {error}') from error
+        if not path.is_file():  # a pipe would be waited for
+            raise BadInputError('it is a folder or no regular file' if path.exists() else
+                                'it does not exist')
+        return to_rgb(decode(path.read_bytes()))
+    except (BadInputError, OSError) as error:
+        raise ValueError(f'{path} is not a readable image: {error}') from error

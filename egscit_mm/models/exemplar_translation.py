@@ -150,17 +150,30 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         """
         target_domain = target_domain or self._default_domain
         self._check_domain(target_domain)
-        if source_domain is None:
-            others = [domain for domain in self.domains if domain != target_domain]
-            if len(others) > 1:
-                raise ValueError(f'source_domain is needed, one of {others}')
-            source_domain = others[0]
+        source_domain = source_domain or self.source_of(target_domain)
         self._check_domain(source_domain)
         if exemplar is None:
             raise ValueError(
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
-                f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1].')
+                f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1], or use '
+                "egscit_mm.apis.EGSCITInferencer, which MMagic's inferencers do not replace.")
         return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
+
+    def source_of(self, target_domain: Optional[str]) -> str:
+        """The domain of the contents, where only that of the result is given.
+
+        Args:
+            target_domain (str | None): The default domain if None.
+
+        Raises:
+            ValueError: If there are several, or the domain is unknown.
+        """
+        target_domain = target_domain or self._default_domain
+        self._check_domain(target_domain)
+        others = [domain for domain in self.domains if domain != target_domain]
+        if len(others) > 1:
+            raise ValueError(f'source_domain is needed, one of {others}')
+        return others[0]
 
     def _check_domain(self, domain: str) -> None:
         if domain not in self.domains:

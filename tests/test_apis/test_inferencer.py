@@ -1,55 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Translation of single images by the inferencer and by tools/translate.py."""
-import importlib.util
-import sys
-from pathlib import Path
-
+"""Translation of images by the inferencer."""
 import numpy as np
 import pytest
 import torch
-from mmagic.registry import MODELS
 from mmengine.config import Config
 from PIL import Image
-from tiny_data import tiny_model_options
+from tiny_data import picture
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
-
-REPOSITORY = Path(__file__).parents[2]
-CONFIGS = REPOSITORY / 'configs' / 'egscit'
-
-
-def tiny_config(stage):
-    cfg = Config.fromfile(CONFIGS / f'{stage}_quickstart.py')
-    cfg.merge_from_dict(tiny_model_options(stage))
-    return cfg
-
-
-@pytest.fixture(scope='module')
-def checkpoints(tmp_path_factory):
-    """Config and checkpoint of each stage with random weights."""
-    folder = tmp_path_factory.mktemp('model')
-    torch.manual_seed(0)
-    for stage in ('vaegan', 'egscit'):
-        cfg = tiny_config(stage)
-        cfg.dump(folder / f'{stage}_quickstart.py')
-        model = MODELS.build(cfg.model)
-        if stage == 'egscit':
-            # Larger than the initial weights, so that translations differ visibly.
-            for parameter in model.generators.parameters():
-                torch.nn.init.normal_(parameter, std=0.2)
-            model.generators_ema.module.load_state_dict(model.generators.state_dict())
-        torch.save(dict(state_dict=model.state_dict()), folder / f'{stage}.pth')
-    return folder
-
-
-@pytest.fixture(scope='module')
-def inferencer(checkpoints):
-    return EGSCITInferencer(checkpoints / 'egscit_quickstart.py', str(checkpoints / 'egscit.pth'))
-
-
-def picture(height, width, seed=0):
-    return np.random.RandomState(seed).randint(0, 256, (height, width, 3), np.uint8)
 
 
 def test_same_result_alone_and_in_a_batch(inferencer):
@@ -102,8 +61,17 @@ def test_needs_neither_stage1_nor_vgg(inferencer):
 def test_errors(inferencer, checkpoints, tmp_path):
     with pytest.raises(ValueError, match='got 2 exemplars for 3 contents'):
         inferencer([picture(8, 8)] * 3, [picture(8, 8)] * 2)
-    with pytest.raises(ValueError, match='RGB, uint8'):
+    with pytest.raises(ValueError, match='must be uint8'):
         inferencer([picture(8, 8).astype(float)], [picture(8, 8)])
+    with pytest.raises(ValueError, match="pairing must be one of"):
+        inferencer(picture(8, 8), picture(8, 8), pairing='all')
+    with pytest.raises(ValueError, match="output must be 'array' or 'pil'"):
+        inferencer(picture(8, 8), picture(8, 8), output='jpg')
+    for path, why in ((tmp_path, 'a folder'), (tmp_path / 'none.png', 'does not exist')):
+        with pytest.raises(ValueError, match=f'is not a readable image: it .*{why.split()[-1]}'):
+            inferencer(path, picture(8, 8))
+    with pytest.raises(ValueError, match='floating-point pixels'):
+        inferencer(Image.new('F', (8, 8)), picture(8, 8))
     with pytest.raises(ValueError, match="Unknown domain 'C'"):
         inferencer([picture(8, 8)], [picture(8, 8)], target_domain='C')
     (tmp_path / 'a.png').write_bytes(b'')
@@ -128,85 +96,108 @@ def test_load_image_modes(tmp_path):
     rgba.save(tmp_path / 'rgba.png')
     upright.save(tmp_path / 'turned.png', exif=exif)
     assert np.array_equal(np.array(load_image(tmp_path / 'grey.png'))[..., 1], np.array(grey))
-    assert load_image(tmp_path / 'rgba.png').getpixel((0, 0)) == (10, 20, 30)
+    # Half transparent, on white: 255 + (10 - 255) * 128 / 255.
+    assert load_image(tmp_path / 'rgba.png').getpixel((0, 0)) == (132, 137, 142)
     assert load_image(tmp_path / 'turned.png').size == (6, 9)
+    sixteen = np.array([[0, 257 * 100], [257 * 200, 65535]], np.uint16)
+    Image.fromarray(sixteen).save(tmp_path / 'sixteen.png')
+    assert np.array_equal(
+        np.array(load_image(tmp_path / 'sixteen.png'))[..., 0], [[0, 100], [200, 255]])
+    Image.fromarray(picture(6, 9)).quantize(8).save(tmp_path / 'palette.png')
+    Image.new('CMYK', (3, 4)).save(tmp_path / 'cmyk.jpg')
+    for name, size in (('palette.png', (9, 6)), ('cmyk.jpg', (3, 4))):
+        image = load_image(tmp_path / name)
+        assert (image.mode, image.size) == ('RGB', size)
 
 
-@pytest.fixture
-def translate(checkpoints, monkeypatch):
-    path = REPOSITORY / 'tools' / 'translate.py'
-    spec = importlib.util.spec_from_file_location('translate_tool', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', [
-            'translate.py', str(checkpoints / 'egscit_quickstart.py'),
-            str(checkpoints / 'egscit.pth'), *map(str, args)
-        ])
-        module.main()
-
-    return run
+@pytest.mark.parametrize('height, width', [(1, 1), (1, 40), (3, 2), (17, 15)])
+def test_every_size(inferencer, height, width):
+    content = picture(height, width)
+    assert inferencer(content, picture(5, 1)).shape == content.shape
 
 
-def test_translate_folders(translate, inferencer, tmp_path):
-    names = ['a.png', 'sub/b.png', 'sub/c.png']
-    contents = {name: picture(12, 14, seed) for seed, name in enumerate(names)}
-    exemplars = {name: picture(12, 12, 10 + seed) for seed, name in enumerate(['x.png', 'y.png'])}
-    for folder, images in (('content', contents), ('exemplar', exemplars)):
-        for name, image in images.items():
-            path = tmp_path / folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(path)
-    out = tmp_path / 'out'
-    translate('--content', tmp_path / 'content', '--exemplar', tmp_path / 'exemplar', '--out', out,
-              '--batch-size', 2)
-    assert sorted(str(p.relative_to(out)) for p in out.rglob('*') if p.is_file()) == names
-    for name, exemplar in zip(names, ['x.png', 'y.png', 'x.png']):
-        wanted = inferencer([contents[name]], [exemplars[exemplar]])[0]
-        assert np.abs(np.array(Image.open(out / name)).astype(int) - wanted).max() <= 1
+def test_alone_or_in_a_list(inferencer, tmp_path):
+    content, exemplar = picture(16, 16, 1), picture(16, 16, 2)
+    wanted = inferencer([content], [exemplar])[0]
+    Image.fromarray(content).save(tmp_path / 'content.png')
+    for same in (content, Image.fromarray(content), tmp_path / 'content.png',
+                 str(tmp_path / 'content.png'), np.dstack([content, np.full((16, 16), 255)]).astype(
+                     np.uint8)):
+        assert np.array_equal(inferencer(same, exemplar), wanted)
+    grey = inferencer(content[..., 0], exemplar)
+    assert np.array_equal(grey, inferencer(np.dstack([content[..., 0]] * 3), exemplar))
+    pil = inferencer(content, exemplar, output='pil')
+    assert pil.mode == 'RGB' and np.array_equal(np.array(pil), wanted)
 
 
-def test_translate_draws_exemplars_at_random(translate, inferencer, tmp_path):
-    """Reproducibly, by the seed, and into files of the contents' names."""
-    for folder, count in (('content', 6), ('exemplar', 3)):
-        (tmp_path / folder).mkdir()
-        for index in range(count):
-            Image.fromarray(picture(8, 8, seed=index)).save(tmp_path / folder / f'{index}.png')
-    exemplars = [picture(8, 8, seed=index) for index in range(3)]
-    drawn = {}
-    for name, seed in (('first', 1), ('again', 1), ('other', 2)):
-        translate('--content', tmp_path / 'content', '--exemplar', tmp_path / 'exemplar', '--out',
-                  tmp_path / name, '--pairing', 'random', '--seed', seed)
-        drawn[name] = []
-        for index in range(6):
-            result = np.array(Image.open(tmp_path / name / f'{index}.png')).astype(int)
-            wanted = inferencer([picture(8, 8, seed=index)] * 3, exemplars)
-            # Batches differ from single images by a rounding; exemplars by far more.
-            distances = [np.abs(result - image).max() for image in wanted]
-            assert min(distances) <= 1 < sorted(distances)[1]
-            drawn[name].append(int(np.argmin(distances)))
-    assert drawn['first'] == drawn['again'] != drawn['other']
-    assert drawn['first'] != [0, 1, 2, 0, 1, 2] and len(set(drawn['first'])) > 1
+def test_matrix(inferencer):
+    contents = [picture(16, 16, 1), picture(9, 20, 2)]
+    exemplars = [picture(16, 16, 3), picture(24, 16, 4), picture(16, 16, 5)]
+    matrix = inferencer(contents, exemplars, pairing='matrix')
+    assert [len(row) for row in matrix] == [3, 3]
+    for row, content in zip(matrix, contents):
+        for image, exemplar in zip(row, exemplars):
+            wanted = inferencer(content, exemplar)
+            assert image.shape == content.shape
+            assert np.abs(image.astype(int) - wanted).max() <= 1
 
 
-def test_translate_goes_on_past_unreadable_files(translate, tmp_path):
-    folder = tmp_path / 'content'
-    folder.mkdir()
-    Image.fromarray(picture(8, 8)).save(folder / 'good.png')
-    (folder / 'broken.png').write_bytes((folder / 'good.png').read_bytes()[:60])
-    with pytest.raises(SystemExit, match=r'1 not translated:\n.*broken.png'):
-        translate('--content', folder, '--exemplar', folder / 'good.png', '--out', tmp_path / 'out')
-    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.png']
+def test_masks(inferencer):
+    contents = [picture(9, 20, 1), picture(16, 16, 2)]
+    results, masks = inferencer(contents, picture(16, 16), return_masks=True)
+    for result, mask, content in zip(results, masks, contents):
+        assert mask.shape == content.shape[:2] and mask.dtype == np.uint8
+        assert result.shape == content.shape and mask.std() > 0
+        one, alone = inferencer(content, picture(16, 16), return_masks=True)
+        assert np.abs(one.astype(int) - result).max() <= 1
+        assert np.abs(alone.astype(int) - mask).max() <= 1
+    # By hand: (mean of sigmoid(F)) as grey, on an image that needs no padding.
+    image = torch.tensor(contents[1]).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        features = inferencer.model.inference_generators.feature_networks['A'](image)
+    wanted = (features.sigmoid().mean((0, 1)) * 255).round().numpy()
+    wanted = wanted.repeat(2, 0).repeat(2, 1)  # the network halves the size
+    assert np.abs(masks[1] - wanted).max() <= 1
+    # The mask of the other direction is made by the other domain's feature network.
+    assert not np.array_equal(
+        inferencer(contents[1], picture(16, 16), 'A', return_masks=True)[1], masks[1])
 
 
-@pytest.mark.parametrize('missing', ['--content', '--exemplar'])
-def test_translate_names_what_is_missing(translate, tmp_path, missing):
-    Image.fromarray(picture(8, 8)).save(tmp_path / 'a.png')
-    (tmp_path / 'empty').mkdir()
-    paths = {'--content': tmp_path / 'a.png', '--exemplar': tmp_path / 'a.png'}
-    for path, message in ((tmp_path / 'none', 'does not exist'),
-                          (tmp_path / 'empty', 'holds no images')):
-        paths[missing] = path
-        with pytest.raises(SystemExit, match=message):
-            translate(*[x for pair in paths.items() for x in pair], '--out', tmp_path / 'out')
+def test_no_masks_without_a_mask(checkpoints, tmp_path):
+    cfg = Config.fromfile(checkpoints / 'egscit_quickstart.py')
+    cfg.model.generator.eta = 1
+    model = EGSCITInferencer(cfg, checkpoints / 'egscit.pth')
+    with pytest.raises(ValueError, match='has no feature masks'):
+        model(picture(8, 8), picture(8, 8), return_masks=True)
+
+
+def test_checkpoint_of_the_config(checkpoints, inferencer):
+    cfg = Config.fromfile(checkpoints / 'egscit_quickstart.py')
+    with pytest.raises(ValueError, match='egscit_quickstart.py: give a checkpoint'):
+        EGSCITInferencer(cfg)
+    cfg.load_from = str(checkpoints / 'egscit.pth')
+    images = picture(16, 16, 1), picture(16, 16, 2)
+    assert np.array_equal(EGSCITInferencer(cfg)(*images), inferencer(*images))
+
+
+def test_mixed_precision(checkpoints, inferencer):
+    half = EGSCITInferencer(
+        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', amp=True)
+    images = picture(16, 16, 1), picture(16, 16, 2)
+    difference = np.abs(half(*images).astype(int) - inferencer(*images))
+    assert 0 < difference.max() and difference.mean() < 3
+
+
+def test_compiled(checkpoints, inferencer, monkeypatch):
+    compiled = []
+
+    def compile(function):
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr('torch.compile', compile)
+    model = EGSCITInferencer(
+        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', compile=True)
+    assert compiled == [model.model.translation]
+    images = picture(16, 16, 1), picture(16, 16, 2)
+    assert np.array_equal(model(*images), inferencer(*images))
