@@ -156,7 +156,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             raise ValueError(
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
                 f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1], or use '
-                "egscit_mm.apis.EGSCITInferencer, which MMagic's inferencers do not replace.")
+                'egscit_mm.apis.EGSCITInferencer.')
         return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
 
     def source_of(self, target_domain: Optional[str]) -> str:

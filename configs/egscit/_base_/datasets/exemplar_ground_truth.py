@@ -6,7 +6,8 @@ _inputs = [f'img_{domain}' for domain in _domains]
 _ground_truths = ['gt_A2B', 'gt_B2A']
 _keys = _inputs + _ground_truths
 
-test_pipeline = [
+# Not test_pipeline: MMagic's inferencers run that on a single image, without ground truths.
+ground_truth_pipeline = [
     *[
         dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
         for key in _keys
@@ -19,7 +20,7 @@ test_pipeline = [
             f'{key}_{field}' for key in _keys for field in ('path', 'channel_order', 'color_type')
         ]),
 ]
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=ground_truth_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(
