@@ -45,7 +45,8 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={
-        name: requirements(name) for name in ('tests', 'segmentation', 'evaluation', 'export')
+        name: requirements(name)
+        for name in ('tests', 'segmentation', 'evaluation', 'export', 'demo')
     },
     classifiers=[
         'Intended Audience :: Science/Research',

@@ -18,16 +18,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
 from egscit_mm.apis.translation_files import PAIRINGS, check_settings, find_images, pair_images
 from egscit_mm.datasets.conversion import ConversionError, exit_with, write_atomically
 from egscit_mm.datasets.conversion.command_line import positive
-from egscit_mm.visualization import exemplar_grid
 from egscit_mm.visualization.translation_page import write_translation_page
 
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
@@ -117,18 +116,7 @@ def write_matrix(args, inferencer: EGSCITInferencer, contents: list, exemplars: 
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
     except ValueError as error:
         raise ConversionError(str(error)) from error
-    size = images[0][0].size
-
-    def tensor(image):
-        return torch.tensor(np.array(ImageOps.pad(image, size))).permute(2, 0, 1) / 127.5 - 1
-
-    rows = []
-    for content in tqdm(images[0], unit='row'):
-        (row, ) = inferencer([content], images[1], args.target_domain, pairing='matrix',
-                             output='pil', batch_size=args.batch_size)
-        rows.append(torch.stack([tensor(image) for image in row]))
-    columns = [torch.stack([tensor(image) for image in side]) for side in images]
-    picture = exemplar_grid(*columns, torch.stack(rows))
+    picture = translation_matrix(inferencer, *images, args.target_domain, args.batch_size)
     write_atomically(args.out / 'matrix.png', encoded(picture, '.png'))
     print(f'{args.out / "matrix.png"}: {len(contents)} contents after {len(exemplars)} exemplars')
 

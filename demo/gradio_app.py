@@ -1,0 +1,162 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Web page that translates uploaded images after uploaded exemplars.
+
+It listens on this machine only, unless --host says otherwise, and writes uploads and results to
+Gradio's folder of temporary files, which it empties of what is older than an hour.
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.datasets.conversion import IMAGE_SUFFIXES
+from egscit_mm.datasets.conversion.command_line import positive
+
+os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
+try:
+    import gradio as gr
+except ModuleNotFoundError:
+    sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
+
+MAX_SIDE_OF_MATRIX = 6  # images
+MAX_WAITING = 20  # requests in the queue; one is translated at a time
+CACHE_SECONDS = 3600
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--config', required=True, help='config of the model')
+    parser.add_argument('--checkpoint', required=True, help='its checkpoint or published file')
+    parser.add_argument('--examples', type=Path, help='folder with content/ and exemplar/, images '
+                        'to try it on (demo/digits for the digit model)')
+    parser.add_argument('--device', help='default: a GPU where there is one')
+    parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0 lets other machines in')
+    parser.add_argument('--port', type=positive, default=7860, help='default: 7860')
+    parser.add_argument('--max-upload-mb', type=positive, default=20, help='per file, default: 20')
+    parser.add_argument('--max-pixels', type=positive, default=4_000_000,
+                        help='of an image, default: 4,000,000')
+    return parser.parse_args()
+
+
+class Translator:
+    """What the buttons of the page do. Errors are sentences for its visitor."""
+
+    def __init__(self, inferencer: EGSCITInferencer, max_pixels: int):
+        self.inferencer = inferencer
+        self.max_pixels = max_pixels
+        generators = inferencer.model.inference_generators
+        self.directions = {f'{source} → {target}': target
+                           for source, target in generators.directions}
+
+    def translate(self, content: str, exemplar: str, direction: str) -> tuple:
+        """Translation and feature mask (None where the model has none) of uploaded files."""
+        images = self.read(content, 'content'), self.read(exemplar, 'exemplar')
+        target = self.directions[direction]
+        if not self.inferencer.has_masks:
+            return self.inferencer(*images, target), None
+        return self.inferencer(*images, target, return_masks=True)
+
+    def matrix(self, contents: list, exemplars: list, direction: str):
+        """Picture of all contents after all exemplars."""
+        sides = []
+        for files, role in ((contents, 'contents'), (exemplars, 'exemplars')):
+            if not 1 <= len(files or []) <= MAX_SIDE_OF_MATRIX:
+                raise gr.Error(f'Give 1 to {MAX_SIDE_OF_MATRIX} {role}, not {len(files or [])}.')
+            sides.append([self.read(path, role) for path in files])
+        return translation_matrix(self.inferencer, *sides, self.directions[direction])
+
+    def read(self, path: str, role: str) -> Image.Image:
+        """An uploaded image, if it is one and not too large. Its header is read first."""
+        if not path:
+            raise gr.Error(f'Choose an image as {role} first.')
+        name = Path(path).name
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+            if width * height > self.max_pixels:
+                raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} '
+                               'are allowed here. Make it smaller.')
+            return load_image(path)
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+            print(f'refused {path}: {error}', file=sys.stderr)
+            raise gr.Error(f'{name} is not an image that can be read here.') from error
+
+
+def examples(folder: Path) -> dict:
+    """Files of content/ and exemplar/, by name of the folder."""
+    found = {
+        name: sorted(str(path) for path in (folder / name).glob('*')
+                     if path.suffix.lower() in IMAGE_SUFFIXES)
+        for name in ('content', 'exemplar')
+    }
+    if not all(found.values()):
+        sys.exit(f'--examples {folder}: images are expected in {folder}/content and '
+                 f'{folder}/exemplar.')
+    return found
+
+
+def build_page(translator: Translator, samples: dict) -> gr.Blocks:
+    """The page: a tab for one pair of images, one for all with all."""
+    # Fonts of the visitor's own: Gradio's themes fetch theirs from a server.
+    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    directions = list(translator.directions)
+
+    def upload(label):
+        # Mode None and 'filepath': the file comes as it is, not yet decoded.
+        return gr.Image(label=label, type='filepath', image_mode=None, sources=['upload'],
+                        height=300)
+
+    def result(label, visible=True):
+        return gr.Image(label=label, format='png', interactive=False, visible=visible, height=300,
+                        show_download_button=True)
+
+    with gr.Blocks(theme=theme, title='EGSC-IT', analytics_enabled=False,
+                   delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
+        gr.Markdown('# Exemplar-guided image translation\n'
+                    'The content of one image in the style of another.')
+        direction = gr.Radio(directions, value=directions[0], label='Direction: content → exemplar')
+        with gr.Tab('One image'):
+            with gr.Row():
+                content, exemplar = upload('Content'), upload('Exemplar')
+                translation = result('Translation')
+                mask = result('Feature mask', translator.inferencer.has_masks)
+            button = gr.Button('Translate', variant='primary', elem_id='translate')
+            button.click(translator.translate, [content, exemplar, direction], [translation, mask],
+                         api_name='translate')
+            if samples:
+                with gr.Row():
+                    gr.Examples(samples['content'], content, label='Contents to try')
+                    gr.Examples(samples['exemplar'], exemplar, label='Exemplars to try')
+        with gr.Tab('All with all'):
+            with gr.Row():
+                files = [
+                    gr.File(label=f'{name}, up to {MAX_SIDE_OF_MATRIX}', file_count='multiple',
+                            file_types=['image']) for name in ('Contents', 'Exemplars')
+                ]
+            button = gr.Button('Translate all', variant='primary', elem_id='translate-all')
+            picture = gr.Image(label='Contents at the left, exemplars on top', format='png',
+                               interactive=False, show_download_button=True)
+            button.click(translator.matrix, [*files, direction], picture, api_name='matrix')
+    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+
+
+def main():
+    args = parse_args()
+    samples = examples(args.examples) if args.examples else {}
+    try:
+        inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f'Error: {error}')
+    page = build_page(Translator(inferencer, args.max_pixels), samples)
+    page.launch(server_name=args.host, server_port=args.port, share=False, show_error=False,
+                max_file_size=args.max_upload_mb * 2**20)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,173 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""The web page: its functions, its server, and the page in a real browser."""
+import importlib.util
+import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_data import picture
+
+gr = pytest.importorskip('gradio', reason='the web page needs the extra "demo"')
+gradio_client = pytest.importorskip('gradio_client')
+httpx = pytest.importorskip('httpx')
+
+APP = Path(__file__).parents[2] / 'demo' / 'gradio_app.py'
+CHROMIUM, CHROMEDRIVER = shutil.which('chromium'), shutil.which('chromedriver')
+
+
+@pytest.fixture(scope='module')
+def app():
+    spec = importlib.util.spec_from_file_location('gradio_app', APP)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def translator(app, inferencer):
+    return app.Translator(inferencer, max_pixels=10_000)
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Images to upload, by name."""
+    folder = tmp_path_factory.mktemp('uploads')
+    paths = {}
+    for seed, name in enumerate(['content', 'exemplar', 'other']):
+        paths[name] = str(folder / f'{name}.png')
+        Image.fromarray(picture(16, 20, seed)).save(paths[name])
+    return paths
+
+
+@pytest.fixture(scope='module')
+def url(app, translator, tmp_path_factory):
+    """Of the page, served on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('GRADIO_TEMP_DIR', str(tmp_path_factory.mktemp('gradio')))
+        page = app.build_page(translator, {})
+        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False,
+                                server_name='127.0.0.1', max_file_size=100_000)
+        yield url
+        page.close()
+
+
+def refused(function, *args):
+    with pytest.raises(gr.Error) as error:
+        function(*args)
+    return error.value.message
+
+
+def test_translate(translator, inferencer, files):
+    assert list(translator.directions) == ['A → B', 'B → A']
+    for direction, target in translator.directions.items():
+        image, mask = translator.translate(files['content'], files['exemplar'], direction)
+        wanted = inferencer(files['content'], files['exemplar'], target, return_masks=True)
+        assert np.array_equal(image, wanted[0]) and np.array_equal(mask, wanted[1])
+
+
+def test_matrix(translator, files):
+    picture = translator.matrix([files['content']] * 2, [files['exemplar']] * 3, 'A → B')
+    assert picture.shape == (3 * 18 + 2, 4 * 22 + 2, 3)
+    message = refused(translator.matrix, [files['content']] * 7, [files['exemplar']], 'A → B')
+    assert message == 'Give 1 to 6 contents, not 7.'
+    message = refused(translator.matrix, [files['content']], None, 'A → B')
+    assert message == 'Give 1 to 6 exemplars, not 0.'
+
+
+def test_refused_uploads(translator, files, tmp_path, monkeypatch):
+    def refusal(path):
+        return refused(translator.translate, str(path), files['exemplar'], 'A → B')
+
+    assert refused(translator.translate, None, files['exemplar'], 'A → B') == (
+        'Choose an image as content first.')
+    (tmp_path / 'text.png').write_text('no image')
+    (tmp_path / 'half.png').write_bytes(Path(files['content']).read_bytes()[:200])
+    for name in ('text.png', 'half.png'):
+        assert refusal(tmp_path / name) == f'{name} is not an image that can be read here.'
+    # A bomb of few bytes: its pixels are counted before they are decoded.
+    Image.new('L', (9000, 9000)).save(tmp_path / 'bomb.png')
+    monkeypatch.setattr('PIL.ImageFile.ImageFile.load', lambda *args: pytest.fail('decoded'))
+    assert refusal(tmp_path / 'bomb.png').startswith('bomb.png has 9000 x 9000 pixels; at most')
+
+
+def test_server_translates_for_two_at_once(url, inferencer, files):
+    start = threading.Barrier(2)
+
+    def visit(name):
+        client = gradio_client.Client(url, verbose=False, download_files=True)
+        start.wait()
+        for _ in range(3):
+            result, _ = client.predict(
+                gradio_client.handle_file(files[name]),
+                gradio_client.handle_file(files['exemplar']), 'A → B', api_name='/translate')
+            with Image.open(result) as image:
+                pixels = np.array(image).astype(int)
+            wanted = inferencer(files[name], files['exemplar'])
+            assert np.abs(pixels - wanted).max() <= 1, name
+        return name
+
+    with ThreadPoolExecutor(2) as visitors:
+        assert list(visitors.map(visit, ['content', 'other'])) == ['content', 'other']
+
+
+def test_server_refuses_large_uploads_and_foreign_files(url, files, tmp_path):
+    client = gradio_client.Client(url, verbose=False)
+    Image.fromarray(picture(300, 300)).save(tmp_path / 'large.png')  # 270 kB of noise
+    with pytest.raises(Exception, match='413|larger|exceed|size'):
+        client.predict(gradio_client.handle_file(tmp_path / 'large.png'),
+                       gradio_client.handle_file(files['exemplar']), 'A → B',
+                       api_name='/translate')
+    # A file of the server that nobody uploaded, named instead of an upload.
+    secret = tmp_path / 'secret.png'
+    Image.fromarray(picture(8, 8)).save(secret)
+    # By hand, for Gradio's client would upload it first.
+    with httpx.Client(base_url=f'{url}gradio_api/', timeout=30) as http:
+        for path in (str(secret), '../../etc/passwd', '/etc/passwd'):
+            image = dict(path=path, meta=dict(_type='gradio.FileData'))
+            event = http.post('call/translate', json=dict(data=[image, image, 'A → B'])).json()
+            answer = http.get(f'call/translate/{event["event_id"]}').text
+            assert 'event: error' in answer and 'event: complete' not in answer
+            assert http.get(f'file={path}').status_code in (403, 404)
+
+
+@pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason='Chromium or its driver is missing '
+                    '(Debian: apt-get install chromium chromium-driver)')
+def test_page_in_a_browser(url, inferencer, files, tmp_path):
+    """From the upload to the result; keeps a screenshot ($EGSCIT_SCREENSHOTS chooses where)."""
+    webdriver = pytest.importorskip('selenium.webdriver')
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
+                     '--no-first-run', '--disable-background-networking', '--disable-sync',
+                     '--disable-component-update', '--window-size=1300,900',
+                     '--disable-dev-shm-usage', f'--user-data-dir={tmp_path / "profile"}'):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
+    try:
+        browser.get(url)
+        wait = WebDriverWait(browser, 60)
+        inputs = wait.until(
+            lambda _: found if len(found := browser.find_elements(
+                By.CSS_SELECTOR, 'input[type=file]')) >= 2 else None)
+        for element, name in zip(inputs, ['content', 'exemplar']):
+            element.send_keys(files[name])
+        wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, 'img[src*="/file="]')) == 2)
+        browser.find_element(By.ID, 'translate').click()
+        images = wait.until(
+            lambda _: found if len(found := browser.find_elements(
+                By.CSS_SELECTOR, 'img[src*="/file="]')) == 4 else None)
+        sizes = [(image.get_property('naturalWidth'), image.get_property('naturalHeight'))
+                 for image in images]
+        assert wait.until(lambda _: sizes == [(20, 16)] * 4 or None)
+        folder = Path(os.environ.get('EGSCIT_SCREENSHOTS', tmp_path))
+        assert browser.save_screenshot(str(folder / 'gradio_app.png'))
+    finally:
+        browser.quit()
+    assert (folder / 'gradio_app.png').stat().st_size > 10_000
