@@ -26,6 +26,8 @@ except ModuleNotFoundError:
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
 CACHE_SECONDS = 3600
+# Small images, such as digits, fill their frame.
+CSS = '.image-frame img, .image-container img { width: 100%; height: 100%; object-fit: contain }'
 
 
 def parse_args():
@@ -116,7 +118,7 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
         return gr.Image(label=label, format='png', interactive=False, visible=visible, height=300,
                         show_download_button=True)
 
-    with gr.Blocks(theme=theme, title='EGSC-IT', analytics_enabled=False,
+    with gr.Blocks(theme=theme, title='EGSC-IT', css=CSS, analytics_enabled=False,
                    delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
         gr.Markdown('# Exemplar-guided image translation\n'
                     'The content of one image in the style of another.')
