@@ -10,7 +10,6 @@ REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / 'docs'
 PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'configs' / 'egscit' / 'README.md',
          *sorted(DOCS.glob('*.md'))]
-# Written at the same time as these tests; remove a name when its page is there.
 
 
 def table_keys(page):
