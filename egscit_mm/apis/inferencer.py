@@ -83,8 +83,8 @@ class EGSCITInferencer:
         """Translates contents after exemplars.
 
         Images are paths, PIL images or uint8 arrays, grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4),
-        of any size, alone or in a list. Transparent pixels are laid on white, files turned as their
-        EXIF orientation says.
+        of any size, alone, in a list or stacked (N, H, W, 3). Transparent pixels are laid on white,
+        files turned as their EXIF orientation says.
 
         Args:
             content (Images): What to translate.
@@ -171,7 +171,9 @@ class EGSCITInferencer:
 
 
 def _is_list(images: Images) -> bool:
-    return not isinstance(images, (str, os.PathLike, np.ndarray, Image.Image))
+    if isinstance(images, np.ndarray):
+        return images.ndim == 4
+    return not isinstance(images, (str, os.PathLike, Image.Image))
 
 
 def _listed(images: Images) -> List[ImageLike]:

@@ -124,6 +124,8 @@ def test_alone_or_in_a_list(inferencer, tmp_path):
                  str(tmp_path / 'content.png'), np.dstack([content, np.full((16, 16), 255)]).astype(
                      np.uint8)):
         assert np.array_equal(inferencer(same, exemplar), wanted)
+    stacked = inferencer(np.stack([content, exemplar]), exemplar[None])
+    assert len(stacked) == 2 and np.abs(stacked[0].astype(int) - wanted).max() <= 1
     grey = inferencer(content[..., 0], exemplar)
     assert np.array_equal(grey, inferencer(np.dstack([content[..., 0]] * 3), exemplar))
     pil = inferencer(content, exemplar, output='pil')
