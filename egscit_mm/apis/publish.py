@@ -21,7 +21,8 @@ DTYPES = dict(float32=torch.float32, float16=torch.float16)
 _MODEL_OF_PART = dict(shared_encoder_block='EGSCIT', style_encoders='MUNIT')
 # Settings of the config's model that only its training uses; they may name files of the author.
 _TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
-                  'discriminator_steps', 'generator_steps', 'split_batch', 'ema_config')
+                  'discriminator_steps', 'generator_steps', 'split_batch',
+                  'skip_non_finite', 'ema_config')
 
 
 def publish(checkpoint: Union[str, os.PathLike],

@@ -27,6 +27,9 @@ class AlternatingUpdates:
     delivers them as one batch, which :meth:`train_step` cuts in order. With ``split_batch=False``
     every update uses the whole batch.
 
+    With ``skip_non_finite=True`` an update whose gradient is not finite is left out and counted in
+    the log, instead of ending the training; every update then waits for its gradient.
+
     The model implements :meth:`discriminator_losses` and :meth:`generator_losses`.
     """
 
@@ -34,6 +37,8 @@ class AlternatingUpdates:
     discriminator_steps: int
     generator_steps: int
     split_batch: bool
+    skip_non_finite: bool
+    skipped_updates = 0  # of this run
     loss_weights: Dict[str, float]
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
@@ -47,14 +52,15 @@ class AlternatingUpdates:
 
         Returns:
             dict[str, float]: Every weighted loss term under its name, the mean over the updates of
-            its side, and the sums ``loss_d`` and ``loss_g``; the shares of real and of generated
+            its side, the sums ``loss_d`` and ``loss_g``; the shares of real and of generated
             images that the discriminators tell, ``accuracy_real_<domain>`` and
-            ``accuracy_fake_<domain>``.
+            ``accuracy_fake_<domain>``; and the norm of the gradient, ``grad_norm_<side>``, unless
+            the wrapper clips and logs it itself.
 
         Raises:
             ValueError: If the batch cannot be cut into as many minibatches as there are updates.
-            FloatingPointError: If a loss or, after the updates, a weight is not finite. No
-                checkpoint of this iteration is written.
+            FloatingPointError: If a loss or, after the updates, a weight is not finite, unless
+                ``skip_non_finite``. No checkpoint of this iteration is written.
         """
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
@@ -69,7 +75,10 @@ class AlternatingUpdates:
         self.after_updates()
         floats = _to_floats({**logs, **self._weight_norms()})
         self._check_finite(floats, logs, data)
-        return {name: floats[name] for name in logs}
+        result = {name: floats[name] for name in logs}
+        if self.skip_non_finite:
+            result['skipped_updates'] = float(self.skipped_updates)
+        return result
 
     def _weight_norms(self) -> Dict[str, List[Tensor]]:
         """A gradient that is not finite shows in the weights, in one number per side."""
@@ -81,7 +90,9 @@ class AlternatingUpdates:
 
     def _check_finite(self, floats: Dict[str, float], logs: Dict[str, List[Tensor]],
                       data: dict) -> None:
-        wrong = [name for name, value in floats.items() if not math.isfinite(value)]
+        # Not the gradients: a scaler of losses (float16) meets infinite ones and skips their step.
+        wrong = [name for name, value in floats.items()
+                 if not math.isfinite(value) and not name.startswith('grad_norm')]
         if not wrong:
             return
         iteration = MessageHub.get_current_instance().runtime_info.get('iter', 0) + 1
@@ -167,9 +178,26 @@ class AlternatingUpdates:
                 losses = losses_of(part)
                 losses[total] = sum(
                     value for name, value in losses.items() if name.startswith('loss'))
-            optim_wrapper.update_params(losses[total])
+            optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
+            if optim_wrapper.should_update():
+                norm = self._gradient_norm(side, optim_wrapper)
+                if optim_wrapper.clip_grad_kwargs is None:
+                    losses[f'grad_norm_{side}'] = norm
+                skip = self.skip_non_finite and not norm.isfinite()
+                if not skip:
+                    optim_wrapper.step()
+                optim_wrapper.zero_grad()
+                if skip:
+                    self.skipped_updates += 1
+                    return
             for name, value in losses.items():
                 logs[name].append(value.detach())
+
+    def _gradient_norm(self, side: str, optim_wrapper: OptimWrapper) -> Tensor:
+        norm = get_total_norm(
+            [p.grad for p in getattr(self, side).parameters() if p.grad is not None])
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
+        return norm if scaler is None else norm / scaler.get_scale()
 
     def lsgan_discriminator_losses(self, real: Images, fake: Images) -> Losses:
         """LSGAN: ``w * 0.5 * [(D(real) - 1)^2 + D(fake)^2]`` per domain.

@@ -30,6 +30,8 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
         generator_steps (int): Generator updates per iteration. Defaults to 5.
         split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
+        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
+            counted instead of ending the training. Defaults to False.
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
@@ -47,6 +49,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                  discriminator_steps: int = 1,
                  generator_steps: int = 5,
                  split_batch: bool = True,
+                 skip_non_finite: bool = False,
                  ema_config: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None):
         # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
@@ -67,6 +70,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.split_batch = split_batch
+        self.skip_non_finite = skip_non_finite
 
     # ---------------------------------------------------------------- weights
 

@@ -27,6 +27,8 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
         generator_steps (int): Generator updates per iteration. Defaults to 1.
         split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
+        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
+            counted instead of ending the training. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
     """
 
@@ -38,6 +40,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  discriminator_steps: int = 1,
                  generator_steps: int = 1,
                  split_batch: bool = True,
+                 skip_non_finite: bool = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
         self.domains = tuple(domains)
@@ -47,6 +50,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.split_batch = split_batch
+        self.skip_non_finite = skip_non_finite
 
     def init_weights(self) -> None:
         """Initialises both sides, also inside distributed wrappers."""

@@ -1,5 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What both stages have in common: updates in turn, on minibatches of one batch."""
+import math
+
 import pytest
 import torch
 from mmengine.runner import load_checkpoint
@@ -232,7 +234,8 @@ def test_logs_are_means_over_the_updates(stage, monkeypatch):
     g_steps = STEPS[stage][1]
     mean = sum(range(1, g_steps + 1)) / g_steps  # of the generator's 1, 2, ...
     assert logs == dict(loss_discriminator=0., loss_generator=mean, loss_same=1.,
-                        loss_d=1., loss_g=mean + 1)
+                        loss_d=1., loss_g=mean + 1, grad_norm_generators=0.,
+                        grad_norm_discriminators=0.)
 
 
 def test_logs_are_plain_numbers_and_the_totals_are_their_sums(stage):
@@ -272,6 +275,35 @@ def test_a_gradient_that_is_not_finite_stops_the_training(stage):
     weight.register_hook(lambda gradient: gradient * float('nan'))
     with pytest.raises(FloatingPointError, match='not finite: weights of the generators. The'):
         model.train_step(random_batch(2), optim_wrappers(model))
+
+
+def test_an_update_that_is_not_finite_is_left_out_and_counted(stage):
+    model = STAGES[stage](discriminator_steps=1, generator_steps=3, skip_non_finite=True)
+    weight = next(p for p in model.generators.parameters() if p.requires_grad)
+    factors = iter([1., float('nan'), 1., float('inf'), 1., 1.])
+    weight.register_hook(lambda gradient: gradient * next(factors))
+    wrappers = optim_wrappers(model)
+    logs = model.train_step(random_batch(8), wrappers)
+    assert logs['skipped_updates'] == 1
+    assert all(math.isfinite(value) for value in logs.values())
+    assert all(p.isfinite().all() for p in model.parameters())
+    assert wrappers['generators'].optimizer.state[weight]['step'] == 2
+    assert model.train_step(random_batch(8), wrappers)['skipped_updates'] == 2
+
+
+def test_gradient_norm_by_hand(stage, monkeypatch):
+    model = STAGES[stage](discriminator_steps=1, generator_steps=2)
+    weights = {side: next(getattr(model, side).parameters()) for side in (
+        'generators', 'discriminators')}
+    scales = iter([3., 1., 2.])  # of D's update, then of G's two
+    for side, weight in weights.items():
+        monkeypatch.setattr(
+            model, f'{side[:-1]}_losses',
+            lambda images, weight=weight: dict(loss=next(scales) * weight.sum()))
+    logs = model.train_step(random_batch(3), optim_wrappers(model))
+    sizes = {side: weight.numel()**0.5 for side, weight in weights.items()}
+    assert logs['grad_norm_discriminators'] == pytest.approx(3 * sizes['discriminators'])
+    assert logs['grad_norm_generators'] == pytest.approx(1.5 * sizes['generators'])
 
 
 # ------------------------------------------------------------------------------- accumulation

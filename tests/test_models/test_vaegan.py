@@ -88,7 +88,7 @@ def test_domains_train_each_other_in_no_way():
 def test_train_step_logs():
     logs = tiny_vaegan().train_step(random_batch(2), optim_wrappers(tiny_vaegan()))
     assert set(logs) == {
-        'loss_d', 'loss_g',
+        'loss_d', 'loss_g', 'grad_norm_generators', 'grad_norm_discriminators',
         *(f'loss_{term}_{d}' for term in ('gan_d', 'gan_g', 'reconstruction', 'kl')
           for d in DOMAINS),
         *(f'accuracy_{images}_{d}' for images in ('real', 'fake') for d in DOMAINS)
