@@ -20,6 +20,7 @@ from egscit_mm.datasets.conversion.command_line import positive
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
 try:
     import gradio as gr
+    from starlette.middleware import Middleware
 except ModuleNotFoundError:
     sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
 
@@ -28,6 +29,10 @@ MAX_WAITING = 20  # requests in the queue; one is translated at a time
 CACHE_SECONDS = 3600
 # Small images, such as digits, fill their frame.
 CSS = '.image-frame img, .image-container img { width: 100%; height: 100%; object-fit: contain }'
+
+# Gradio's page asks for a script and fonts of other servers, which it does not need.
+CONTENT_POLICY = ("default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+                  "script-src 'self' 'unsafe-inline' 'unsafe-eval'")
 
 
 def parse_args():
@@ -44,6 +49,24 @@ def parse_args():
     parser.add_argument('--max-pixels', type=positive, default=4_000_000,
                         help='of an image, default: 4,000,000')
     return parser.parse_args()
+
+
+class OwnContentOnly:
+    """ASGI middleware: for this page, browsers load nothing from other servers."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        """Adds the policy to every response."""
+
+        async def send_with_policy(message):
+            if message['type'] == 'http.response.start':
+                policy = (b'content-security-policy', CONTENT_POLICY.encode())
+                message = {**message, 'headers': [*message['headers'], policy]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy)
 
 
 class Translator:
@@ -110,9 +133,10 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
     directions = list(translator.directions)
 
     def upload(label):
-        # Mode None and 'filepath': the file comes as it is, not yet decoded.
-        return gr.Image(label=label, type='filepath', image_mode=None, sources=['upload'],
-                        height=300)
+        image = gr.Image(label=label, type='filepath', sources=['upload'], height=300)
+        # Gradio would open the file first and hide the reason where that fails.
+        image.preprocess = lambda upload: upload and upload.path
+        return image
 
     def result(label, visible=True):
         return gr.Image(label=label, format='png', interactive=False, visible=visible, height=300,
@@ -148,6 +172,12 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
 
 
+def launch(page: gr.Blocks, **kwargs) -> tuple:
+    """Serves the page with what does not depend on the command line."""
+    return page.launch(share=False, show_error=False,
+                       app_kwargs=dict(middleware=[Middleware(OwnContentOnly)]), **kwargs)
+
+
 def main():
     args = parse_args()
     samples = examples(args.examples) if args.examples else {}
@@ -156,8 +186,8 @@ def main():
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'Error: {error}')
     page = build_page(Translator(inferencer, args.max_pixels), samples)
-    page.launch(server_name=args.host, server_port=args.port, share=False, show_error=False,
-                max_file_size=args.max_upload_mb * 2**20)
+    launch(page, server_name=args.host, server_port=args.port,
+           max_file_size=args.max_upload_mb * 2**20)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The web page: its functions, its server, and the page in a real browser."""
 import importlib.util
+import json
 import os
 import shutil
 import threading
@@ -50,8 +51,8 @@ def url(app, translator, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('GRADIO_TEMP_DIR', str(tmp_path_factory.mktemp('gradio')))
         page = app.build_page(translator, {})
-        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False,
-                                server_name='127.0.0.1', max_file_size=100_000)
+        _, url, _ = app.launch(page, prevent_thread_lock=True, quiet=True,
+                               server_name='127.0.0.1', max_file_size=100_000)
         yield url
         page.close()
 
@@ -115,6 +116,18 @@ def test_server_translates_for_two_at_once(url, inferencer, files):
         assert list(visitors.map(visit, ['content', 'other'])) == ['content', 'other']
 
 
+@pytest.mark.parametrize('name', ['text.png', 'empty.png', 'huge.png'])
+def test_server_says_why_it_refuses_a_file(url, files, tmp_path, name):
+    (tmp_path / 'text.png').write_text('no image')
+    (tmp_path / 'empty.png').touch()
+    Image.new('1', (20_000, 20_000)).save(tmp_path / 'huge.png')  # 50 kB; Pillow will not open it
+    client = gradio_client.Client(url, verbose=False)
+    with pytest.raises(gradio_client.exceptions.AppError, match=f'{name} is not an image that can'):
+        client.predict(gradio_client.handle_file(tmp_path / name),
+                       gradio_client.handle_file(files['exemplar']), 'A → B',
+                       api_name='/translate')
+
+
 def test_server_refuses_large_uploads_and_foreign_files(url, files, tmp_path):
     client = gradio_client.Client(url, verbose=False)
     Image.fromarray(picture(300, 300)).save(tmp_path / 'large.png')  # 270 kB of noise
@@ -149,6 +162,7 @@ def test_page_in_a_browser(url, inferencer, files, tmp_path):
                      '--disable-component-update', '--window-size=1300,900',
                      '--disable-dev-shm-usage', f'--user-data-dir={tmp_path / "profile"}'):
         options.add_argument(argument)
+    options.set_capability('goog:loggingPrefs', dict(performance='ALL'))
     browser = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
     try:
         browser.get(url)
@@ -163,9 +177,21 @@ def test_page_in_a_browser(url, inferencer, files, tmp_path):
         images = wait.until(
             lambda _: found if len(found := browser.find_elements(
                 By.CSS_SELECTOR, 'img[src*="/file="]')) == 4 else None)
-        sizes = [(image.get_property('naturalWidth'), image.get_property('naturalHeight'))
-                 for image in images]
-        assert wait.until(lambda _: sizes == [(20, 16)] * 4 or None)
+        assert wait.until(lambda _: [
+            (image.get_property('naturalWidth'), image.get_property('naturalHeight'))
+            for image in images
+        ] == [(20, 16)] * 4)
+        # What the page asks of other servers is not sent.
+        events = [json.loads(entry['message'])['message']
+                  for entry in browser.get_log('performance')]
+        foreign = {event['params']['requestId'] for event in events
+                   if event['method'] == 'Network.requestWillBeSent'
+                   and event['params']['request']['url'].startswith('http')
+                   and not event['params']['request']['url'].startswith(url)}
+        blocked = {event['params']['requestId'] for event in events
+                   if event['method'] == 'Network.loadingFailed'
+                   and event['params'].get('blockedReason') == 'csp'}
+        assert foreign == blocked
         folder = Path(os.environ.get('EGSCIT_SCREENSHOTS', tmp_path))
         assert browser.save_screenshot(str(folder / 'gradio_app.png'))
     finally:

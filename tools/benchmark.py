@@ -1,0 +1,284 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Times training and translation of a config on random images and weights.
+
+Prints median and spread of milliseconds after a warm-up, images per second, peak memory, the
+counted multiply-adds, and which share of this machine's own measured speed they reach. --compare
+naive runs the updates as a plain script would, in the same process and in turn, and prints the
+ratio.
+"""
+import argparse
+import gc
+import platform
+import resource
+import statistics
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from naive_egscit import train_step as naive_train_step
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+import egscit_mm  # noqa: F401  (makes MMagic importable)
+from egscit_mm.apis.train import enable_amp
+from egscit_mm.datasets.conversion.command_line import positive
+from egscit_mm.evaluation.results import write_json
+
+PARTS = ('step', 'infer', 'flows')
+CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of stage 1 or 2')
+    parser.add_argument('--part', choices=PARTS, default='step', help='a whole iteration; '
+                        'translation alone; forward and backward of each flow (default: step)')
+    parser.add_argument('--compare', choices=['naive'], help='only of stage 2, with --part step')
+    parser.add_argument('--size', type=positive, nargs=2, metavar=('H', 'W'),
+                        help="default: that of the first image of the config's data")
+    parser.add_argument('--minibatch', type=positive, help="images per update and domain "
+                        "(default: the config's)")
+    parser.add_argument('--iters', type=positive, default=10, help='default: 10')
+    parser.add_argument('--warmup', type=positive, default=2, help='default: 2')
+    parser.add_argument('--amp', action='store_true')
+    parser.add_argument('--json', type=Path, help='file for the figures')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+class Clock:
+    """Times functions on the device, which may be behind."""
+
+    def __init__(self, device: str):
+        self.device = device
+
+    def __call__(self, function) -> float:
+        """Milliseconds of a call."""
+        self.wait()
+        start = time.perf_counter()
+        function()
+        self.wait()
+        return (time.perf_counter() - start) * 1e3
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        if self.device == 'cuda':
+            torch.cuda.synchronize()
+
+
+def reset_peak(device: str) -> None:
+    """Starts a new measurement of the peak memory."""
+    gc.collect()
+    if device == 'cuda':
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif platform.system() == 'Linux':
+        Path('/proc/self/clear_refs').write_text('5')  # of the resident memory, see proc(5)
+
+
+def peak_mb(device: str) -> float:
+    """Peak memory since :func:`reset_peak`: the GPU's, or resident memory of the process."""
+    if device == 'cuda':
+        return torch.cuda.max_memory_allocated() / 2**20
+    if platform.system() == 'Linux':
+        status = Path('/proc/self/status').read_text().splitlines()
+        return int(next(line for line in status if line.startswith('VmHWM')).split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine_speed(clock: Clock, dtype: torch.dtype) -> dict:
+    """Multiply-adds per second (1e9) of a large matrix product and of a convolution."""
+    matrix = torch.randn(2048, 2048, device=clock.device, dtype=dtype)
+    images = torch.randn(4, 256, 64, 64, device=clock.device, dtype=dtype)
+    weight = torch.randn(256, 256, 3, 3, device=clock.device, dtype=dtype)
+    speeds = {}
+    for name, function, operations in (
+            ('matrix', lambda: matrix @ matrix, 2048**3),
+            ('convolution', lambda: F.conv2d(images, weight, padding=1),
+             images.numel() * 256 * 9)):
+        function()
+        times = []
+        while sum(times) < CEILING_SECONDS * 1e3:
+            times.append(clock(function))
+        speeds[name] = operations / min(times) / 1e6
+    return speeds
+
+
+def build(cfg: Config, device: str) -> tuple:
+    """Model with random weights, feature networks and VGG included, and its optimiser wrappers."""
+    from mmagic.registry import MODELS
+    from mmengine.optim import build_optim_wrapper
+    init_default_scope('mmagic')
+    torch.manual_seed(0)
+    if cfg.model.get('perceptual_loss'):
+        cfg.model.perceptual_loss.pretrained = None
+    cfg.model.pop('feature_checkpoint', None)
+    model = MODELS.build(cfg.model).to(device)
+    model.init_weights()
+    if getattr(model.generators, 'feature_networks', None) is not None:
+        model.generators.features_loaded.fill_(True)
+    return model, build_optim_wrapper(model, cfg.optim_wrapper)
+
+
+def random_batch(cfg: Config, number: int, size: list) -> dict:
+    """What the dataloader delivers."""
+    from mmagic.structures import DataSample
+    images = {f'img_{domain}': torch.randint(0, 256, (number, 3, *size), dtype=torch.uint8)
+              for domain in cfg.model.get('domains', ('A', 'B'))}
+    return dict(inputs=images, data_samples=[DataSample() for _ in range(number)])
+
+
+def image_size(cfg: Config) -> list:
+    """Height and width of the first training image."""
+    from mmagic.registry import DATASETS
+    init_default_scope('mmagic')
+    try:
+        sample = DATASETS.build(cfg.train_dataloader.dataset)[0]
+    except FileNotFoundError as error:
+        raise SystemExit(f'{error}\nThe data are not here: give --size H W.') from error
+    return list(next(iter(sample['inputs'].values())).shape[1:])
+
+
+def measure(functions: dict, clock: Clock, iters: int, warmup: int) -> dict:
+    """Milliseconds, multiply-adds and peak memory of functions, which take turns."""
+    results = {}
+    for name, function in functions.items():
+        with FlopCounterMode(display=False) as counter:
+            function()
+        results[name] = dict(gmacs=counter.get_total_flops() / 2e9, ms=[], peak_mb=0.)
+    for iteration in tqdm(range(warmup + iters), desc='timing', leave=False):
+        for name, function in functions.items():
+            reset_peak(clock.device)
+            ms = clock(function)
+            if iteration >= warmup:
+                results[name]['ms'].append(ms)
+                results[name]['peak_mb'] = max(results[name]['peak_mb'], peak_mb(clock.device))
+    return results
+
+
+def step_functions(args, cfg, device, size, minibatch) -> dict:
+    """One iteration of training, ours and maybe the naive one, each with weights of its own."""
+    steps = [cfg.model.get(f'{side}_steps', default) for side, default in (
+        ('discriminator', 1), ('generator', 1 if cfg.model.type == 'VAEGAN' else 5))]
+    batch = random_batch(cfg, minibatch * sum(steps), size)
+    model, wrappers = build(cfg, device)
+    functions = dict(ours=lambda: model.train_step(batch, wrappers))
+    if args.compare:
+        if cfg.model.type != 'EGSCIT':
+            raise SystemExit(f'--compare naive knows EGSCIT, not {cfg.model.type}.')
+        naive_model, naive_wrappers = build(cfg, device)
+        functions['naive'] = lambda: naive_train_step(naive_model, batch, naive_wrappers)
+    else:
+        images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
+        part = {domain: image[:minibatch] for domain, image in images.items()}
+        for side in ('discriminator', 'generator'):
+            losses_of = getattr(model, f'{side}_losses')
+
+            def update(side=side, losses_of=losses_of):
+                wrapper = wrappers[f'{side}s']
+                with wrapper.optim_context(model):
+                    loss = sum(value for name, value in losses_of(part).items()
+                               if name.startswith('loss'))
+                wrapper.update_params(loss)
+
+            functions[f'one {side} update'] = update
+    return functions
+
+
+def flow_functions(cfg, device, size, minibatch) -> dict:
+    """Forward and backward of the flows of one minibatch."""
+    model, _ = build(cfg, device)
+    batch = random_batch(cfg, minibatch, size)
+    images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
+
+    def run(flows):
+        outputs = model.generators(images, flows)
+        sum(image.mean() for flow in flows for image in outputs[flow].values()).backward()
+        model.zero_grad()
+
+    return {
+        ' + '.join(flows): lambda flows=flows: run(flows)
+        for flows in (['reconstruction'], ['translation'], ['translation', 'cycle'],
+                      ['reconstruction', 'translation', 'cycle'])
+    }
+
+
+def inference_functions(args, cfg, device, size, minibatch) -> dict:
+    """Translation of a batch."""
+    model, _ = build(cfg, device)
+    model.eval()
+    content, exemplar = (torch.rand(minibatch, 3, *size, device=device) * 2 - 1 for _ in range(2))
+
+    @torch.inference_mode()
+    def run():
+        with torch.autocast(device, torch.bfloat16, enabled=args.amp):
+            model.translation(content, exemplar=exemplar)
+
+    return dict(translation=run)
+
+
+def main():
+    args = parse_args()
+    if args.compare and args.part != 'step':
+        raise SystemExit('--compare goes with --part step.')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    device = get_device()
+    if args.part != 'step' and cfg.model.type != 'EGSCIT':
+        raise SystemExit(f'--part {args.part} needs a config of EGSCIT, this one has '
+                         f'{cfg.model.type}.')
+    size = args.size or image_size(cfg)
+    updates = cfg.model.get('discriminator_steps', 1) + cfg.model.get('generator_steps', 1)
+    minibatch = args.minibatch or cfg.train_dataloader.batch_size // updates
+    if args.amp:
+        enable_amp(cfg)
+    clock = Clock(device)
+    functions = dict(
+        step=lambda: step_functions(args, cfg, device, size, minibatch),
+        infer=lambda: inference_functions(args, cfg, device, size, minibatch),
+        flows=lambda: flow_functions(cfg, device, size, minibatch))[args.part]()
+    speeds = {str(dtype).split('.')[1]: machine_speed(clock, dtype)
+              for dtype in (torch.float32, *([torch.bfloat16] if args.amp else []))}
+    results = measure(functions, clock, args.iters, args.warmup)
+
+    images = minibatch * (updates if args.part == 'step' else 1)
+    figures = dict(
+        config=args.config, part=args.part, size=list(size), minibatch=minibatch, amp=args.amp,
+        device=torch.cuda.get_device_name() if device == 'cuda' else
+        f'{torch.get_num_threads()} CPU threads', torch=torch.__version__, gmacs_per_second=speeds,
+        results={})
+    print(f'{args.config} --part {args.part}: {size[0]}x{size[1]}, minibatch {minibatch}, '
+          f'{figures["device"]}, torch {torch.__version__}')
+    for dtype, speed in speeds.items():
+        print(f'This machine, {dtype}: {speed["matrix"]:.0f} G multiply-adds/s in a matrix '
+              f'product, {speed["convolution"]:.0f} in a 3x3 convolution')
+    ceiling = list(speeds.values())[-1]['convolution']
+    print('\n|  | ms, median (min to max) | images/s | G multiply-adds | of the convolution speed '
+          '| peak MB |\n|---|---|---|---|---|---|')
+    for name, result in results.items():
+        median = statistics.median(result['ms'])
+        rate = '' if 'update' in name else f'{images / median * 1e3:.2f}'
+        share = result['gmacs'] / median * 1e3 / ceiling
+        figures['results'][name] = dict(
+            median_ms=median, min_ms=min(result['ms']), max_ms=max(result['ms']),
+            gmacs=result['gmacs'], share_of_convolution_speed=share, peak_mb=result['peak_mb'])
+        print(f'| {name} | {median:.1f} ({min(result["ms"]):.1f} to {max(result["ms"]):.1f}) | '
+              f'{rate} | {result["gmacs"]:.2f} | {share:.0%} | {result["peak_mb"]:.0f} |')
+    if args.compare:
+        ratios = sorted(naive / ours for naive, ours in zip(
+            results['naive']['ms'], results['ours']['ms']))
+        figures['naive_over_ours'] = statistics.median(ratios)
+        print(f'\nnaive / ours, turn by turn: {statistics.median(ratios):.2f} '
+              f'({ratios[0]:.2f} to {ratios[-1]:.2f}); multiply-adds '
+              f'{results["naive"]["gmacs"] / results["ours"]["gmacs"]:.2f}')
+    if args.json:
+        write_json(figures, str(args.json))
+
+
+if __name__ == '__main__':
+    main()
