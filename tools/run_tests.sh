@@ -4,4 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/install.sh
 .venv/bin/ruff check .
-exec .venv/bin/python -m pytest -q "$@"
+# A process per core, each with one thread: many would wait for one another.
+export OMP_NUM_THREADS=1
+exec .venv/bin/python -m pytest -q -n auto "$@"
