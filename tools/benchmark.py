@@ -12,6 +12,7 @@ import platform
 import resource
 import statistics
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -184,11 +185,11 @@ def step_functions(args, cfg, device, size, minibatch) -> dict:
             losses_of = getattr(model, f'{side}_losses')
 
             def update(side=side, losses_of=losses_of):
-                wrapper = wrappers[f'{side}s']
-                with wrapper.optim_context(model):
-                    loss = sum(value for name, value in losses_of(part).items()
-                               if name.startswith('loss'))
-                wrapper.update_params(loss)
+                # As in train_step: the discriminators are frozen while the generators learn.
+                model.discriminators.requires_grad_(side == 'discriminator')
+                model._update(f'{side}s', part, wrappers[f'{side}s'], losses_of, 'loss',
+                              defaultdict(list))
+                model.discriminators.requires_grad_(True)
 
             functions[f'one {side} update'] = update
     return functions

@@ -173,31 +173,31 @@ class AlternatingUpdates:
         if size % parts:
             raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
                              f'(optim_wrapper.{side}.accumulative_counts)')
+        terms = []
         for part in _chunks(images, parts):
             with optim_wrapper.optim_context(getattr(self, side)):
                 losses = losses_of(part)
                 losses[total] = sum(
                     value for name, value in losses.items() if name.startswith('loss'))
             optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
-            if optim_wrapper.should_update():
-                norm = self._gradient_norm(side, optim_wrapper)
-                if optim_wrapper.clip_grad_kwargs is None:
-                    losses[f'grad_norm_{side}'] = norm
-                skip = self.skip_non_finite and not norm.isfinite()
-                if not skip:
-                    optim_wrapper.step()
-                optim_wrapper.zero_grad()
-                if skip:
-                    self.skipped_updates += 1
-                    return
-            for name, value in losses.items():
-                logs[name].append(value.detach())
-
-    def _gradient_norm(self, side: str, optim_wrapper: OptimWrapper) -> Tensor:
+            terms += losses.items()
+        # A scaler of losses leaves the step out by itself, and has to be told of it.
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
         norm = get_total_norm(
             [p.grad for p in getattr(self, side).parameters() if p.grad is not None])
-        scaler = getattr(optim_wrapper, 'loss_scaler', None)
-        return norm if scaler is None else norm / scaler.get_scale()
+        skip = self.skip_non_finite and not norm.isfinite()
+        if scaler is not None:
+            norm = norm / scaler.get_scale()
+        if not skip or scaler is not None:
+            optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        if skip:
+            self.skipped_updates += 1
+            return
+        if optim_wrapper.clip_grad_kwargs is None:
+            terms.append((f'grad_norm_{side}', norm))
+        for name, value in terms:
+            logs[name].append(value.detach())
 
     def lsgan_discriminator_losses(self, real: Images, fake: Images) -> Losses:
         """LSGAN: ``w * 0.5 * [(D(real) - 1)^2 + D(fake)^2]`` per domain.

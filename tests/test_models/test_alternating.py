@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import load_checkpoint
 from tiny_models import (
     DISCRIMINATOR,
@@ -289,6 +290,42 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(stage):
     assert all(p.isfinite().all() for p in model.parameters())
     assert wrappers['generators'].optimizer.state[weight]['step'] == 2
     assert model.train_step(random_batch(8), wrappers)['skipped_updates'] == 2
+
+
+def test_a_skipped_update_of_several_parts_leaves_no_trace(stage, monkeypatch):
+    """Also where the first of its parts is the one that is not finite."""
+    model = STAGES[stage](discriminator_steps=1, generator_steps=2, skip_non_finite=True)
+    losses_of, factors = model.generator_losses, iter([float('nan'), 1., 1., 1.])
+    monkeypatch.setattr(model, 'generator_losses', lambda images: {
+        name: value * factor for factor in [next(factors)]
+        for name, value in losses_of(images).items()})
+    logs = model.train_step(random_batch(6), optim_wrappers(model, accumulative_counts=2))
+    assert logs['skipped_updates'] == 1
+    assert all(math.isfinite(value) for value in logs.values())
+
+
+def test_a_loss_scaler_hears_of_the_update_that_is_left_out(stage):
+    class Scaled(OptimWrapper):
+        loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.)
+
+        def backward(self, loss):
+            self.loss_scaler.scale(loss).backward()
+            self._inner_count += 1
+
+        def step(self):
+            self.loss_scaler.step(self.optimizer)
+            self.loss_scaler.update()
+
+    model = STAGES[stage](discriminator_steps=0, generator_steps=2, skip_non_finite=True)
+    weights = [p for p in model.generators.parameters() if p.requires_grad]
+    factors = iter([float('inf'), 1.])
+    weights[0].register_hook(lambda gradient: gradient * next(factors))
+    wrapper = Scaled(torch.optim.Adam(weights))
+    logs = model.train_step(random_batch(2), OptimWrapperDict(generators=wrapper))
+    assert logs['skipped_updates'] == 1
+    assert wrapper.loss_scaler.get_scale() == 512.  # halved by the one, not by the other
+    assert wrapper.optimizer.state[weights[0]]['step'] == 1
+    assert 0 < logs['grad_norm_generators'] < float('inf')
 
 
 def test_gradient_norm_by_hand(stage, monkeypatch):
