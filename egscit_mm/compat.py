@@ -604,9 +604,11 @@ def _atomic(write: Callable) -> Callable:
             with open(temporary, 'rb+') as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        except BaseException:  # Ctrl-C as well
+        except BaseException as error:  # Ctrl-C as well
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
+            if isinstance(error, OSError):
+                error.filename = filepath  # a full disk names none
             raise
 
     return write_atomically

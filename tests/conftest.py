@@ -13,6 +13,11 @@ import egscit_mm  # noqa: F401
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption('--renew-golden', action='store_true',
+                     help='record the losses of test_apis/test_golden_losses.py anew')
+
+
 @pytest.fixture(autouse=True)
 def seeds():
     """Every test draws the same random numbers, whatever ran before it."""

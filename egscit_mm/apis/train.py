@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..evaluation.results import write_json
+from .resume import full_disk_explained, is_intact, newest_checkpoint
 
 # Written to the work dir at the end of a training.
 COST_FILE = 'training.json'
@@ -46,6 +47,9 @@ def train(cfg: Config,
 
     Returns:
         Runner: The finished runner of the config.
+
+    Raises:
+        SystemExit: If Ctrl-C or SIGTERM stopped it; it has saved a checkpoint.
     """
     options = options or {}
     cfg.merge_from_dict(options)
@@ -71,12 +75,13 @@ def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, 
                        launcher: str) -> str:
     cfg.merge_from_dict(options)
     checkpoint = osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
-    if osp.isfile(checkpoint):
+    exists = osp.isfile(checkpoint)
+    if exists and is_intact(checkpoint):
         print_log(f'Stage 1 is done: {checkpoint}', 'current')
     else:
         print_log(f'Stage 1: {cfg.filename} trains the feature networks in {work_dir}', 'current')
         cfg.work_dir = work_dir
-        _run(cfg, resume, amp, launcher)
+        _run(cfg, resume or exists, amp, launcher)  # of a damaged end, the last iterations only
         print_log(f'Stage 1 ends with {checkpoint}; stage 2 starts', 'current')
     return checkpoint
 
@@ -84,15 +89,26 @@ def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, 
 def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
     cfg.launcher = launcher
     cfg.resume = resume or cfg.get('resume', False)
+    if cfg.resume and cfg.get('load_from') is None:
+        cfg.load_from = newest_checkpoint(cfg.work_dir)
+        cfg.resume = cfg.load_from is not None
     if launcher != 'none' and not torch.cuda.is_available():
         cfg.env_cfg.dist_cfg.backend = 'gloo'
     if amp:
         enable_amp(cfg)
+    if cfg.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts') == 1:
+        raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
+                         'checkpoint before it writes the new one, so that a crash could leave '
+                         'none; keep 2 or more, or -1 for all.')
     runner = Runner.from_cfg(cfg)
     start = time.perf_counter()
-    runner.train()
-    if is_main_process():
-        _write_cost(cfg, time.perf_counter() - start)
+    with full_disk_explained(cfg.work_dir):
+        try:
+            runner.train()
+        finally:
+            # Also of a training that was stopped: the one that resumes it adds its own.
+            if runner.iter and is_main_process():
+                _write_cost(cfg, time.perf_counter() - start)
     return runner
 
 

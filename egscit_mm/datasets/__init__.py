@@ -2,6 +2,7 @@
 """Image folders of two or more domains, their augmentation, and the painted digits."""
 from .collate import stack_collate
 from .exemplar_image_dataset import ExemplarImageDataset
+from .seeded_sampler import SeededInfiniteSampler
 from .transforms import RandomZoomCrop
 
-__all__ = ['ExemplarImageDataset', 'RandomZoomCrop', 'stack_collate']
+__all__ = ['ExemplarImageDataset', 'RandomZoomCrop', 'SeededInfiniteSampler', 'stack_collate']

@@ -12,6 +12,8 @@ from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.utils import scandir
 
+from .seeded_sampler import SeededIndex
+
 
 @DATASETS.register_module()
 class ExemplarImageDataset(BaseDataset):
@@ -29,8 +31,9 @@ class ExemplarImageDataset(BaseDataset):
 
     In training the dataset has as many samples as its largest domain has images. Sample i holds
     image i of that domain; the images of the other domains are drawn uniformly at random
-    each time (from NumPy's global generator, which MMEngine seeds in every worker), so each
-    epoch pairs differently.
+    each time, from NumPy's global generator, so each epoch pairs differently. An index of
+    :class:`SeededInfiniteSampler` seeds the generators for its sample, so partners and
+    augmentation do not depend on the process that loads it, nor on what was loaded before.
 
     In test mode the pairs are fixed: sample i holds image i of each domain, and a smaller
     domain starts again after its last image. ``testA2B`` holds, in sorted order, the image i of
@@ -149,7 +152,7 @@ class ExemplarImageDataset(BaseDataset):
         """Run the pipeline on a sample.
 
         Args:
-            idx (int): Number of the sample.
+            idx (int): Number of the sample; as a :class:`SeededIndex`, with its random numbers.
 
         Returns:
             dict: What the pipeline makes of it.
@@ -158,6 +161,8 @@ class ExemplarImageDataset(BaseDataset):
             ValueError: If an image of the sample cannot be read. MMagic's LoadImageFromFile does
                 not check what OpenCV returns and fails with errors that name no file.
         """
+        if isinstance(idx, SeededIndex):
+            idx.seed_generators()
         data_info = self.get_data_info(idx)
         paths = [value for key, value in data_info.items() if key.endswith('_path')]
         try:

@@ -28,7 +28,7 @@ train_dataloader = dict(
     batch_size=6,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='SeededInfiniteSampler', shuffle=True),
     collate_fn=dict(type='stack_collate'),
     dataset=dict(type='ExemplarImageDataset', data_root=None, pipeline=train_pipeline))
 val_dataloader = dict(

@@ -4,6 +4,6 @@ optim_wrapper = dict(
     constructor='AlternatingOptimWrapperConstructor', generators=_adam, discriminators=_adam)
 # "end" is the number of iterations: the Runner fills in train_cfg.max_iters.
 param_scheduler = [dict(type='PolyDecayLR', by_epoch=False, power=0.9)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=30000, val_interval=5000)
+train_cfg = dict(type='ResumableTrainLoop', max_iters=30000, val_interval=5000)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')

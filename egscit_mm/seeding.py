@@ -1,0 +1,20 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Random numbers as a function of where a training is, instead of all that went before."""
+import random
+
+import numpy as np
+import torch
+
+
+def seed_generators(*place: int) -> None:
+    """Seeds the global generators of Python, NumPy and PyTorch (on every device).
+
+    Args:
+        *place (int): What the random numbers shall depend on, each >= 0, such as the seed of the
+            run, the rank and the iteration. Places that differ in any of them get unrelated
+            numbers.
+    """
+    python, numpy, high, low = np.random.SeedSequence(place).generate_state(4).tolist()
+    random.seed(python)
+    np.random.seed(numpy)
+    torch.manual_seed(high << 32 | low)
