@@ -26,6 +26,7 @@ class SeededIndex(int):
     """
 
     def __new__(cls, index: int, seed: int, number: int) -> SeededIndex:
+        """Makes one, as immutable as an int."""
         self = super().__new__(cls, index)
         self.place = (seed, number)
         return self

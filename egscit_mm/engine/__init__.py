@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Training machinery: optimiser wrappers, their constructor, learning-rate schedule, loop, hooks."""
+"""Training machinery: optimiser wrappers, their constructor, schedule, loop and hooks."""
 from .autocast_optim_wrapper import AutocastOptimWrapper
 from .optim_wrapper_constructor import AlternatingOptimWrapperConstructor
 from .poly_lr import PolyDecayLR
