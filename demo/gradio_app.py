@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import IMAGE_SUFFIXES
+from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES
 from egscit_mm.datasets.conversion.command_line import positive
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
@@ -102,7 +102,7 @@ class Translator:
             raise gr.Error(f'Choose an image as {role} first.')
         name = Path(path).name
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=DECODED_FORMATS) as image:
                 width, height = image.size
             if width * height > self.max_pixels:
                 raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} '
