@@ -21,6 +21,7 @@ os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
 try:
     import gradio as gr
     from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
 except ModuleNotFoundError:
     sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
 
@@ -52,13 +53,19 @@ def parse_args():
 
 
 class OwnContentOnly:
-    """ASGI middleware: for this page, browsers load nothing from other servers."""
+    """ASGI middleware: for this page, browsers load nothing from other servers.
+
+    Nor are they sent there, which the address of Gradio's files does on demand (CVE-2026-59806).
+    """
 
     def __init__(self, app):
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        """Adds the policy to every response."""
+        """Adds the policy to every response, and refuses addresses that lead elsewhere."""
+        if scope['type'] == 'http' and '/file=http' in scope['path'].lower():
+            await PlainTextResponse('Not found', status_code=404)(scope, receive, send)
+            return
 
         async def send_with_policy(message):
             if message['type'] == 'http.response.start':

@@ -118,6 +118,12 @@ def test_server_translates_for_two_at_once(url, inferencer, files):
         assert list(visitors.map(visit, ['content', 'other'])) == ['content', 'other']
 
 
+@pytest.mark.parametrize('address', ['https://example.org/', 'HTTP%3A//example.org/'])
+def test_server_sends_nobody_elsewhere(url, address):
+    response = httpx.get(f'{url}gradio_api/file={address}', follow_redirects=False)
+    assert response.status_code == 404 and 'location' not in response.headers
+
+
 @pytest.mark.parametrize('name', ['text.png', 'empty.png', 'huge.png'])
 def test_server_says_why_it_refuses_a_file(url, files, tmp_path, name):
     (tmp_path / 'text.png').write_text('no image')
