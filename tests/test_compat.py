@@ -74,8 +74,8 @@ def test_import_of_compat_is_light():
 # ------------------------------------------------------------------------------------ versions
 # distribution: (a version too old, the oldest, the newest of those below the bound, a too new one)
 VERSIONS = {
-    'torch': ('1.13.1', '2.0.0', '2.13.0+cpu', None),
-    'torchvision': ('0.14.1', '0.15.1', '0.28.0', None),
+    'torch': ('2.5.1+cu124', '2.6.0', '2.13.0+cpu', None),
+    'torchvision': ('0.20.1', '0.21.0', '0.28.0', None),
     'mmcv-lite': ('1.7.2', '2.0.0', '2.1.99', '2.2.0'),
     'mmengine': ('0.10.6', '0.10.7', '0.99.0', '1.0.0'),
     'mmagic': ('1.1.0', '1.2.0', '1.99', '2.0.0'),
@@ -150,7 +150,7 @@ def test_all_problems_are_named_at_once(installed):
     with pytest.raises(ImportError) as error:
         compat.check_versions()
     assert str(error.value).splitlines()[1:] == [
-        'torch (>=2.0) is not installed: pip install "torch>=2.0"',
+        'torch (>=2.6) is not installed: pip install "torch>=2.6"',
         'mmcv-lite or mmcv (>=2.0,<2.2) is not installed: pip install "mmcv-lite>=2.0,<2.2"',
         'mmagic 1.1.0 is installed, egscit_mm needs mmagic>=1.2.0,<2: '
         'pip install "mmagic>=1.2.0,<2"']
