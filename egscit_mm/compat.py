@@ -188,21 +188,24 @@ def define_torchvision_operators() -> None:
     import torch
 
     global _torchvision_library
-    for _ in range(len(_TORCHVISION_OPERATORS) + 1):
-        try:
-            import torchvision  # noqa: F401
-            return
-        except RuntimeError as error:
-            missing = re.search(r'operator torchvision::(\w+) does not exist', str(error))
-            if (torch.version.cuda is not None or missing is None
-                    or missing[1] not in _TORCHVISION_OPERATORS):
-                raise
-        # The failed import leaves submodules behind that the next try would mix up with its own.
-        for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
-            del sys.modules[name]
-        if _torchvision_library is None:
-            _torchvision_library = torch.library.Library('torchvision', 'FRAGMENT')
-        _torchvision_library.define(_TORCHVISION_OPERATORS[missing[1]])
+    try:
+        import torchvision  # noqa: F401
+        return
+    except RuntimeError as error:
+        missing = re.search(r'operator torchvision::(\w+) does not exist', str(error))
+        if (torch.version.cuda is not None or missing is None
+                or missing[1] not in _TORCHVISION_OPERATORS):
+            raise
+    # The failed import leaves submodules behind that the next try would mix up with its own.
+    for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
+        del sys.modules[name]
+    # All at once: torch 2.6 takes what torchvision says of an operator once only, so that there is
+    # no third try.
+    _torchvision_library = torch.library.Library('torchvision', 'FRAGMENT')
+    for name, schema in _TORCHVISION_OPERATORS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            _torchvision_library.define(schema)
+    import torchvision  # noqa: F401
 
 
 def provide_mmcv_ext() -> None:
