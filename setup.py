@@ -16,7 +16,7 @@ def requirements(name):
 
 
 class BuildWithConfigs(build_py):
-    """Adds configs, tools and the model index where MIM, OpenMMLab's `mim`, looks for them."""
+    """Adds what MIM, OpenMMLab's `mim`, looks for, and the ranges that compat.py checks."""
 
     def run(self):
         """Builds the package."""
@@ -24,7 +24,7 @@ class BuildWithConfigs(build_py):
         if self.editable_mode:  # the repository has them
             return
         mim = Path(self.build_lib, 'egscit_mm', '.mim')
-        for folder in ('configs', 'tools'):
+        for folder in ('configs', 'tools', 'requirements'):
             shutil.copytree(HERE / folder, mim / folder, dirs_exist_ok=True,
                             ignore=shutil.ignore_patterns('__pycache__'))
         shutil.copy(HERE / 'model-index.yml', mim)

@@ -14,13 +14,14 @@ from PIL import Image, UnidentifiedImageError
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import IMAGE_SUFFIXES
+from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES
 from egscit_mm.datasets.conversion.command_line import positive
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
 try:
     import gradio as gr
     from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
 except ModuleNotFoundError:
     sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
 
@@ -52,13 +53,19 @@ def parse_args():
 
 
 class OwnContentOnly:
-    """ASGI middleware: for this page, browsers load nothing from other servers."""
+    """ASGI middleware: for this page, browsers load nothing from other servers.
+
+    Nor are they sent there, which the address of Gradio's files does on demand (CVE-2026-59806).
+    """
 
     def __init__(self, app):
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        """Adds the policy to every response."""
+        """Adds the policy to every response, and refuses addresses that lead elsewhere."""
+        if scope['type'] == 'http' and '/file=http' in scope['path'].lower():
+            await PlainTextResponse('Not found', status_code=404)(scope, receive, send)
+            return
 
         async def send_with_policy(message):
             if message['type'] == 'http.response.start':
@@ -102,7 +109,7 @@ class Translator:
             raise gr.Error(f'Choose an image as {role} first.')
         name = Path(path).name
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=DECODED_FORMATS) as image:
                 width, height = image.size
             if width * height > self.max_pixels:
                 raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} '

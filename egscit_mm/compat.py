@@ -29,15 +29,15 @@ import types
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-# (distributions of which one is needed, first version, first version that is too new, command)
-_REQUIREMENTS = (
-    (('torch', ), '2.0', None, 'pip install "torch>=2.0"'),
-    (('mmengine', ), '0.10', '1.0', 'pip install "mmengine>=0.10,<1"'),
-    (('mmcv', 'mmcv-lite'), '2.0', '2.2', 'pip install mmcv-lite==2.1.0'),
-    (('mmagic', ), '1.2', '2.0', 'pip install mmagic==1.2.0'),
-)
+# Distributions that hold the same module as the one that the requirements name.
+_ALTERNATIVES = {
+    'mmcv-lite': ('mmcv', ),
+    'opencv-python': ('opencv-python-headless', 'opencv-contrib-python',
+                      'opencv-contrib-python-headless'),
+}
 
 # HistoryBuffer.update copies the whole history, per scalar and iteration: measured 7 us at 10,000
 # entries, 59 us at 100,000, 820 us at mmengine's 1,000,000 (16 MB of every checkpoint per scalar).
@@ -60,9 +60,10 @@ _torchvision_library = None
 
 # ------------------------------------------------------------------------------------ versions
 def check_versions() -> None:
-    """Compare the installed distributions with what egscit_mm works with, importing none of them.
+    """Compare the installed distributions with the package's requirements, importing none of them.
 
-    Warns when both mmcv and mmcv-lite are installed: they overwrite each other's files.
+    The ranges are those of ``requirements/host.txt`` and ``requirements/runtime.txt``. Warns when
+    both mmcv and mmcv-lite are installed: they overwrite each other's files.
 
     Raises:
         ImportError: One line per missing or unfit package, with the version found, the range
@@ -70,20 +71,22 @@ def check_versions() -> None:
     """
     problems = []
     if sys.version_info < (3, 10):  # noqa: UP036
-        problems.append(f'Python >=3.10 is needed, this is {sys.version.split()[0]}: '
-                        'create an environment with a newer Python.')
-    for names, low, high, command in _REQUIREMENTS:
+        problems.append(f'Python {sys.version.split()[0]} is running, egscit_mm needs '
+                        'Python>=3.10: create an environment with a newer one')
+    for name, wanted in _requirements():
+        names = (name, *_ALTERNATIVES.get(name, ()))
+        command = f'pip install "{name}{wanted}"'
         found = {name: version for name in names if (version := _installed_version(name))}
-        wanted = f'>={low}' + (f',<{high}' if high else '')
         if not found:
-            problems.append(f'{" or ".join(names)} ({wanted}) is not installed: {command}')
-        for name, version in found.items():
-            if not _in_range(version, low, high):
-                # Where alternatives exist, the unfit one would stay beside the new one.
-                remove = f'pip uninstall -y {name} && ' if len(names) > 1 else ''
-                problems.append(f'{name} {version} is installed, egscit_mm needs {name}{wanted}: '
+            in_range = f' ({wanted})' if wanted else ''
+            problems.append(f'{" or ".join(names)}{in_range} is not installed: {command}')
+        for other, version in found.items():
+            if not _in_range(version, wanted):
+                # Another distribution of the same module would stay beside the new one.
+                remove = '' if other == name else f'pip uninstall -y {other} && '
+                problems.append(f'{other} {version} is installed, egscit_mm needs {other}{wanted}: '
                                 f'{remove}{command}')
-        if len(found) > 1:
+        if {'mmcv', 'mmcv-lite'} <= found.keys():
             both = ' and '.join(f'{name} {version}' for name, version in found.items())
             warnings.warn(
                 f'{both} are both installed and overwrite each other: '
@@ -93,6 +96,22 @@ def check_versions() -> None:
                           '\n'.join(problems))
 
 
+def _requirements() -> Iterator[tuple[str, str]]:
+    """Name and range (``>=2.0,<2.2`` or empty) of every package that the import needs.
+
+    A wheel carries the files in .mim. A mere copy of the package's folder has none: nothing is
+    checked there.
+    """
+    package = Path(__file__).parent
+    for folder in (package / '.mim' / 'requirements', package.parent / 'requirements'):
+        if folder.is_dir():
+            for file in ('host.txt', 'runtime.txt'):
+                for line in (folder / file).read_text().splitlines():
+                    if line and not line.startswith('#'):
+                        yield re.match(r'([\w.-]+)(.*)', line).groups()
+            return
+
+
 def _installed_version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -100,13 +119,21 @@ def _installed_version(name: str) -> str | None:
         return None
 
 
-def _in_range(version: str, low: str, high: str | None) -> bool:
-    """Compare major and minor number only; needs no package that could itself be missing."""
+def _in_range(version: str, wanted: str) -> bool:
+    """Compare release numbers, needing no package that could itself be missing.
 
-    def parse(text):
-        return tuple(int(number) for number in re.findall(r'\d+', text)[:2])
+    A pre-release counts as its release.
+    """
 
-    return parse(low) <= parse(version) and (high is None or parse(version) < parse(high))
+    def release(text):
+        numbers = [int(number) for number in re.match(r'[\d.]+', text)[0].strip('.').split('.')]
+        while numbers and numbers[-1] == 0:  # 2.0 is 2.0.0
+            numbers.pop()
+        return numbers
+
+    found = release(version)
+    return all(found >= release(bound) if sign == '>=' else found < release(bound)
+               for sign, bound in re.findall(r'(>=|<)([\d.]+)', wanted))
 
 
 # -------------------------------------------------------------------------------------- entries
@@ -161,21 +188,24 @@ def define_torchvision_operators() -> None:
     import torch
 
     global _torchvision_library
-    for _ in range(len(_TORCHVISION_OPERATORS) + 1):
-        try:
-            import torchvision  # noqa: F401
-            return
-        except RuntimeError as error:
-            missing = re.search(r'operator torchvision::(\w+) does not exist', str(error))
-            if (torch.version.cuda is not None or missing is None
-                    or missing[1] not in _TORCHVISION_OPERATORS):
-                raise
-        # The failed import leaves submodules behind that the next try would mix up with its own.
-        for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
-            del sys.modules[name]
-        if _torchvision_library is None:
-            _torchvision_library = torch.library.Library('torchvision', 'FRAGMENT')
-        _torchvision_library.define(_TORCHVISION_OPERATORS[missing[1]])
+    try:
+        import torchvision  # noqa: F401
+        return
+    except RuntimeError as error:
+        missing = re.search(r'operator torchvision::(\w+) does not exist', str(error))
+        if (torch.version.cuda is not None or missing is None
+                or missing[1] not in _TORCHVISION_OPERATORS):
+            raise
+    # The failed import leaves submodules behind that the next try would mix up with its own.
+    for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
+        del sys.modules[name]
+    # All at once: torch 2.6 takes what torchvision says of an operator once only, so that there is
+    # no third try.
+    _torchvision_library = torch.library.Library('torchvision', 'FRAGMENT')
+    for name, schema in _TORCHVISION_OPERATORS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            _torchvision_library.define(schema)
+    import torchvision  # noqa: F401
 
 
 def provide_mmcv_ext() -> None:

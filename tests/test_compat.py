@@ -33,6 +33,7 @@ from mmengine.model import (
     MMSeparateDistributedDataParallel,
 )
 from mmengine.runner import Runner, checkpoint, load_checkpoint
+from packaging.specifiers import SpecifierSet
 from PIL import Image
 from torch import nn
 
@@ -71,11 +72,32 @@ def test_import_of_compat_is_light():
 
 
 # ------------------------------------------------------------------------------------ versions
+# distribution: (a version too old, the oldest, the newest of those below the bound, a too new one)
+VERSIONS = {
+    'torch': ('2.5.1+cu124', '2.6.0', '2.13.0+cpu', None),
+    'torchvision': ('0.20.1', '0.21.0', '0.28.0', None),
+    'mmcv-lite': ('1.7.2', '2.0.0', '2.1.99', '2.2.0'),
+    'mmengine': ('0.10.6', '0.10.7', '0.99.0', '1.0.0'),
+    'mmagic': ('1.1.0', '1.2.0', '1.99', '2.0.0'),
+    'numpy': ('1.23.5', '1.24.0', '2.4.6', None),
+    'opencv-python': ('4.7.0.72', '4.8.0.74', '5.0.0.93', None),
+    'Pillow': ('9.5.0', '10.0.0', '12.3.0', None),
+    'scikit-image': ('0.21.0', '0.22.0', '0.26.0', None),
+    'scikit-learn': ('1.2.2', '1.3.0', '1.9.1', None),
+    'tqdm': (None, '1.0', '4.70.1', None),
+    'jinja2': (None, '2.0', '3.1.6', None),
+    'matplotlib': (None, '3.0', '3.11.2', None),
+    'diffusers': ('0.27.2', '0.28.0', '0.28.2', '0.29.0'),
+    'transformers': ('4.43.4', '4.44.0', '4.44.2', '4.45.0'),
+    'huggingface_hub': ('0.24.7', '0.25.0', '0.25.2', '0.26.0'),
+    'albumentations': ('1.2.1', '1.3.0', '2.0.8', None),
+}
+
+
 @pytest.fixture
 def installed(monkeypatch):
-    """The distributions that check_versions sees; a test changes them."""
-    versions = {'torch': '2.13.0+cpu', 'mmengine': '0.10.7', 'mmcv-lite': '2.1.0',
-                'mmagic': '1.2.0'}
+    """The distributions that check_versions sees, the oldest allowed; a test changes them."""
+    versions = {name: oldest for name, (_, oldest, _, _) in VERSIONS.items()}
 
     def version(name):
         if name not in versions:
@@ -90,42 +112,92 @@ def test_versions_that_fit_pass_silently(installed):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         compat.check_versions()
-
-
-@pytest.mark.parametrize('name, version, words', [
-    ('torch', '1.13.1', ['torch 1.13.1', 'torch>=2.0', 'pip install "torch>=2.0"']),
-    ('mmengine', '0.9.1', ['mmengine 0.9.1', '>=0.10,<1.0']),
-    ('mmengine', '1.0.0', ['mmengine 1.0.0', '>=0.10,<1.0']),
-    ('mmagic', '1.0.2', ['mmagic 1.0.2', '>=1.2,<2.0', 'pip install mmagic==1.2.0']),
-    ('mmcv-lite', '2.2.0', ['mmcv-lite 2.2.0', '>=2.0,<2.2',
-                            'pip uninstall -y mmcv-lite && pip install mmcv-lite==2.1.0']),
-])
-def test_unfit_version_is_named_with_range_and_command(installed, name, version, words):
-    installed[name] = version
-    with pytest.raises(ImportError) as error:
+        installed.update({name: newest for name, (_, _, newest, _) in VERSIONS.items()})
         compat.check_versions()
-    lines = str(error.value).splitlines()[1:]
-    assert len(lines) == 1 and all(word in lines[0] for word in words)
 
 
-def test_all_missing_packages_are_named_at_once(installed):
-    del installed['mmcv-lite'], installed['mmagic']
+def complaint():
+    """The one line that check_versions has to say."""
+    with pytest.raises(ImportError, match='egscit_mm cannot work with the installed') as error:
+        compat.check_versions()
+    _, line = str(error.value).splitlines()
+    return line
+
+
+@pytest.mark.parametrize('name, version', [
+    pytest.param(name, version, id=f'{name}-{version}') for name, versions in VERSIONS.items()
+    for version in (versions[0], versions[-1]) if version
+])
+def test_unfit_version_is_named_with_range_and_command(installed, name, version):
+    installed[name] = version
+    wanted = dict(compat._requirements())[name]
+    assert complaint() == (f'{name} {version} is installed, egscit_mm needs {name}{wanted}: '
+                           f'pip install "{name}{wanted}"')
+
+
+@pytest.mark.parametrize('name', VERSIONS)
+def test_missing_package_is_named_with_range_and_command(installed, name):
+    del installed[name]
+    line, wanted = complaint(), dict(compat._requirements())[name]
+    assert line.startswith(name)
+    assert line.endswith(f' is not installed: pip install "{name}{wanted}"')
+    assert f'({wanted})' in line or not wanted
+
+
+def test_all_problems_are_named_at_once(installed):
+    del installed['torch'], installed['mmcv-lite']
+    installed['mmagic'] = '1.1.0'
     with pytest.raises(ImportError) as error:
         compat.check_versions()
     assert str(error.value).splitlines()[1:] == [
-        'mmcv or mmcv-lite (>=2.0,<2.2) is not installed: pip install mmcv-lite==2.1.0',
-        'mmagic (>=1.2,<2.0) is not installed: pip install mmagic==1.2.0']
+        'torch (>=2.6) is not installed: pip install "torch>=2.6"',
+        'mmcv-lite or mmcv (>=2.0,<2.2) is not installed: pip install "mmcv-lite>=2.0,<2.2"',
+        'mmagic 1.1.0 is installed, egscit_mm needs mmagic>=1.2.0,<2: '
+        'pip install "mmagic>=1.2.0,<2"']
+
+
+@pytest.mark.parametrize('name, other', [
+    ('mmcv-lite', 'mmcv'), ('opencv-python', 'opencv-python-headless')])
+def test_another_distribution_of_the_same_module_will_do_in_the_same_range(installed, name, other):
+    too_old, installed[other] = VERSIONS[name][0], installed.pop(name)
+    compat.check_versions()
+    installed[other] = too_old
+    wanted = dict(compat._requirements())[name]
+    assert complaint() == (f'{other} {too_old} is installed, egscit_mm needs {other}{wanted}: '
+                           f'pip uninstall -y {other} && pip install "{name}{wanted}"')
+
+
+def test_ranges_mean_what_they_mean_to_pip():
+    requirements = dict(compat._requirements())
+    assert requirements.keys() == VERSIONS.keys()
+    for name, versions in VERSIONS.items():
+        pip = SpecifierSet(requirements[name])
+        for version in filter(None, versions):
+            assert compat._in_range(version, requirements[name]) == (version in pip), (
+                name, version)
+
+
+@pytest.mark.parametrize('version, fits', [
+    ('2', True), ('2.0', True), ('2.0.0', True), ('1.99.9', False), ('2.10.0', True),
+    ('2.0.0+cu118', True), ('2.1.0a0+git1234', True), ('2.0.dev3', True), ('3.0.0rc1', False)])
+def test_release_numbers_are_compared(version, fits):
+    assert compat._in_range(version, '>=2.0,<3') is fits
+
+
+def test_a_mere_copy_of_the_package_is_not_checked(monkeypatch, tmp_path):
+    monkeypatch.setattr(compat, '__file__', str(tmp_path / 'egscit_mm' / 'compat.py'))
+    assert list(compat._requirements()) == []
 
 
 def test_old_python_is_named(installed, monkeypatch):
     monkeypatch.setattr(sys, 'version_info', (3, 9, 1))
-    with pytest.raises(ImportError, match='Python >=3.10'):
+    with pytest.raises(ImportError, match=r'Python .* is running, egscit_mm needs Python>=3\.10'):
         compat.check_versions()
 
 
 def test_mmcv_beside_mmcv_lite_warns(installed):
     installed['mmcv'] = '2.1.0'
-    with pytest.warns(UserWarning, match='mmcv 2.1.0 and mmcv-lite 2.1.0 are both installed'):
+    with pytest.warns(UserWarning, match='mmcv-lite 2.0.0 and mmcv 2.1.0 are both installed'):
         compat.check_versions()
 
 

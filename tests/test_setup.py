@@ -1,10 +1,16 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What an installed package holds."""
+import email
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from egscit_mm import compat
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -23,3 +29,26 @@ def test_a_built_package_has_what_mim_looks_for(tmp_path):
         config = Path(model['Config'])
         assert (mim / config).read_bytes() == (REPOSITORY / config).read_bytes()
     assert not list(mim.rglob('__pycache__'))
+
+
+def test_the_check_at_import_and_pip_know_the_same_ranges(tmp_path):
+    subprocess.run(
+        [sys.executable, 'setup.py', '-q', 'build_py', '--build-lib', tmp_path, 'dist_info',
+         '--output-dir', tmp_path], cwd=REPOSITORY, check=True, timeout=120)
+    # what a wheel of it would check
+    spec = importlib.util.spec_from_file_location('built', tmp_path / 'egscit_mm' / 'compat.py')
+    built = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(built)
+    checked = list(built._requirements())
+    assert checked == list(compat._requirements())
+
+    metadata = email.message_from_string(
+        next(tmp_path.glob('*.dist-info/METADATA')).read_text())
+    asked = {requirement.name: requirement.specifier
+             for requirement in map(Requirement, metadata.get_all('Requires-Dist'))
+             if requirement.marker is None}
+    brought_along = {'torch', 'torchvision', 'mmcv-lite'}
+    assert asked == {name: SpecifierSet(wanted) for name, wanted in checked
+                     if name not in brought_along}
+    assert brought_along <= dict(checked).keys()
+    assert metadata['Requires-Python'] == '>=3.10'

@@ -113,6 +113,9 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
 
 
 def _cpu_computes_in_bfloat16() -> bool:
+    """Whether it does; True also where an older PyTorch cannot tell, for this only warns."""
+    if not hasattr(torch.cpu, 'get_capabilities'):
+        return True
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))
 

@@ -93,12 +93,27 @@ def test_sixteen_bit_png_and_exif_orientation_are_read():
 
 
 @pytest.mark.parametrize('content, why', [
-    (b'', 'the file is empty$'), (b'no image', 'the file is of no image format known$'),
+    (b'', 'the file is empty$'),
+    (b'no image', 'the file is none of BMP, JPEG, PNG, PPM, TIFF, WEBP$'),
+    (encoded(image_of(1), 'GIF'), 'the file is none of'),
     (encoded(image_of(1))[:40], '.+'),
     (encoded(image_of(1, size=(64, 64)), 'JPEG')[:-300], '.+')])
 def test_what_is_no_image_or_cut_off_is_refused(content, why):
     with pytest.raises(BadInputError, match=f'the mask cannot be decoded: {why}'):
         conversion.decode(content, 'mask')
+
+
+@pytest.mark.parametrize('file_format', conversion.DECODED_FORMATS)
+def test_formats_that_are_decoded(file_format):
+    image = image_of((250, 10, 10), size=(8, 8))
+    decoded = conversion.decode(encoded(image, file_format))
+    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(image)).max() <= 6
+
+
+def test_all_suffixes_are_of_formats_that_are_decoded():
+    Image.init()
+    formats = {Image.registered_extensions()[suffix] for suffix in conversion.IMAGE_SUFFIXES}
+    assert formats == set(conversion.DECODED_FORMATS)
 
 
 def test_crop_takes_the_middle_and_stretch_takes_all():

@@ -88,7 +88,9 @@ def test_refused_uploads(translator, files, tmp_path, monkeypatch):
         'Choose an image as content first.')
     (tmp_path / 'text.png').write_text('no image')
     (tmp_path / 'half.png').write_bytes(Path(files['content']).read_bytes()[:200])
-    for name in ('text.png', 'half.png'):
+    # GIF stands for the many formats of Pillow that nobody needs here.
+    Image.new('L', (9, 9)).save(tmp_path / 'gif.png', format='GIF')
+    for name in ('text.png', 'half.png', 'gif.png'):
         assert refusal(tmp_path / name) == f'{name} is not an image that can be read here.'
     # A bomb of few bytes: its pixels are counted before they are decoded.
     Image.new('L', (9000, 9000)).save(tmp_path / 'bomb.png')
@@ -114,6 +116,12 @@ def test_server_translates_for_two_at_once(url, inferencer, files):
 
     with ThreadPoolExecutor(2) as visitors:
         assert list(visitors.map(visit, ['content', 'other'])) == ['content', 'other']
+
+
+@pytest.mark.parametrize('address', ['https://example.org/', 'HTTP%3A//example.org/'])
+def test_server_sends_nobody_elsewhere(url, address):
+    response = httpx.get(f'{url}gradio_api/file={address}', follow_redirects=False)
+    assert response.status_code == 404 and 'location' not in response.headers
 
 
 @pytest.mark.parametrize('name', ['text.png', 'empty.png', 'huge.png'])

@@ -22,7 +22,16 @@ from .command_line import (
     exit_with,
 )
 from .errors import BadInputError, ConversionError, LeftOutError
-from .images import FORMATS, IMAGE_SUFFIXES, crop, decode, encode, stretch, to_rgb
+from .images import (
+    DECODED_FORMATS,
+    FORMATS,
+    IMAGE_SUFFIXES,
+    crop,
+    decode,
+    encode,
+    stretch,
+    to_rgb,
+)
 from .jobs import convert
 from .labels import categories_of_train_ids, render_labelled, stretch_labels, train_ids_of_colours
 from .plans import Job, Task, by_stem, draw_test_names, output_paths
@@ -30,9 +39,10 @@ from .sources import Files
 from .writing import write_atomically
 
 __all__ = [
-    'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files', 'Job',
-    'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument', 'add_split_arguments',
-    'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert', 'crop', 'decode',
-    'domain_name', 'draw_test_names', 'encode', 'exit_with', 'output_paths', 'render_labelled',
-    'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours', 'write_atomically'
+    'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files',
+    'Job', 'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument',
+    'add_split_arguments', 'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert',
+    'crop', 'decode', 'domain_name', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
+    'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
+    'write_atomically'
 ]
