@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List
+from typing import Callable, Dict, Iterator, List, Union
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,24 @@ class AlternatingUpdates:
     skip_non_finite: bool
     skipped_updates = 0  # of this run
     loss_weights: Dict[str, float]
+    memory_format: torch.memory_format
+    compile_options: Union[bool, dict]
+
+    def prepared(self, module: nn.Module) -> nn.Module:
+        """A part of the model, laid out and compiled as the arguments of the model say.
+
+        Args:
+            module (nn.Module): What the training calls: a side, or the perceptual loss.
+
+        Returns:
+            nn.Module: The same module. It is compiled in place and below a distributed wrapper:
+            ``torch.compile(module)`` would put another one around it, with other names in
+            checkpoints.
+        """
+        module.to(memory_format=self.memory_format)
+        if self.compile_options is not False:
+            module.compile(**({} if self.compile_options is True else self.compile_options))
+        return module
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
         """One iteration of alternating updates.
@@ -148,7 +166,10 @@ class AlternatingUpdates:
             raise KeyError(
                 f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
                 f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
-        return {domain: inputs[f'img_{domain}'] for domain in self.domains}
+        return {
+            domain: inputs[f'img_{domain}'].contiguous(memory_format=self.memory_format)
+            for domain in self.domains
+        }
 
     def minibatches(self, images: Images) -> Iterator[Images]:
         """Cuts the batch into one minibatch per update, in order."""

@@ -44,7 +44,7 @@ class EGSCIT(ExemplarTranslationModel):
         super().__init__(*args, **kwargs)
         self.perceptual_loss = None
         if perceptual_loss is not None:
-            self.perceptual_loss = MODELS.build(perceptual_loss)
+            self.perceptual_loss = self.prepared(MODELS.build(perceptual_loss))
         self.feature_checkpoint = feature_checkpoint
 
     # ---------------------------------------------------------------- weights

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Stage 1: a VAE-GAN per domain, whose encoders become the feature networks of stage 2."""
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -29,6 +29,10 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
         skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
             counted instead of ending the training. Defaults to False.
+        channels_last (bool): Whether networks and images are laid out channels last in memory.
+            Defaults to False.
+        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
+            loss for the training, or its arguments. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
     """
 
@@ -41,11 +45,16 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  generator_steps: int = 1,
                  split_batch: bool = True,
                  skip_non_finite: bool = False,
+                 channels_last: bool = False,
+                 compile: Union[bool, dict] = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
         self.domains = tuple(domains)
-        self.generators = MODELS.build(dict(generator, domains=self.domains))
-        self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.compile_options = compile
+        self.generators = self.prepared(MODELS.build(dict(generator, domains=self.domains)))
+        self.discriminators = self.prepared(
+            MODELS.build(dict(discriminator, domains=self.domains)))
         self.loss_weights = check_loss_weights(loss_weights or {}, LOSS_WEIGHTS)
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps

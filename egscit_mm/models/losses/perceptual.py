@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
@@ -59,6 +60,8 @@ class VGGPerceptualLoss(BaseModule):
         content_layers (dict[str, float] | None): Weight per layer; None means the paper's
             i / 5 for i = 1..5.
         style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
+        activation_checkpointing (bool): Whether the activations of translations are computed again
+            for the gradient instead of being kept: less memory, more time. Defaults to False.
     """
 
     def __init__(self,
@@ -67,7 +70,8 @@ class VGGPerceptualLoss(BaseModule):
                  pretrained: Optional[str] = 'torchvision',
                  base_channels: int = 64,
                  content_layers: Optional[Dict[str, float]] = None,
-                 style_layers: Optional[Dict[str, float]] = None):
+                 style_layers: Optional[Dict[str, float]] = None,
+                 activation_checkpointing: bool = False):
         super().__init__()
         if content_layers is None:
             content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
@@ -77,6 +81,7 @@ class VGGPerceptualLoss(BaseModule):
         self.style_layers = style_layers
         self.content_weight = content_weight
         self.style_weight = style_weight
+        self.activation_checkpointing = activation_checkpointing
         self.vgg = VGG19Features({*self.content_layers, *self.style_layers}, pretrained,
                                  base_channels)
 
@@ -115,7 +120,11 @@ class VGGPerceptualLoss(BaseModule):
             content, style = self.describe(torch.cat(list(images.values())))
         content = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in content.items()}
         style = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in style.items()}
-        maps, grams = self.describe(torch.cat(list(translations.values())))
+        fakes = torch.cat(list(translations.values()))
+        if self.activation_checkpointing:
+            maps, grams = checkpoint(self.describe, fakes, use_reentrant=False)
+        else:
+            maps, grams = self.describe(fakes)
 
         content_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}
         style_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}

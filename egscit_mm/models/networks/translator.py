@@ -7,6 +7,7 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..layers import AdaIN, ResidualBlock, feature_mask
 
@@ -43,6 +44,9 @@ class ExemplarTranslator(BaseModule):
             which won the comparison in docs/results.md.
         latent_noise (float): Standard deviation of the noise added to the latent in training;
             translation in eval mode is deterministic. Defaults to 1.
+        activation_checkpointing (bool): Whether training keeps only what goes into encoders,
+            decoders and shared blocks, and computes what is inside of them again for the gradient:
+            the same numbers, less memory, more time. Defaults to False.
     """
 
     def __init__(self,
@@ -51,7 +55,8 @@ class ExemplarTranslator(BaseModule):
                  domains: Sequence[str] = ('A', 'B'),
                  eta: float = 0.5,
                  adain: Optional[str] = 'release',
-                 latent_noise: float = 1.):
+                 latent_noise: float = 1.,
+                 activation_checkpointing: bool = False):
         super().__init__()
         if len(set(domains)) < 2:
             raise ValueError(f'domains must name at least two different domains, got {domains}')
@@ -61,6 +66,7 @@ class ExemplarTranslator(BaseModule):
         self.directions = tuple(permutations(self.domains, 2))
         self.eta = eta
         self.latent_noise = latent_noise
+        self.activation_checkpointing = activation_checkpointing
         self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
         self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
         channels = self.encoders[self.domains[0]].out_channels
@@ -94,8 +100,10 @@ class ExemplarTranslator(BaseModule):
 
     def encode(self, images: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Mean of the latent, by domain: private encoders, then the shared block in one pass."""
-        hidden = {domain: self.encoders[domain](batch) for domain, batch in images.items()}
-        return _in_one_pass(self.shared_encoder_block, hidden)
+        hidden = {
+            domain: self._run(self.encoders[domain], batch) for domain, batch in images.items()
+        }
+        return self._in_one_pass(self.shared_encoder_block, hidden)
 
     def content(self, latent_means: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Content by domain: latent noise (in training only), then the shared decoder block."""
@@ -105,7 +113,7 @@ class ExemplarTranslator(BaseModule):
                 domain: mean + self.latent_noise * torch.randn_like(mean)
                 for domain, mean in latent_means.items()
             }
-        return _in_one_pass(self.shared_decoder_block, latents)
+        return self._in_one_pass(self.shared_decoder_block, latents)
 
     @torch.no_grad()
     def features(self, images: Dict[str, Tensor]) -> Dict[str, Tensor]:
@@ -160,7 +168,7 @@ class ExemplarTranslator(BaseModule):
             styled = [
                 self.styled(contents[source], masks[source], styles[target]) for source in sources
             ]
-            decoded = self.decoders[target](torch.cat(styled)).chunk(len(styled))
+            decoded = self._run(self.decoders[target], torch.cat(styled)).chunk(len(styled))
             for source, image in zip(sources, decoded):
                 if source == target:
                     outputs['reconstruction'][target] = image
@@ -194,7 +202,7 @@ class ExemplarTranslator(BaseModule):
                 self.styled(per_direction[direction][1], masks[source], styles[source])
                 for direction in directions
             ]
-            decoded = self.decoders[source](torch.cat(styled)).chunk(len(styled))
+            decoded = self._run(self.decoders[source], torch.cat(styled)).chunk(len(styled))
             cycles.update(zip(directions, decoded))
         return dict(
             cycle=cycles,
@@ -221,9 +229,15 @@ class ExemplarTranslator(BaseModule):
         contents = self.content(self.encode({source: content}))
         return self.decoders[target](self.styled(contents[source], mask, style))
 
+    def _in_one_pass(self, block: BaseModule, batches: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Runs a block that all domains share once over all of them."""
+        # Not len(): it would fix the batch size in an exported model.
+        sizes = [batch.shape[0] for batch in batches.values()]
+        outputs = self._run(block, torch.cat(list(batches.values())))
+        return dict(zip(batches, outputs.split(sizes)))
 
-def _in_one_pass(block: BaseModule, batches: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """Runs a block that all domains share once over all of them."""
-    # Not len(): it would fix the batch size in an exported model.
-    sizes = [batch.shape[0] for batch in batches.values()]
-    return dict(zip(batches, block(torch.cat(list(batches.values()))).split(sizes)))
+    def _run(self, network: BaseModule, x: Tensor) -> Tensor:
+        """A network's output; the latent noise is outside of them, and so drawn once."""
+        if self.activation_checkpointing:
+            return checkpoint(network, x, use_reentrant=False)
+        return network(x)
