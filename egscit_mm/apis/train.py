@@ -14,6 +14,7 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..config_check import check_config, merge_options, naming_the_setting
 from ..evaluation.results import write_json
 
 # Written to the work dir at the end of a training.
@@ -48,7 +49,8 @@ def train(cfg: Config,
         Runner: The finished runner of the config.
     """
     options = options or {}
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options)
+    check_config(cfg, 'train')
     given_work_dir = work_dir or cfg.get('work_dir')
     name = osp.splitext(osp.basename(cfg.filename))[0]
     cfg.work_dir = given_work_dir or osp.join('work_dirs', name)
@@ -69,7 +71,8 @@ def train(cfg: Config,
 
 def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, amp: bool,
                        launcher: str) -> str:
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options)
+    check_config(cfg, 'train')
     checkpoint = osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
     if osp.isfile(checkpoint):
         print_log(f'Stage 1 is done: {checkpoint}', 'current')
@@ -88,9 +91,10 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
         cfg.env_cfg.dist_cfg.backend = 'gloo'
     if amp:
         enable_amp(cfg)
-    runner = Runner.from_cfg(cfg)
-    start = time.perf_counter()
-    runner.train()
+    with naming_the_setting(cfg):
+        runner = Runner.from_cfg(cfg)
+        start = time.perf_counter()
+        runner.train()
     if is_main_process():
         _write_cost(cfg, time.perf_counter() - start)
     return runner

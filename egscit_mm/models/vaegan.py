@@ -7,6 +7,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..ranges import check_domains, check_integers
 from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights, unwrapped
 from .losses import kl_loss
 from .samples import packed_samples
@@ -30,6 +31,9 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
             counted instead of ending the training. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
 
     def __init__(self,
@@ -43,9 +47,14 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  skip_non_finite: bool = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
+        check_domains(self, domains)
         self.domains = tuple(domains)
         self.generators = MODELS.build(dict(generator, domains=self.domains))
         self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        check_integers(self, 0, discriminator_steps=discriminator_steps,
+                       generator_steps=generator_steps)
+        check_integers(self, 1, **{
+            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
         self.loss_weights = check_loss_weights(loss_weights or {}, LOSS_WEIGHTS)
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps

@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...ranges import check_integers, check_not_negative, check_weights
 from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
 
@@ -59,6 +60,9 @@ class VGGPerceptualLoss(BaseModule):
         content_layers (dict[str, float] | None): Weight per layer; None means the paper's
             i / 5 for i = 1..5.
         style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
+
+    Raises:
+        ValueError: If a weight is negative, a layer unknown or none is named.
     """
 
     def __init__(self,
@@ -73,6 +77,13 @@ class VGGPerceptualLoss(BaseModule):
             content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
         if style_layers is None:
             style_layers = dict.fromkeys(PAPER_LAYERS, 1.)
+        check_not_negative(self, content_weight=content_weight, style_weight=style_weight)
+        check_weights(self, 'content_layers', content_layers)
+        check_weights(self, 'style_layers', style_layers)
+        check_integers(self, 1, base_channels=base_channels)
+        if not content_layers and not style_layers:
+            raise ValueError('VGGPerceptualLoss: content_layers and style_layers are both empty; '
+                             'name a layer, or set perceptual_loss=None')
         self.content_layers = content_layers
         self.style_layers = style_layers
         self.content_weight = content_weight
