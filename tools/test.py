@@ -5,7 +5,7 @@ import os
 import os.path as osp
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.dist import master_only
 from mmengine.fileio import load
 from mmengine.hooks import Hook
@@ -13,6 +13,13 @@ from mmengine.runner import Runner
 
 from egscit_mm.apis.train import COST_FILE
 from egscit_mm.compat import init_cpu_distributed
+from egscit_mm.config_check import (
+    check_config,
+    merge_options,
+    naming_the_setting,
+    read_config,
+)
+from egscit_mm.datasets.conversion import ConversionError, exit_with
 from egscit_mm.evaluation.results import nested, write_json
 
 
@@ -59,12 +66,12 @@ def parse_args():
 
 def main():
     args = parse_args()
-    for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
-        if not osp.isfile(path):
-            raise SystemExit(f'{what} {path!r} does not exist.')
+    if not osp.isfile(args.checkpoint):
+        raise ConversionError(f'Checkpoint {args.checkpoint!r} does not exist.')
     init_cpu_distributed(args.launcher)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, args.cfg_options or {})
+    check_config(cfg, 'test')
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
         'work_dirs', osp.splitext(osp.basename(args.config))[0])
     cfg.launcher = args.launcher
@@ -72,11 +79,12 @@ def main():
     cfg.resume = False
     if args.launcher != 'none' and not torch.cuda.is_available():
         cfg.env_cfg.dist_cfg.backend = 'gloo'
-    runner = Runner.from_cfg(cfg)
-    if args.out:
-        runner.register_hook(MetricsFileHook(args.out, args.checkpoint))
-    runner.test()
+    with naming_the_setting(cfg):
+        runner = Runner.from_cfg(cfg)
+        if args.out:
+            runner.register_hook(MetricsFileHook(args.out, args.checkpoint))
+        runner.test()
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Run the same command again')

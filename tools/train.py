@@ -7,12 +7,13 @@ set.
 """
 import argparse
 import os
-import os.path as osp
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from egscit_mm.apis import train
 from egscit_mm.compat import init_cpu_distributed
+from egscit_mm.config_check import read_config
+from egscit_mm.datasets.conversion import exit_with
 
 
 def parse_args():
@@ -38,11 +39,9 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if not osp.isfile(args.config):
-        raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
     init_cpu_distributed(args.launcher)
     train(
-        Config.fromfile(args.config),
+        read_config(args.config),
         work_dir=args.work_dir,
         resume=args.resume,
         amp=args.amp,
@@ -51,4 +50,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'The same command with --resume goes on from the latest checkpoint')

@@ -138,13 +138,11 @@ def write_page(args, pairs: list) -> None:
 def main() -> int:
     args = parse_args()
     contents, exemplars = find_images(args.content), find_images(args.exemplar)
-    try:
-        inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device, args.amp)
-        inferencer.model.source_of(args.target_domain)
-        if args.masks and not inferencer.has_masks:
-            raise ValueError(f'{args.config} has a model without feature masks: leave --masks out.')
-    except (FileNotFoundError, ValueError) as error:
-        raise ConversionError(str(error)) from error
+    inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device, args.amp)
+    inferencer.model.source_of(args.target_domain)
+    if args.masks and not inferencer.has_masks:
+        raise ConversionError(f'{args.config} has a model without feature masks: leave --masks '
+                              'out.')
     if args.pairing == 'matrix':
         write_matrix(args, inferencer, list(contents.values()), list(exemplars.values()))
         return 0

@@ -16,6 +16,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from ..config_check import check_config, read_config
 from ..models import ExemplarTranslationModel
 from ..version import __version__
 from .pictures import load_model
@@ -79,7 +80,8 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     _check_opset(opset)
     if Path(out).is_dir():
         raise ValueError(f'{os.fspath(out)} is a folder; give the name of a file.')
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    cfg = read_config(config)
+    check_config(cfg, 'inference')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
     if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
         raise ValueError(f'{cfg.filename}: export needs a config with an EGSCIT model or MUNIT, '

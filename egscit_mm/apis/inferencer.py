@@ -13,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
+from ..config_check import check_config, read_config
 from ..datasets.conversion.errors import BadInputError
 from ..datasets.conversion.images import decode, to_rgb
 from ..models import ExemplarTranslationModel
@@ -50,7 +51,8 @@ class EGSCITInferencer:
                  device: Optional[str] = None,
                  amp: bool = False,
                  compile: bool = False):
-        cfg = config if isinstance(config, Config) else Config.fromfile(config)
+        cfg = read_config(config)
+        check_config(cfg, 'inference')
         init_default_scope(cfg.get('default_scope', 'mmagic'))
         self.device = torch.device(device or get_device())
         if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):

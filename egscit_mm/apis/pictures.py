@@ -13,6 +13,8 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
+from ..config_check import naming_the_setting
+
 DIRECTIONS = (('A', 'B'), ('B', 'A'))
 
 
@@ -37,7 +39,8 @@ def load_model(cfg: Config,
     training_only = {
         key: None for key in ('discriminator', 'perceptual_loss') if key in cfg.model
     }
-    model = MODELS.build({**cfg.model, **training_only})
+    with naming_the_setting(cfg):
+        model = MODELS.build({**cfg.model, **training_only})
     load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
     return model.to(device or get_device()).eval()
 

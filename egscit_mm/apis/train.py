@@ -14,6 +14,7 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..config_check import check_config, merge_options, naming_the_setting
 from ..evaluation.results import write_json
 from .resume import full_disk_explained, is_intact, newest_checkpoint
 
@@ -52,7 +53,8 @@ def train(cfg: Config,
         SystemExit: If Ctrl-C or SIGTERM stopped it; it has saved a checkpoint.
     """
     options = options or {}
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options)
+    check_config(cfg, 'train')
     given_work_dir = work_dir or cfg.get('work_dir')
     name = osp.splitext(osp.basename(cfg.filename))[0]
     cfg.work_dir = given_work_dir or osp.join('work_dirs', name)
@@ -73,7 +75,8 @@ def train(cfg: Config,
 
 def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, amp: bool,
                        launcher: str) -> str:
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options)
+    check_config(cfg, 'train')
     checkpoint = osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
     exists = osp.isfile(checkpoint)
     if exists and is_intact(checkpoint):
@@ -100,9 +103,9 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
         raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
                          'checkpoint before it writes the new one, so that a crash could leave '
                          'none; keep 2 or more, or -1 for all.')
-    runner = Runner.from_cfg(cfg)
-    start = time.perf_counter()
-    with full_disk_explained(cfg.work_dir):
+    with naming_the_setting(cfg), full_disk_explained(cfg.work_dir):
+        runner = Runner.from_cfg(cfg)
+        start = time.perf_counter()
         try:
             runner.train()
         finally:

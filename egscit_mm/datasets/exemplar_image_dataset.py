@@ -169,6 +169,10 @@ class ExemplarImageDataset(BaseDataset):
             return self.pipeline(data_info)
         except Exception as error:
             unreadable = [path for path in paths if not _is_readable(path)]
+            if isinstance(error, KeyError) and not unreadable:
+                raise ValueError(
+                    f'a transform of the pipeline asks for {error}, which the sample does not '
+                    f'have: it starts with {", ".join(data_info)}. Correct its keys') from error
             if not unreadable:
                 raise
             raise ValueError(

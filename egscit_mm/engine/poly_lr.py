@@ -6,6 +6,8 @@ from mmagic.registry import PARAM_SCHEDULERS
 from mmengine.optim import BaseOptimWrapper, PolyLR
 from torch.optim import Optimizer
 
+from ..ranges import check_integers, check_not_negative
+
 
 @PARAM_SCHEDULERS.register_module()
 class PolyDecayLR(PolyLR):
@@ -30,7 +32,7 @@ class PolyDecayLR(PolyLR):
         **kwargs: Other arguments of PolyLR, such as `begin` and `eta_min`.
 
     Raises:
-        ValueError: If `by_epoch` is not False.
+        ValueError: If `by_epoch` is not False, or an argument is outside its range.
 
     Examples:
         >>> param_scheduler = dict(type='PolyDecayLR', by_epoch=False)
@@ -46,6 +48,8 @@ class PolyDecayLR(PolyLR):
             raise ValueError(
                 'PolyDecayLR decays at every iteration: write by_epoch=False in its config. '
                 '(Without it MMEngine\'s Runner would take max_epochs for its length.)')
+        check_integers(self, 1, end=int(end))  # it may be 1e4
+        check_not_negative(self, power=power)
         # PolyLR divides by end - begin - 1.
         super().__init__(optimizer, end=end + 1, by_epoch=False, power=power, **kwargs)
 

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ..ranges import check_integers
 from ..visualization import image_grid
 
 
@@ -24,11 +25,15 @@ class TranslationGridHook(Hook):
     Args:
         interval (int): Iterations between two pictures. Defaults to 1000.
         num_images (int): Images per row. Defaults to 8.
+
+    Raises:
+        ValueError: If one is below 1.
     """
 
     priority = 'LOW'
 
     def __init__(self, interval: int = 1000, num_images: int = 8):
+        check_integers(self, 1, interval=int(interval), num_images=num_images)  # it may be 1e3
         self.interval = interval
         self.num_images = num_images
         self.images = None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
+from ..ranges import check_weights
 from .layers import at_least_float32
 
 Images = Dict[str, Tensor]
@@ -163,9 +164,14 @@ class AlternatingUpdates:
         """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
         missing = [f'img_{d}' for d in self.domains if f'img_{d}' not in inputs]
         if missing:
-            raise KeyError(
+            raise ValueError(
                 f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
                 f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
+        if not all(isinstance(inputs[f'img_{d}'], Tensor) and inputs[f'img_{d}'].is_floating_point()
+                   for d in self.domains):
+            raise ValueError('The images of the batch are as the files have them, not RGB in '
+                             "[-1, 1]: set model.data_preprocessor to MMagic's DataPreprocessor, "
+                             'as configs/egscit/_base_/models does.')
         return {
             domain: inputs[f'img_{domain}'].contiguous(memory_format=self.memory_format)
             for domain in self.domains
@@ -255,11 +261,12 @@ class AlternatingUpdates:
 
 
 def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) -> Dict[str, float]:
-    """Fills in the paper's weights and refuses unknown names."""
+    """Fills in the paper's weights and refuses unknown names and negative weights."""
     unknown = set(weights) - set(defaults)
     if unknown:
         raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
                          f'{sorted(defaults)}')
+    check_weights('The model', 'loss_weights', weights)
     return {**defaults, **weights}
 
 

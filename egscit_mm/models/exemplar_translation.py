@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
+from ..ranges import check_domains, check_integers
 from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights
 from .samples import packed_samples
 
@@ -40,6 +41,9 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
 
     default_loss_weights: Dict[str, float]
@@ -61,6 +65,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
         # module holds all domains, so that an update is one forward of it.
         BaseModel.__init__(self, data_preprocessor)
+        check_domains(self, domains, 2)
         self.domains = tuple(domains)
         self._default_domain = default_domain or self.domains[-1]
         self._reachable_domains = self._related_domains = list(self.domains)
@@ -75,6 +80,10 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         if discriminator is not None:
             self.discriminators = self.prepared(
                 MODELS.build(dict(discriminator, domains=self.domains)))
+        check_integers(self, 0, discriminator_steps=discriminator_steps,
+                       generator_steps=generator_steps)
+        check_integers(self, 1, **{
+            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
         self.loss_weights = check_loss_weights(loss_weights or {}, self.default_loss_weights)
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps

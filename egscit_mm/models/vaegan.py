@@ -7,6 +7,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..ranges import check_domains, check_integers
 from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights, unwrapped
 from .losses import kl_loss
 from .samples import packed_samples
@@ -34,6 +35,9 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
             loss for the training, or its arguments. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
 
     def __init__(self,
@@ -49,12 +53,17 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  compile: Union[bool, dict] = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
+        check_domains(self, domains)
         self.domains = tuple(domains)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.compile_options = compile
         self.generators = self.prepared(MODELS.build(dict(generator, domains=self.domains)))
         self.discriminators = self.prepared(
             MODELS.build(dict(discriminator, domains=self.domains)))
+        check_integers(self, 0, discriminator_steps=discriminator_steps,
+                       generator_steps=generator_steps)
+        check_integers(self, 1, **{
+            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
         self.loss_weights = check_loss_weights(loss_weights or {}, LOSS_WEIGHTS)
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps

@@ -210,7 +210,7 @@ def test_refused(translate, tmp_path):
     with pytest.raises(ConversionError, match='would share the folder a: rename'):
         translate('--content', other, '--exemplar', tmp_path / 'one', '--out', out, '--pairing',
                   'all')
-    with pytest.raises(ConversionError, match="Unknown domain 'C'"):
+    with pytest.raises(ValueError, match="Unknown domain 'C'"):
         translate('--content', one, '--exemplar', one, '--out', out, '--target-domain', 'C')
     with pytest.raises(ConversionError, match='lies in --out'):
         translate('--content', one, '--exemplar', other, '--out', tmp_path / 'one')

@@ -96,9 +96,9 @@ def test_batch_that_does_not_divide(stage):
 def test_batch_without_a_domain(stage):
     model = STAGES[stage]()
     batch = random_batch(6, domains=('A', ))
-    with pytest.raises(KeyError, match=r"has no \['img_B'\], only \['img_A'\]"):
+    with pytest.raises(ValueError, match=r"has no \['img_B'\], only \['img_A'\]"):
         model.train_step(batch, optim_wrappers(model))
-    with pytest.raises(KeyError, match=r"has no \['img_B'\]"):
+    with pytest.raises(ValueError, match=r"has no \['img_B'\]"):
         model.test_step(batch)
 
 

@@ -214,5 +214,5 @@ def test_networks_must_fit():
     for part, change in (('encoder', dict(base_channels=8)), ('style_encoder', dict(style_dim=4))):
         with pytest.raises(ValueError, match='the same base_channels, num_downsamples and style_'):
             MODELS.build(dict(type='MUNITTranslator', **{**cfg, part: {**cfg[part], **change}}))
-    with pytest.raises(ValueError, match='at least two different domains'):
+    with pytest.raises(ValueError, match='at least 2 different names'):
         MODELS.build(dict(type='MUNITTranslator', **cfg, domains=('A', 'A')))

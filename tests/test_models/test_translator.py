@@ -270,8 +270,8 @@ def test_without_mask_and_adain_it_is_unit():
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (dict(domains=('A', 'A')), 'at least two different domains'),
-    (dict(domains=('A', )), 'at least two different domains'),
+    (dict(domains=('A', 'A')), 'at least 2 different names'),
+    (dict(domains=('A', )), 'at least 2 different names'),
     (dict(eta=1.5), r'eta must lie in \[0, 1\], got 1.5'),
     (dict(eta=-0.1), r'eta must lie in \[0, 1\], got -0.1'),
     (dict(adain='batch'), "adain form must be one of .* got 'batch'"),

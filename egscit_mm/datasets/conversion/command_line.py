@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Optional
 
+from ...errors import sentence_for_the_user
 from .errors import ConversionError
 from .images import FORMATS
 
@@ -74,7 +75,9 @@ def domain_name(text: str) -> str:
 def exit_with(
         main: Callable[[], int],
         interrupted: str = 'What is done is kept: run the same command to go on') -> None:
-    """Run a converter's main function and leave with its exit code, or with a readable error.
+    """Run a script's main function and leave with its exit code, or with a readable error.
+
+    Errors that may be mistakes in the program keep their traceback.
 
     Args:
         main (Callable[[], int]): The function.
@@ -83,7 +86,11 @@ def exit_with(
     sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: file names may be of any bytes
     try:
         sys.exit(main())
-    except ConversionError as error:
-        sys.exit(f'Error: {error}')
+    except Exception as error:
+        sentence = str(error) if isinstance(error, ConversionError) else (
+            sentence_for_the_user(error))
+        if sentence is None:
+            raise
+        sys.exit(f'Error: {sentence}')
     except KeyboardInterrupt:
         sys.exit(f'Interrupted. {interrupted}')

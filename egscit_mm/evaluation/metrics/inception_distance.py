@@ -10,6 +10,7 @@ from mmagic.registry import METRICS
 from mmengine.device import get_device
 from torch import Tensor, nn
 
+from ...ranges import check_integers
 from ..networks import build_frozen
 from ..optional import import_optional
 from .translation_metric import TranslatedImage, TranslationMetric
@@ -144,6 +145,7 @@ class TranslationKID(InceptionDistance):
 
     def __init__(self, *args, subsets: int = 100, subset_size: int = 100, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        check_integers(self, 1, subsets=subsets, subset_size=subset_size)
         self.subsets = subsets
         self.subset_size = subset_size
 

@@ -13,6 +13,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ...ranges import check_integers
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
 
@@ -55,9 +56,9 @@ class LPIPSDiversity(TranslationMetric):
                  distance: Union[dict, nn.Module, None] = None,
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if num_exemplars < 2:
-            raise ValueError(f'LPIPSDiversity: num_exemplars must be at least 2, got '
-                             f'{num_exemplars}')
+        check_integers(self, 2, num_exemplars=num_exemplars)
+        if num_contents is not None:
+            check_integers(self, 1, num_contents=num_contents)
         self.num_exemplars = num_exemplars
         self.num_contents = num_contents
         self.distance = build_frozen(distance or dict(type='LPIPSDistance'))

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ...ranges import check_integers, check_not_negative, check_weights
 from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
 
@@ -62,6 +63,9 @@ class VGGPerceptualLoss(BaseModule):
         style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
         activation_checkpointing (bool): Whether the activations of translations are computed again
             for the gradient instead of being kept: less memory, more time. Defaults to False.
+
+    Raises:
+        ValueError: If a weight is negative, a layer unknown or none is named.
     """
 
     def __init__(self,
@@ -77,6 +81,13 @@ class VGGPerceptualLoss(BaseModule):
             content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
         if style_layers is None:
             style_layers = dict.fromkeys(PAPER_LAYERS, 1.)
+        check_not_negative(self, content_weight=content_weight, style_weight=style_weight)
+        check_weights(self, 'content_layers', content_layers)
+        check_weights(self, 'style_layers', style_layers)
+        check_integers(self, 1, base_channels=base_channels)
+        if not content_layers and not style_layers:
+            raise ValueError('VGGPerceptualLoss: content_layers and style_layers are both empty; '
+                             'name a layer, or set perceptual_loss=None')
         self.content_layers = content_layers
         self.style_layers = style_layers
         self.content_weight = content_weight

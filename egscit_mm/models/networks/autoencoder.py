@@ -7,7 +7,9 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor
 
+from ...ranges import check_domains, check_not_negative
 from ..layers import ResidualBlock
+from .encoder import check_fit
 
 
 @MODELS.register_module()
@@ -22,6 +24,10 @@ class DomainAutoencoders(BaseModule):
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         latent_noise (float): Standard deviation of the noise added to the latent in training.
             Defaults to 1.
+
+    Raises:
+        ValueError: If the domains are no different names, the noise is negative or the networks do
+            not fit together.
     """
 
     def __init__(self,
@@ -30,10 +36,13 @@ class DomainAutoencoders(BaseModule):
                  domains: Sequence[str] = ('A', 'B'),
                  latent_noise: float = 1.):
         super().__init__()
+        check_domains(self, domains)
+        check_not_negative(self, latent_noise=latent_noise)
         self.latent_noise = latent_noise
         self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
         self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
         channels = self.encoders[domains[0]].out_channels
+        check_fit(channels, self.decoders[domains[0]].in_channels)
         self.encoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
         self.decoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
 

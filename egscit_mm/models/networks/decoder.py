@@ -1,9 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Decoder: styled content to image."""
+import math
+
 from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...ranges import check_integers
 from ..layers import ResidualBlock, at_least_float32
 from ..layers.init import TRUNC_NORMAL
 
@@ -25,6 +28,9 @@ class ImageDecoder(BaseModule):
             the last layer to where tanh is level, and strokes that are wrong there stay wrong.
             1.1 keeps a gradient everywhere in [-1, 1]. Defaults to 1.
         init_cfg (dict): Initialisation; truncated normal by default.
+
+    Raises:
+        ValueError: If a width or ``tanh_scale`` is below 1 or a number of layers below 0.
     """
 
     def __init__(self,
@@ -35,9 +41,11 @@ class ImageDecoder(BaseModule):
                  tanh_scale: float = 1.,
                  init_cfg: dict = TRUNC_NORMAL):
         super().__init__(init_cfg)
-        if tanh_scale < 1:
-            raise ValueError('tanh_scale must be at least 1, for images reach -1 and 1; got '
-                             f'{tanh_scale}')
+        check_integers(self, 1, out_channels=out_channels, base_channels=base_channels)
+        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
+        if not 1 <= tanh_scale < math.inf:
+            raise ValueError('ImageDecoder: tanh_scale must be at least 1, for images reach -1 and '
+                             f'1; got {tanh_scale}')
         self.tanh_scale = tanh_scale
         self.in_channels = base_channels * 2**num_downsamples
         layers = [ResidualBlock(self.in_channels, init_cfg) for _ in range(num_blocks)]

@@ -6,6 +6,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
+from ...ranges import check_domains, check_integers
 from ..layers import SameConv2d
 
 
@@ -36,6 +37,9 @@ class DomainDiscriminators(BaseModule):
         base_channels (int): Width of the first layer, doubling. Defaults to 64.
         num_convs (int): Strided convolutions, the paper's n3 - 1. Defaults to 4.
         init_cfg (dict): Initialisation; Xavier as in the release.
+
+    Raises:
+        ValueError: If a width or a number of layers is below 1.
     """
 
     def __init__(self,
@@ -46,6 +50,9 @@ class DomainDiscriminators(BaseModule):
                  init_cfg: dict = dict(  # noqa: B006 (never changed, as everywhere in mmengine)
                      type='Xavier', layer='Conv2d', distribution='uniform')):
         super().__init__(init_cfg)
+        check_domains(self, domains)
+        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels,
+                       num_convs=num_convs)
         # Instance norm needs more than one position: ceil(size / 2**num_convs) >= 2.
         self.min_size = 2**num_convs + 1
         self.networks = ModuleDict({

@@ -4,6 +4,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...ranges import check_integers
 from ..layers import ResidualBlock
 from ..layers.init import TRUNC_NORMAL
 
@@ -22,6 +23,9 @@ class ContentEncoder(BaseModule):
         num_downsamples (int): The paper's n1 - 1: 0 for 28x28 digits, 2 otherwise. Defaults to 2.
         num_blocks (int): The paper's n2 - 1 residual blocks of its own. Defaults to 3.
         init_cfg (dict): Initialisation; truncated normal by default.
+
+    Raises:
+        ValueError: If a width is below 1 or a number of layers below 0.
     """
 
     def __init__(self,
@@ -31,6 +35,8 @@ class ContentEncoder(BaseModule):
                  num_blocks: int = 3,
                  init_cfg: dict = TRUNC_NORMAL):
         super().__init__(init_cfg)
+        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
+        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
         self.stride = 2**num_downsamples
         self.out_channels = base_channels * 2**num_downsamples
         layers = [
@@ -61,6 +67,22 @@ class ContentEncoder(BaseModule):
         """
         check_divisible(images, self.stride)
         return self.blocks(self.convs(images))
+
+
+def check_fit(out_channels: int, in_channels: int) -> None:
+    """Refuses an encoder and a decoder that do not fit together.
+
+    Args:
+        out_channels (int): Channels that the encoder ends with.
+        in_channels (int): Channels that the decoder starts with.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if out_channels != in_channels:
+        raise ValueError(
+            f'The encoder ends with {out_channels} channels, the decoder starts with '
+            f'{in_channels}; give both the same base_channels and num_downsamples.')
 
 
 def check_divisible(images: Tensor, stride: int) -> None:

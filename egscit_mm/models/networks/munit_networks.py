@@ -6,6 +6,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...ranges import check_integers
 from ..layers import AdaIN, at_least_float32
 from .encoder import check_divisible
 
@@ -57,6 +58,9 @@ class MUNITContentEncoder(BaseModule):
         num_downsamples (int): 2 in the paper; 0 for 28x28 digits. Defaults to 2.
         num_blocks (int): Residual blocks. Defaults to 4.
         init_cfg (dict): Initialisation; Kaiming by default.
+
+    Raises:
+        ValueError: If a width or a number of layers is too small.
     """
 
     def __init__(self,
@@ -66,6 +70,8 @@ class MUNITContentEncoder(BaseModule):
                  num_blocks: int = 4,
                  init_cfg: dict = _KAIMING):
         super().__init__(init_cfg)
+        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
+        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
         self.stride = 2**num_downsamples
         self.out_channels = base_channels * self.stride
         layers = [ConvModule(in_channels, base_channels, 7, padding=3, **_INSTANCE_NORM)]
@@ -105,6 +111,9 @@ class MUNITStyleEncoder(BaseModule):
         num_downsamples (int): 4 in the paper; 2 for 28x28 digits. Defaults to 4.
         style_dim (int): Length of the style code. Defaults to 8.
         init_cfg (dict): Initialisation; Kaiming by default.
+
+    Raises:
+        ValueError: If a width or a number of layers is too small.
     """
 
     def __init__(self,
@@ -114,6 +123,9 @@ class MUNITStyleEncoder(BaseModule):
                  style_dim: int = 8,
                  init_cfg: dict = _KAIMING):
         super().__init__(init_cfg)
+        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels,
+                       style_dim=style_dim)
+        check_integers(self, 0, num_downsamples=num_downsamples)
         self.style_dim = style_dim
         layers = [ConvModule(in_channels, base_channels, 7, padding=3, **_REFLECT)]
         width = base_channels
@@ -145,6 +157,9 @@ class MUNITDecoder(BaseModule):
         style_dim (int): Length of the style code. Defaults to 8.
         mlp_channels (int): Width of the perceptron's two hidden layers. Defaults to 256.
         init_cfg (dict): Initialisation; Kaiming by default.
+
+    Raises:
+        ValueError: If a width or a number of layers is too small.
     """
 
     def __init__(self,
@@ -156,6 +171,9 @@ class MUNITDecoder(BaseModule):
                  mlp_channels: int = 256,
                  init_cfg: dict = _KAIMING):
         super().__init__(init_cfg)
+        check_integers(self, 1, out_channels=out_channels, base_channels=base_channels,
+                       num_blocks=num_blocks, style_dim=style_dim, mlp_channels=mlp_channels)
+        check_integers(self, 0, num_downsamples=num_downsamples)
         self.in_channels = base_channels * 2**num_downsamples
         self.style_dim = style_dim
         # Per block two AdaIN layers, each with scale and shift of every channel.

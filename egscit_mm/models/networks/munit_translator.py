@@ -8,6 +8,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor
 
+from ...ranges import check_domains
+
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
 
@@ -41,8 +43,7 @@ class MUNITTranslator(BaseModule):
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B')):
         super().__init__()
-        if len(set(domains)) < 2:
-            raise ValueError(f'domains must name at least two different domains, got {domains}')
+        check_domains(self, domains, 2)
         self.domains = tuple(domains)
         self.directions = tuple(permutations(self.domains, 2))
         self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})

@@ -9,7 +9,9 @@ from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ...ranges import check_domains, check_not_negative
 from ..layers import AdaIN, ResidualBlock, feature_mask
+from .encoder import check_fit
 
 FLOWS = ('reconstruction', 'translation', 'cycle')
 Direction = Tuple[str, str]
@@ -47,6 +49,9 @@ class ExemplarTranslator(BaseModule):
         activation_checkpointing (bool): Whether training keeps only what goes into encoders,
             decoders and shared blocks, and computes what is inside of them again for the gradient:
             the same numbers, less memory, more time. Defaults to False.
+
+    Raises:
+        ValueError: If an argument is outside its range or the networks do not fit together.
     """
 
     def __init__(self,
@@ -58,10 +63,10 @@ class ExemplarTranslator(BaseModule):
                  latent_noise: float = 1.,
                  activation_checkpointing: bool = False):
         super().__init__()
-        if len(set(domains)) < 2:
-            raise ValueError(f'domains must name at least two different domains, got {domains}')
+        check_domains(self, domains, 2)
+        check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
-            raise ValueError(f'eta must lie in [0, 1], got {eta}')
+            raise ValueError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
         self.domains = tuple(domains)
         self.directions = tuple(permutations(self.domains, 2))
         self.eta = eta
@@ -70,11 +75,7 @@ class ExemplarTranslator(BaseModule):
         self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
         self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
         channels = self.encoders[self.domains[0]].out_channels
-        if channels != self.decoders[self.domains[0]].in_channels:
-            raise ValueError(
-                f'The encoder ends with {channels} channels, the decoder starts with '
-                f'{self.decoders[self.domains[0]].in_channels}; give both the same base_channels '
-                'and num_downsamples.')
+        check_fit(channels, self.decoders[self.domains[0]].in_channels)
         self.shared_encoder_block = ResidualBlock(channels)
         self.shared_decoder_block = ResidualBlock(channels)
         self.adain = None if adain is None else AdaIN(adain)

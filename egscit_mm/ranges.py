@@ -1,0 +1,73 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Ranges of constructor arguments: errors that name class, argument, value and range."""
+from numbers import Integral, Real
+from typing import Any, Dict, Sequence
+
+
+def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
+    """Refuses what is no integer of at least ``smallest``.
+
+    Args:
+        owner: The object, or the name of its class, whose arguments they are.
+        smallest (int): The smallest value allowed.
+        **arguments: The values by name.
+
+    Raises:
+        ValueError: If one is outside the range.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, Integral) or value < smallest:
+            raise ValueError(f'{_name(owner)}: {name} must be an integer of at least {smallest}, '
+                             f'got {value!r}')
+
+
+def check_not_negative(owner: Any, **arguments: float) -> None:
+    """Refuses what is no number of at least 0.
+
+    Args:
+        owner: The object, or the name of its class, whose arguments they are.
+        **arguments: The values by name.
+
+    Raises:
+        ValueError: If one is outside the range.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, Real) or not value >= 0:  # NaN is neither
+            raise ValueError(
+                f'{_name(owner)}: {name} must be a number of at least 0, got {value!r}')
+
+
+def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
+    """Refuses weights of loss terms that are no numbers of at least 0.
+
+    Args:
+        owner: The object, or the name of its class, whose argument they are.
+        argument (str): Name of the argument.
+        weights (dict[str, float]): The weights by name.
+
+    Raises:
+        ValueError: If one is outside the range.
+    """
+    check_not_negative(owner, **{f'{argument}[{name!r}]': value for name, value in weights.items()})
+
+
+def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None:
+    """Refuses what are no different names that modules can have.
+
+    Args:
+        owner: The object, or the name of its class, whose argument they are.
+        domains (Sequence[str]): The names of the domains.
+        smallest (int): Smallest number of them. Defaults to 1.
+
+    Raises:
+        ValueError: If they are too few, equal or no names.
+    """
+    fit = not isinstance(domains, str) and all(
+        isinstance(domain, str) and domain and '.' not in domain for domain in domains)
+    if not fit or len(set(domains)) < max(len(domains), smallest):
+        raise ValueError(f'{_name(owner)}: domains must be at least {smallest} different names '
+                         f"without dots, such as ('A', 'B'), got {domains!r}")
+
+
+def _name(owner: Any) -> str:
+    return owner if isinstance(owner, str) else type(owner).__name__

@@ -1,0 +1,387 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Configs with a key that is missing, misspelled, of a wrong type or out of range.
+
+Every key of the two stages' configs is mutated in turn. What the checker lets pass is built and
+used: it must work, or its constructor must say what is wrong, with the place in the config.
+"""
+import copy
+import gc
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import mmagic
+import pytest
+import torch
+from bad_input import sentence_of
+from mmagic.registry import MODELS
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+
+from egscit_mm.apis.train import train
+from egscit_mm.config_check import (
+    ConfigError,
+    check_config,
+    naming_the_setting,
+    read_config,
+)
+from egscit_mm.datasets.conversion import exit_with
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
+FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+PARTS = ('model', 'train_dataloader', 'optim_wrapper')  # built alone
+RUN_PARTS = ('train_cfg', 'param_scheduler', 'default_hooks', 'custom_hooks', 'log_processor',
+             'randomness', 'visualizer', 'env_cfg')  # need a Runner
+
+
+def tiny_config(stage, data_root='data'):
+    cfg = Config.fromfile(CONFIGS / f'{stage}_mnist_single.py', import_custom_modules=False)
+    options = {**tiny_model_options(stage), **tiny_options(data_root, iters=1, validate=True)}
+    options['train_dataloader.batch_size'] = dict(vaegan=2, egscit=6)[stage]
+    if stage == 'vaegan':
+        options = {key: value for key, value in options.items() if key[:4] not in ('val_', 'test')}
+    cfg.merge_from_dict(options)
+    for key in [key for key in cfg if key.startswith('_') or key in ('data_root', 'vis_backends')]:
+        cfg.pop(key)
+    return cfg
+
+
+def settings(value, path=''):
+    """Dotted paths of all settings, with their values; of lists the first entry of each type."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield f'{path}{key}', entry
+            yield from settings(entry, f'{path}{key}.')
+    elif isinstance(value, (list, tuple)):
+        types = set()
+        for index, entry in enumerate(value):
+            kind = entry.get('type') if isinstance(entry, dict) else None
+            if isinstance(entry, dict) and kind not in types:
+                types.add(kind)
+                yield from settings(entry, f'{path}{index}.')
+
+
+def mutants(stage, parts):
+    """(stage, path, kind of mutation, value): one mutated setting each."""
+    cfg = tiny_config(stage)
+    for path, value in settings({part: cfg[part] for part in parts if cfg.get(part) is not None}):
+        kinds = [('missing', None), ('misspelled', None)]
+        if value is None or callable(value):
+            pass
+        elif isinstance(value, bool):
+            kinds += [('wrong type', 'maybe')]
+        elif isinstance(value, (int, float)):
+            kinds += [('wrong type', 'many'), ('out of range', -1), ('out of range', 0)]
+            if isinstance(value, float):
+                kinds += [('out of range', math.nan)]
+        elif isinstance(value, str):
+            kinds += [('wrong type', [3]), ('out of range', 'Nothing')]
+        else:
+            kinds += [('wrong type', 5)]
+        for kind, new in kinds:
+            yield stage, path, kind, new
+
+
+def mutated(cfg, path, kind, value):
+    cfg = copy.deepcopy(cfg)
+    *parents, key = path.split('.')
+    holder = cfg
+    for part in parents:
+        holder = holder[int(part) if isinstance(holder, (list, tuple)) else part]
+    if kind == 'missing':
+        holder.pop(key)
+    elif kind == 'misspelled':
+        holder[key[:-1] + 'xy'] = holder.pop(key)
+    else:
+        holder[key] = value
+    return cfg
+
+
+def identity(mutant):
+    stage, path, kind, value = mutant
+    return f'{stage}-{path}-{kind}' + ('' if value is None else f'-{value}')
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return write_tiny_digits(tmp_path_factory.mktemp('data'), train=6, test=2)
+
+
+@pytest.fixture(scope='module')
+def configs(data_root):
+    return {stage: tiny_config(stage, data_root) for stage in ('vaegan', 'egscit')}
+
+
+def ready_model(cfg):
+    """A model with the weights that a training loads."""
+    model = MODELS.build(cfg.model)
+    if getattr(model, 'perceptual_loss', None) is not None:
+        model.perceptual_loss.init_weights()
+    if getattr(model.generators, 'feature_networks', None) is not None:
+        model.generators.features_loaded.fill_(True)
+    return model
+
+
+@pytest.fixture(scope='module')
+def models(configs):
+    return {stage: ready_model(cfg) for stage, cfg in configs.items()}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Formatting the config for the log takes most of the time of a tiny run."""
+    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: repr(dict(self))))
+    monkeypatch.setattr(gc, 'collect', lambda *args: 0)
+
+
+@pytest.fixture(scope='module')
+def batches(configs):
+    return {stage: next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+            for stage, cfg in configs.items()}
+
+
+def use(cfg, part, model, batch):
+    """Builds a part as the Runner does, and uses it once."""
+    if part == 'model':
+        model = ready_model(cfg)
+    if part in ('model', 'optim_wrapper'):
+        wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+        model.train_step(batch, wrapper)
+    else:
+        next(iter(Runner.build_dataloader(cfg[part], seed=0)))
+
+
+def named(sentence, path):
+    """Whether a sentence names the setting, or what holds it."""
+    *parents, key = path.split('.')
+    return any(name in sentence for name in (key, '.'.join(parents)) if name)
+
+
+PART_MUTANTS = [mutant for stage in ('vaegan', 'egscit') for mutant in mutants(stage, PARTS)
+                # The stages share all but the model, and the sides their settings.
+                if mutant[1].startswith('model') or stage == 'egscit' and
+                not mutant[1].startswith('optim_wrapper.discriminators.')]
+RUN_MUTANTS = [mutant for mutant in mutants('vaegan', RUN_PARTS)]
+
+
+@pytest.mark.parametrize('mutant', PART_MUTANTS, ids=identity)
+def test_mutated_parts(mutant, configs, models, batches):
+    stage, path, *mutation = mutant
+    cfg = mutated(configs[stage], path, *mutation)
+
+    def check_and_use():
+        check_config(cfg, 'train')
+        with naming_the_setting(cfg):
+            use(cfg, path.split('.')[0], models[stage], batches[stage])
+
+    sentence = sentence_of(check_and_use)
+    if sentence is not None:
+        assert named(sentence, path), sentence
+
+
+@pytest.mark.parametrize('mutant', RUN_MUTANTS, ids=identity)
+def test_mutated_runs(mutant, configs, tmp_path):
+    stage, path, *mutation = mutant
+    cfg = mutated(configs[stage], path, *mutation)
+    cfg._filename = f'{stage}.py'
+    sentence = sentence_of(train, cfg, work_dir=str(tmp_path))
+    if sentence is not None:
+        assert named(sentence, path), sentence
+
+
+# ----------------------------------------------------------------------------- no false alarms
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_every_config_is_accepted(path):
+    cfg = Config.fromfile(path)
+    purposes = ['train', 'inference'] + ['test'] * (cfg.get('test_cfg') is not None)
+    if cfg.default_scope == 'mmseg':
+        pytest.importorskip('mmseg')
+    for purpose in purposes:
+        check_config(cfg, purpose)
+
+
+@pytest.mark.parametrize('name', ['cyclegan', 'pix2pix', 'esrgan', 'styleganv2', 'liif'])
+def test_configs_of_mmagic_are_accepted(name):
+    folder = Path(mmagic.__file__).parent / '.mim' / 'configs' / name
+    paths = sorted(folder.glob('*.py'))[:3]
+    assert paths
+    for path in paths:
+        cfg = Config.fromfile(path)
+        for purpose in ['train'] + ['test'] * (cfg.get('test_cfg') is not None):
+            check_config(cfg, purpose)
+
+
+class OwnHook:
+    """Stands for a class that its user hands over itself."""
+
+    def __init__(self, every, **others):
+        pass
+
+
+@pytest.mark.parametrize('path, value', [
+    ('custom_hooks', None),
+    ('custom_hooks', [dict(type=OwnHook, every=3, anything='goes')]),
+    ('default_hooks.timer', None),
+    ('default_hooks.checkpoint.save_best', ['ssim/A2B_mean']),
+    ('default_hooks.checkpoint.save_optimizer', False),
+    ('default_hooks.checkpoint.interval', 1e3),
+    ('custom_hooks.0.interval', 1e3),
+    ('train_cfg.max_iters', 1e4),
+    ('param_scheduler', dict(type='PolyDecayLR', by_epoch=False, end=1e4)),
+    ('param_scheduler', dict(generators=[dict(type='LinearLR', start_factor=.1, by_epoch=False)])),
+    ('model.domains', ['A', 'B']),
+    ('model.loss_weights', dict(gan=1)),
+    ('model.loss_weights', None),
+    ('model.generator.eta', 0),
+    ('model.generator.adain', None),
+    ('model.generator.encoder.init_cfg', dict(type='Normal', layer='Conv2d', std=0.1)),
+    ('model.generator.encoder.init_cfg', [dict(type='Constant', layer='Conv2d', val=1)]),
+    ('model.perceptual_loss', None),
+    ('model.perceptual_loss.style_layers', dict(relu1_1=1)),
+    ('model.discriminator.type', 'mmagic.DomainDiscriminators'),
+    ('model.generator.encoder._scope_', 'mmagic'),
+    ('model.feature_checkpoint', Path('iter_1.pth')),
+    ('model.ema_config', None),
+    ('train_dataloader.dataset.data_root', Path('data')),
+    ('train_dataloader.dataset.pipeline.2.scale', [0.5, 1]),
+    ('train_dataloader.dataset.pipeline.2.keys', 'img_A'),
+    ('train_dataloader.dataset.pipeline', (lambda results: results, )),
+    ('train_dataloader.dataset.indices', [1, 2]),
+    ('train_dataloader.collate_fn', list),
+    ('train_dataloader.num_batch_per_epoch', 3),
+    ('train_dataloader.pin_memory', True),
+    ('optim_wrapper.generators.clip_grad', dict(max_norm=1, norm_type=2)),
+    ('optim_wrapper.generators.type', 'AmpOptimWrapper'),
+    ('optim_wrapper.generators.optimizer.lr', 1),
+    ('optim_wrapper.generators.optimizer.betas', [0.5, 0.9]),
+    ('optim_wrapper.generators.optimizer', dict(type=torch.optim.SGD, lr=0.1)),
+    ('val_evaluator', [dict(type='TranslationSSIM')]),
+    ('val_evaluator', dict(type='TranslationSSIM', prefix='all')),
+    ('randomness', dict(seed=None, deterministic=True)),
+    ('my_train_setting', dict(anything='goes')),
+    ('vis_backends', [dict(type='TensorboardVisBackend')]),
+])
+def test_what_users_may_write_is_accepted(configs, path, value):
+    check_config(mutated(configs['egscit'], path, 'new', value), 'train')
+
+
+# -------------------------------------------------------------------------------- the sentences
+@pytest.mark.parametrize('path, value, sentence', [
+    ('model.type', 'EGSCTI', "model.type is 'EGSCTI', which is not in the registry MODELS: did you "
+     "mean 'EGSCIT'?"),
+    ('model.generator.etta', 0.5, 'model.generator.etta is no setting: did you mean eta?'),
+    ('model.generator.encoder.base_channels', 'wide',
+     "model.generator.encoder.base_channels of ContentEncoder should be int, got 'wide'."),
+    ('train_dataloader.bach_size', 3,
+     'train_dataloader.bach_size is no setting: did you mean batch_size?'),
+    # Without these a run would train nothing, flip always, or fail at its first checkpoint.
+    ('train_cfg.max_iters', -1, 'train_cfg.max_iters must be a number of at least 1, got -1.'),
+    ('train_dataloader.dataset.pipeline.3.flip_ratio', 5, 'train_dataloader.dataset.pipeline.3.'
+     'flip_ratio must be a number of at least 0 and at most 1, got 5.'),
+    ('default_hooks.checkpoint.max_keep_checkpts', 3, 'default_hooks.checkpoint.max_keep_checkpts '
+     'is no setting: did you mean max_keep_ckpts?'),
+    ('model.ema_config.interval', 0, 'model.ema_config.interval must be a number of at least 1'),
+    ('optim_wrapper', None, 'optim_wrapper is missing, without which there is no training '
+     '(train_dataloader, train_cfg, optim_wrapper go together)'),
+    ('val_evaluator', None, 'val_evaluator is missing'),
+    ('load_form', 'x.pth', 'load_form is no setting: did you mean load_from?'),
+])
+def test_sentences_of_the_check(configs, path, value, sentence):
+    cfg = mutated(configs['egscit'], path, 'new', value)
+    with pytest.raises(ConfigError) as error:
+        check_config(cfg, 'train')
+    assert str(error.value).startswith(f'{cfg.filename}: {sentence}')
+
+
+@pytest.mark.parametrize('path, value, sentence', [
+    ('model.generator.eta', 3, 'model.generator: ExemplarTranslator: eta must lie in [0, 1], got '
+     '3'),
+    ('model.generator.latent_noise', -1, 'model.generator: ExemplarTranslator: latent_noise must '
+     'be a number of at least 0, got -1'),
+    ('model.generator.encoder.base_channels', 0, 'model.generator.encoder: ContentEncoder: '
+     'base_channels must be an integer of at least 1, got 0'),
+    ('model.generator.decoder.num_downsamples', -1, 'model.generator.decoder: ImageDecoder: '
+     'num_downsamples must be an integer of at least 0, got -1'),
+    ('model.discriminator.num_convs', 0, 'model.discriminator: DomainDiscriminators: num_convs '
+     'must be an integer of at least 1, got 0'),
+    ('model.ema_config.momentum', 2, 'model.ema_config: momentum must be in range (0.0, 1.0)'),
+    ('model.loss_weights.gan', -1, "model: The model: loss_weights['gan'] must be a number of"),
+    ('model.domains', ['A', 'A'], 'model: EGSCIT: domains must be at least 2 different names'),
+    ('model.domains', ['A', 'B.c'], 'model: EGSCIT: domains must be at least 2 different names'),
+    ('model.generator_steps', -1, 'model: EGSCIT: generator_steps must be an integer of at least '
+     '0'),
+    ('model.perceptual_loss.content_layers', dict(relu9_9=1.), 'model.perceptual_loss: VGG-19 has'),
+])
+def test_constructors_say_it_with_their_place(configs, path, value, sentence):
+    cfg = mutated(configs['egscit'], path, 'new', value)
+    check_config(cfg, 'train')
+    with pytest.raises(ConfigError) as error, naming_the_setting(cfg):
+        MODELS.build(cfg.model)
+    assert str(error.value).startswith(f'{cfg.filename}: {sentence}')
+
+
+def test_several_mistakes_are_named_at_once(configs):
+    cfg = mutated(configs['egscit'], 'model.generator.etta', 'new', 1)
+    cfg.train_cfg.max_iters = 0
+    with pytest.raises(ConfigError, match='has 2 wrong settings:\n  .*etta.*\n  .*max_iters'):
+        check_config(cfg, 'train')
+
+
+def test_mistakes_in_the_program_pass_unchanged(configs):
+    with pytest.raises(TypeError, match='mine'), naming_the_setting(configs['egscit']):
+        raise TypeError('mine')
+    with pytest.raises(ValueError, match='^mine$'), naming_the_setting(configs['egscit']):
+        raise ValueError('mine')
+
+
+@pytest.mark.parametrize('content', ['model = dict(', '1 / 0', '_base_ = "none.py"', '\0', None])
+def test_files_that_are_no_configs(tmp_path, content):
+    path = tmp_path / 'config.py'
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_text(content)
+    sentence = sentence_of(read_config, path)
+    assert str(path) in sentence
+
+
+# ----------------------------------------------------------------------------- the command lines
+def tool(name):
+    path = Path(__file__).parents[2] / 'tools' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(f'{name}_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize('name, arguments', [
+    ('train', ['--cfg-options', 'model.generator.etta=1']),
+    ('train', ['--cfg-options', 'train_cfg.max_iters.x=1']),
+    ('train', ['--cfg-options', 'val_evaluator.type.x.y=1']),
+    ('train', ['--cfg-options', 'custom_hooks.7.interval=1']),
+    ('train', ['--cfg-options', 'model.generator.eta=4']),
+    ('test', ['CHECKPOINT', '--cfg-options', 'model.generator.etta=1']),
+    ('test', ['none.pth']),
+])
+def test_tools_end_with_a_sentence(name, arguments, tmp_path, monkeypatch):
+    config, checkpoint = tmp_path / 'egscit_tiny.py', tmp_path / 'any.pth'
+    config.write_text(f"_base_ = '{CONFIGS / 'egscit_mnist_single.py'}'\nstage1_config = None\n")
+    torch.save({}, checkpoint)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', str(config), *[
+        str(checkpoint) if argument == 'CHECKPOINT' else argument for argument in arguments]])
+    with pytest.raises(SystemExit) as exit_:
+        exit_with(tool(name).main)
+    assert str(exit_.value.code).startswith('Error: ') and '\n' not in exit_.value.code
+    assert arguments[-1].partition('=')[0].split('.')[0] in exit_.value.code
+
+
+def test_command_lines_keep_the_traceback_of_mistakes_in_the_program():
+    def main():
+        return [][1]
+
+    with pytest.raises(IndexError):
+        exit_with(main)
