@@ -547,7 +547,8 @@ def load_checkpoints_safely() -> None:
     was cut off gives ``OSError: [Errno 22] Invalid argument``.
 
     Raises (the loading functions of mmengine, from now on):
-        RuntimeError: Names the file, why it cannot be loaded and how to go on.
+        RuntimeError: Names the file, why it cannot be loaded and how to go on; also if it holds no
+            state dict, which mmengine would notice by an error that names no file.
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -555,19 +556,38 @@ def load_checkpoints_safely() -> None:
 
     @functools.wraps(released)
     def load_checkpoint(cls, filename, map_location=None, logger='current'):
-        try:
-            with _weights_only():
-                return released(cls, filename, map_location, logger)
-        except (FileNotFoundError, PermissionError, MemoryError):
-            raise
-        except Exception as error:
-            message = _explain_load_error(filename, error)
-            if message is None:
-                raise
-            # PyTorch's own text, which the message replaces, recommends unsafe loading.
-            raise RuntimeError(message) from None
+        with explaining_load_errors(filename), _weights_only():
+            checkpoint = released(cls, filename, map_location, logger)
+        state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else (
+            checkpoint)
+        if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+            raise RuntimeError(f'{filename} holds no state dict with names of weights, but a '
+                               f'{type(state).__name__}: give a checkpoint of a training.')
+        return checkpoint
 
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+
+
+@contextlib.contextmanager
+def explaining_load_errors(filename: str) -> Iterator[None]:
+    """Make the errors of loading a file say which file it is, and what to do.
+
+    Args:
+        filename: What is loaded inside.
+
+    Raises:
+        RuntimeError: Names the file, why it cannot be loaded and how to go on.
+    """
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        message = _explain_load_error(filename, error)
+        if message is None:
+            raise
+        # PyTorch's own text, which the message replaces, recommends unsafe loading.
+        raise RuntimeError(message) from None
 
 
 @contextlib.contextmanager
@@ -598,8 +618,8 @@ def _explain_load_error(filename: str, error: Exception) -> str | None:
     if not osp.isfile(osp.expanduser(filename)) or 'CUDA' in str(error):
         return None
     detail = type(error).__name__
-    if not isinstance(error, pickle.UnpicklingError):
-        detail += f': {error}'
+    if not isinstance(error, pickle.UnpicklingError) and 'weights_only' not in str(error):
+        detail += ': ' + str(error).partition('\n')[0]
     return (f'{filename} ({osp.getsize(osp.expanduser(filename))} bytes) cannot be read as a '
             f'checkpoint ({detail}). It is cut off, damaged, or was not written by torch.save: '
             'use an earlier checkpoint, or copy the file again.')

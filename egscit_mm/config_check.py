@@ -14,6 +14,7 @@ import math
 import numbers
 import os
 import re
+import traceback
 import types
 import typing
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Un
 from mmengine import registry as registries
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
-from mmengine.registry import build_functions
+from mmengine.registry import DefaultScope, build_functions
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
@@ -175,9 +176,10 @@ def check_config(cfg: Config, purpose: str) -> None:
     """
     problems = list(_top_level_problems(cfg, purpose))
     scope = cfg.get('default_scope') or ('mmagic' if purpose == 'inference' else 'mmengine')
-    for key in ('model', *_PARTS[purpose]):
-        if cfg.get(key) is not None:
-            problems += _problems(key, cfg[key], scope)
+    with DefaultScope.overwrite_default_scope(scope):
+        for key in ('model', *_PARTS[purpose]):
+            if cfg.get(key) is not None:
+                problems += _problems(key, cfg[key])
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
     if problems:
@@ -208,18 +210,19 @@ def _top_level_problems(cfg: Config, purpose: str) -> Iterator[str]:
                        f'{together}: set it, or start from a config of configs/egscit/.')
 
 
-def _problems(path: str, value: Any, scope: str, own: bool = False) -> Iterator[str]:
+def _problems(path: str, value: Any, own: bool = False,
+              scope: Optional[str] = None) -> Iterator[str]:
     """What is wrong with a value and all inside it.
 
     Args:
         path (str): Its dotted place in the config.
         value: The value.
-        scope (str): MMEngine's scope, in which types are looked up.
         own (bool): Whether it is an argument of one of this package's classes.
+        scope (str | None): MMEngine's scope, in which types are looked up; the default one if None.
     """
     if isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
-            yield from _problems(f'{path}.{index}', entry, scope, own)
+            yield from _problems(f'{path}.{index}', entry, own, scope)
         return
     pattern = re.sub(r'\.\d+(?=\.|$)', '', path)
     place = _match(_PLACES, pattern)
@@ -266,7 +269,7 @@ def _problems(path: str, value: Any, scope: str, own: bool = False) -> Iterator[
                 own_arguments = _arguments(constructor)[0] if _is_own(constructor) else ()
                 yield from _argument_problems(path, value, constructor, place)
     for key, entry in value.items():
-        yield from _problems(f'{path}.{key}', entry, scope, key in own_arguments)
+        yield from _problems(f'{path}.{key}', entry, key in own_arguments, scope)
 
 
 def _is_group(pattern: str, value: dict) -> bool:
@@ -278,7 +281,7 @@ def _is_group(pattern: str, value: dict) -> bool:
     return pattern.endswith('_evaluator') and 'metrics' in value
 
 
-def _constructor_problems(value: dict, scope: str) -> Iterator[str]:
+def _constructor_problems(value: dict, scope: Optional[str]) -> Iterator[str]:
     path, kind = 'optim_wrapper.constructor', value.get('constructor')
     sides = [key for key, entry in value.items()
              if isinstance(entry, dict) and 'optimizer' in entry]
@@ -294,7 +297,7 @@ def _match(table: Dict[str, Any], path: str) -> Any:
 
 
 # --------------------------------------------------------------------------------------- types
-def _constructor(kind: Any, registry: str, scope: str) -> Optional[Callable]:
+def _constructor(kind: Any, registry: str, scope: Optional[str]) -> Optional[Callable]:
     """What a ``type`` names; None if nothing."""
     if not isinstance(kind, str):
         return kind if callable(kind) else None
@@ -304,7 +307,7 @@ def _constructor(kind: Any, registry: str, scope: str) -> Optional[Callable]:
         return scoped.get(kind)
 
 
-def _unknown_type(path: str, kind: Any, registry: str, scope: str) -> str:
+def _unknown_type(path: str, kind: Any, registry: str, scope: Optional[str]) -> str:
     known = {*getattr(registries, registry).module_dict}
     if registry != 'FUNCTIONS':
         with getattr(registries, registry).switch_scope_and_registry(scope) as scoped:
@@ -472,7 +475,7 @@ def naming_the_setting(cfg: Config) -> Iterator[None]:
     try:
         yield
     except (AssertionError, KeyError, TypeError, ValueError) as error:
-        place = _place_of(error, cfg)
+        place = _checkpoint_of(error) or _place_of(error, cfg)
         if place is None:
             raise
         text = str(error.args[0] if error.args else type(error).__name__).replace('\n', ' ')
@@ -480,6 +483,19 @@ def naming_the_setting(cfg: Config) -> Iterator[None]:
             text = "it has no type: it must say what to build, as in dict(type='...', ...)"
         name = cfg.filename or 'The config'
         raise ConfigError(f'{name}: {place}: {text}') from error
+
+
+def _checkpoint_of(error: Exception) -> Optional[str]:
+    """The checkpoint that a Runner was loading when it was refused; None if it was none."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in frames:
+        is_refusal = isinstance(error, ValueError) or frame is frames[-1]
+        if is_refusal and frame.f_code is Runner.load_checkpoint.__code__:
+            return frame.f_locals['filename']
+        if is_refusal and frame.f_code is Runner.resume.__code__:
+            return (f'{frame.f_locals["filename"]} cannot be resumed, for it is no checkpoint of a '
+                    'whole training (give it as load_from instead); it has no')
+    return None
 
 
 def _place_of(error: Exception, cfg: Config) -> Optional[str]:

@@ -3,10 +3,25 @@
 import dis
 import os
 import re
-from typing import Optional
+from typing import Optional, Union
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _KINDS = (FloatingPointError, ImportError, RuntimeError, ValueError)
+
+
+def check_file(path: Union[str, os.PathLike], what: str) -> None:
+    """Refuses a path that leads to no file.
+
+    Args:
+        path (str | PathLike): The path.
+        what (str): What the file should be, for the message.
+
+    Raises:
+        FileNotFoundError: If it does not exist or is a folder.
+    """
+    if not os.path.isfile(path):
+        found = 'is a folder' if os.path.isdir(path) else 'does not exist'
+        raise FileNotFoundError(f'{what} {os.fspath(path)!r} {found}.')
 
 
 def sentence_for_the_user(error: Exception) -> Optional[str]:

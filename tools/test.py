@@ -19,7 +19,8 @@ from egscit_mm.config_check import (
     naming_the_setting,
     read_config,
 )
-from egscit_mm.datasets.conversion import ConversionError, exit_with
+from egscit_mm.datasets.conversion import exit_with
+from egscit_mm.errors import check_file
 from egscit_mm.evaluation.results import nested, write_json
 
 
@@ -66,8 +67,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if not osp.isfile(args.checkpoint):
-        raise ConversionError(f'Checkpoint {args.checkpoint!r} does not exist.')
+    check_file(args.checkpoint, 'Checkpoint')
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options or {})

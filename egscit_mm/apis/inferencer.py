@@ -41,6 +41,8 @@ class EGSCITInferencer:
             each size then takes long, the others are faster. Defaults to False.
 
     Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        RuntimeError: If it cannot be read.
         ValueError: If the config has no such model, the checkpoint does not fit it, or there is
             none: random weights translate nothing.
     """

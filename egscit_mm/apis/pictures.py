@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..config_check import naming_the_setting
+from ..errors import check_file
 
 DIRECTIONS = (('A', 'B'), ('B', 'A'))
 
@@ -31,17 +32,22 @@ def load_model(cfg: Config,
         device (str | torch.device | None): Device; a GPU where there is one by default.
 
     Raises:
+        ConfigError: If the config has no such model.
         FileNotFoundError: If there is no such checkpoint.
+        RuntimeError: If it cannot be read.
+        ValueError: If it is one of another model.
     """
-    if not os.path.isfile(checkpoint):
-        raise FileNotFoundError(f'Checkpoint {os.fspath(checkpoint)!r} does not exist.')
+    check_file(checkpoint, 'Checkpoint')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
     training_only = {
         key: None for key in ('discriminator', 'perceptual_loss') if key in cfg.model
     }
     with naming_the_setting(cfg):
         model = MODELS.build({**cfg.model, **training_only})
-    load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
+    try:
+        load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
+    except ValueError as error:
+        raise ValueError(f'{os.fspath(checkpoint)}: {error}') from error
     return model.to(device or get_device()).eval()
 
 

@@ -13,6 +13,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
+from ..errors import check_file
 from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')
@@ -52,18 +53,16 @@ def publish(checkpoint: Union[str, os.PathLike],
         ValueError: If it holds no such model or no such weights, or ``out`` is a folder.
     """
     checkpoint, out = os.fspath(checkpoint), Path(out)
-    if not os.path.isfile(checkpoint):
-        raise FileNotFoundError(f'Checkpoint {checkpoint!r} does not exist.')
+    check_file(checkpoint, 'Checkpoint')
     if out.is_dir():
         raise ValueError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
     content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
-    state = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(state, dict):
-        raise ValueError(f'{checkpoint} holds no state dict; give a checkpoint of stage 2.')
+    state = content.get('state_dict', content)
     weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')
     model = _model_of(state, checkpoint)
     metadata = dict(model=model, egscit_mm_version=__version__, weights=weights, dtype=dtype)
-    config = (content.get('meta') or {}).get('cfg')
+    meta = content.get('meta')
+    config = meta.get('cfg') if isinstance(meta, dict) else None
     if config is not None:
         metadata['config'] = _inference_config(config, checkpoint)
     return _write(_published(state, weights, DTYPES[dtype], checkpoint), metadata, out)

@@ -23,11 +23,16 @@ def load_from_safetensors(filename: str, map_location=None) -> dict:
     Returns:
         dict: ``meta``, what the publisher wrote about the model, and ``state_dict``, in which
         half precision has become float32.
+
+    Raises:
+        ValueError: If its metadata are not those of the publisher.
     """
     from safetensors import safe_open
 
     with safe_open(osp.expanduser(filename), framework='pt') as file:
         meta = json.loads((file.metadata() or {}).get(METADATA_KEY, '{}'))
+        if not isinstance(meta, dict):
+            raise ValueError(f'its metadata {METADATA_KEY} is no dict but {meta!r}')
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return dict(meta=meta, state_dict={
         name: tensor.float() if tensor.dtype == torch.float16 else tensor

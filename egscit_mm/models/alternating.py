@@ -141,8 +141,9 @@ class AlternatingUpdates:
             if side == 'discriminators' and not own.keys() & state_dict.keys():
                 continue  # a checkpoint made for inference comes without
             for key, value in own.items():
-                if key not in state_dict or state_dict[key].shape != value.shape:
-                    found = tuple(state_dict[key].shape) if key in state_dict else 'nothing'
+                found = state_dict.get(key)
+                if not isinstance(found, Tensor) or found.shape != value.shape:
+                    found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
                     raise ValueError(
                         f'The checkpoint is not one of this {type(self).__name__}: {key!r} should '
                         f'have the shape {tuple(value.shape)}, found {found}. Give a checkpoint of '

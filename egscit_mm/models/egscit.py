@@ -86,7 +86,7 @@ class EGSCIT(ExemplarTranslationModel):
                              'that configs/egscit/vaegan_<task>.py writes.')
         for key in sorted(wanted.keys() | encoders.keys()):
             shapes = [
-                tuple(tensors[key].shape) if key in tensors else 'nothing'
+                tuple(tensors[key].shape) if isinstance(tensors.get(key), Tensor) else 'nothing'
                 for tensors in (wanted, encoders)
             ]
             if shapes[0] != shapes[1]:

@@ -143,13 +143,14 @@ def batches(configs):
             for stage, cfg in configs.items()}
 
 
-def use(cfg, part, model, batch):
+def use(cfg, part, model, batch, train=True):
     """Builds a part as the Runner does, and uses it once."""
     if part == 'model':
         model = ready_model(cfg)
     if part in ('model', 'optim_wrapper'):
         wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-        model.train_step(batch, wrapper)
+        if train:
+            model.train_step(batch, wrapper)
     else:
         next(iter(Runner.build_dataloader(cfg[part], seed=0)))
 
@@ -175,7 +176,9 @@ def test_mutated_parts(mutant, configs, models, batches):
     def check_and_use():
         check_config(cfg, 'train')
         with naming_the_setting(cfg):
-            use(cfg, path.split('.')[0], models[stage], batches[stage])
+            use(cfg, path.split('.')[0], models[stage], batches[stage],
+                # Without a setting its default is used, which trains as any other.
+                train=mutation[0] != 'missing' or path == 'model.data_preprocessor')
 
     sentence = sentence_of(check_and_use)
     if sentence is not None:

@@ -205,7 +205,7 @@ class TestInceptionFeatures:
                 return open, (str(traces), 'w')
 
         torch.save(Evil(), path)
-        with pytest.raises(ValueError, match='evil.pth does not hold'):
+        with pytest.raises(RuntimeError, match='evil.pth holds the Python object'):
             InceptionFeatures(str(path))
         assert not traces.exists()
 

@@ -8,6 +8,8 @@ from mmagic.registry import MODELS
 from mmengine.device import get_device
 from torch import nn
 
+from ...compat import explaining_load_errors
+
 
 def build_frozen(network: Union[dict, nn.Module]) -> nn.Module:
     """Build a network for evaluation only.
@@ -34,11 +36,14 @@ def load_state(path: str, what: str) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        RuntimeError: If it cannot be read.
         ValueError: If it holds no dict.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'weights={path!r} does not exist: it should be {what}.')
-    state = torch.load(path, map_location='cpu', weights_only=True)
+        found = 'is a folder' if os.path.isdir(path) else 'does not exist'
+        raise FileNotFoundError(f'weights={path!r} {found}: it should be {what}.')
+    with explaining_load_errors(path):
+        state = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(state, dict):
         raise ValueError(f'{path} holds a {type(state).__name__}: it should be {what}.')
     return state

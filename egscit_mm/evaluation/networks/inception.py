@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ...compat import _weights_only
 from ..optional import import_optional
+from .frozen import load_state
 
 
 @MODELS.register_module()
@@ -26,7 +27,8 @@ class InceptionFeatures(nn.Module):
     Raises:
         ModuleNotFoundError: If torchmetrics or torch-fidelity is not installed.
         FileNotFoundError: If the weights are not there and cannot be downloaded.
-        ValueError: If the file holds something else.
+        RuntimeError: If the file cannot be read.
+        ValueError: If it holds something else.
     """
 
     def __init__(self, weights: Optional[str] = None) -> None:
@@ -35,9 +37,8 @@ class InceptionFeatures(nn.Module):
         network = import_optional('torchmetrics.image.fid').NoTrainInceptionV3
         url = fidelity.URL_INCEPTION_V3
         name = url.rsplit('/', 1)[-1]
-        if weights is not None and not os.path.isfile(weights):
-            raise FileNotFoundError(f'weights={weights!r} does not exist: it should be {name} of '
-                                    f'torch-fidelity, {url}')
+        if weights is not None:
+            load_state(weights, f'{name} of torch-fidelity, {url}')  # for its errors
         try:
             with _weights_only():  # torch-fidelity would load with weights_only=False
                 self.network = network('inception-v3-compat', ['2048'], weights)
@@ -50,8 +51,10 @@ class InceptionFeatures(nn.Module):
         except Exception as error:
             if weights is None:
                 raise
+            # PyTorch lists hundreds of keys, a line for each.
+            reason = str(error).partition('\n\t')[0]
             raise ValueError(f'{weights} does not hold the weights of torch-fidelity\'s Inception '
-                             f'v3 ({name}): {error}') from error
+                             f'v3 ({name}): {reason}') from error
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images, uint8 RGB (N, 3, H, W), as (N, 2048)."""

@@ -46,12 +46,13 @@ class LPIPSDistance(nn.Module):
             # lpips asks torchvision for random weights by an argument that is deprecated.
             warnings.simplefilter('ignore', UserWarning)
             self.distance = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-        state = {key.removeprefix('features.'): value for key, value in state.items()}
+        state = {str(key).removeprefix('features.'): value for key, value in state.items()}
         for name, parameter in self.distance.net.named_parameters():
             # 'slice1.0.weight' is torchvision's 'features.0.weight'.
             key = name.partition('.')[2]
-            if key not in state or state[key].shape != parameter.shape:
-                found = tuple(state[key].shape) if key in state else 'nothing'
+            found = state.get(key)
+            if not isinstance(found, Tensor) or found.shape != parameter.shape:
+                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
                 raise ValueError(
                     f'{weights} does not fit net={net!r}: features.{key} should have the shape '
                     f'{tuple(parameter.shape)}, found {found}. Give the state dict of '

@@ -7,6 +7,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ...compat import explaining_load_errors
+
 # Convolutions per stage and width of the stages in multiples of the base width.
 _STAGES = ((2, 1), (2, 2), (4, 4), (4, 8), (4, 8))
 # torchvision's normalisation of RGB in [0, 1], for which its ImageNet weights are trained.
@@ -81,10 +83,11 @@ class VGG19Features(nn.Module):
             state = _torchvision_state()
         else:
             state = _file_state(self.pretrained)
-        state = {key.removeprefix('features.'): value for key, value in state.items()}
+        state = {str(key).removeprefix('features.'): value for key, value in state.items()}
         for name, buffer in self.layers.named_buffers():
-            if name not in state or state[name].shape != buffer.shape:
-                found = tuple(state[name].shape) if name in state else 'nothing'
+            found = state.get(name)
+            if not isinstance(found, Tensor) or found.shape != buffer.shape:
+                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
                 raise ValueError(
                     f'{self.pretrained}: no VGG-19 weights of this width: {name!r} should have the '
                     f'shape {tuple(buffer.shape)}, found {found}. Give the state dict of '
@@ -141,10 +144,14 @@ def _torchvision_state() -> Dict[str, Tensor]:
 
 def _file_state(path: Union[str, os.PathLike]) -> Dict[str, Tensor]:
     if not os.path.isfile(path):
+        found = 'are a folder' if os.path.isdir(path) else 'do not exist'
         raise FileNotFoundError(
-            f'VGG-19 weights {path!r} do not exist. Set perceptual_loss.pretrained to the state '
+            f'VGG-19 weights {path!r} {found}. Set perceptual_loss.pretrained to the state '
             "dict of torchvision's vgg19, or to 'torchvision' to have it downloaded.")
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    with explaining_load_errors(path):
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    if isinstance(state, dict):
+        state = state.get('state_dict', state)
     if not isinstance(state, dict):
         raise ValueError(f'{path}: a state dict is needed, found {type(state).__name__}')
-    return state.get('state_dict', state)
+    return state
