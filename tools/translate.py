@@ -13,6 +13,7 @@ exit code is 1.
 """
 import argparse
 import io
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -147,7 +148,9 @@ def main() -> int:
         write_matrix(args, inferencer, list(contents.values()), list(exemplars.values()))
         return 0
     pairs = pair_images(contents, exemplars, args.pairing, args.seed)
-    inside = [path for path in contents.values() if args.out.resolve() in path.resolve().parents]
+    out = os.path.realpath(args.out)  # Path.resolve() raises where links lead in circles
+    inside = [path for path in contents.values()
+              if Path(out) in Path(os.path.realpath(path)).parents]
     if inside:
         raise ConversionError(f'The content {inside[0]} lies in --out {args.out}, where its '
                               'translation could replace it: choose another folder.')

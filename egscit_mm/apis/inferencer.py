@@ -177,7 +177,8 @@ class EGSCITInferencer:
 def _is_list(images: Images) -> bool:
     if isinstance(images, np.ndarray):
         return images.ndim == 4
-    return not isinstance(images, (str, os.PathLike, Image.Image))
+    return hasattr(images, '__iter__') and not isinstance(
+        images, (str, bytes, os.PathLike, Image.Image))
 
 
 def _listed(images: Images) -> List[ImageLike]:
@@ -206,13 +207,18 @@ def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
         transparent pixels laid on white.
 
     Raises:
-        ValueError: If the file is no readable image.
+        ValueError: If it is no path or PIL image, or the file is no readable image.
     """
     if isinstance(image, Image.Image):
         try:
+            if 0 in image.size:
+                raise BadInputError('it has no pixels')
             return to_rgb(ImageOps.exif_transpose(image))
         except (BadInputError, OSError) as error:
             raise ValueError(f'The {image.mode} image cannot be read: {error}') from error
+    if not isinstance(image, (str, os.PathLike)):
+        raise ValueError('An image must be a path, a PIL image or a uint8 array, got '
+                         f'{type(image).__name__}')
     path = Path(image)
     try:
         if not path.is_file():  # a pipe would be waited for

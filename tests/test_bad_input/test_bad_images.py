@@ -1,161 +1,317 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Images of every size, mode and format, whole and damaged, through every way in.
-
-Each is read, or refused by a sentence that names its file.
-"""
+"""Images of all kinds and files that are none, through every way in that reads one."""
+import gc
+import importlib.util
 import io
 import os
-import shutil
+import sys
+from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from bad_input import assert_no_rests, sentence_of
+from bad_input import assert_no_rests, files_below, sentence_of
+from mmagic.registry import DATASETS
+from mmengine.config import Config
 from PIL import Image
 from tiny_data import picture
 
-from egscit_mm.datasets import ExemplarImageDataset
+from egscit_mm.apis.inferencer import load_image
 
-SIZES = [(1, 1), (1, 31), (31, 1), (7, 5), (33, 18), (4, 4096)]
-MODES = dict(png=['L', 'LA', 'RGB', 'RGBA', 'P', '1', 'I;16'], jpg=['L', 'RGB', 'CMYK'],
-             tif=['L', 'RGB', 'RGBA', 'CMYK', 'I;16'], webp=['RGB', 'RGBA'], bmp=['L', 'RGB', 'P'])
-WHOLE = [(size, mode, suffix) for suffix, modes in MODES.items() for mode in modes
-         for size in SIZES]
-# Decoders forgive some: a last line that is missing, or a checksum.
-FORGIVEN = ('cut to 0.5', 'cut to 0.9', 'cut to 0.999', 'flipped bits', 'a header of another size')
-PIPELINE = [
-    dict(type='LoadImageFromFile', key='img_A', color_type='color', channel_order='bgr'),
-    dict(type='LoadImageFromFile', key='img_B', color_type='color', channel_order='bgr'),
-    dict(type='RandomZoomCrop', keys=['img_A', 'img_B'], prob=1.),
-    dict(type='PackInputs', keys=['img_A', 'img_B']),
-]
+REPOSITORY = Path(__file__).parents[2]
+LONG = 'a' * 251 + '.png'  # 255 bytes, the longest name of most file systems
 
 
-def content(size, mode, suffix):
-    image = Image.fromarray(picture(*size))
-    if mode == 'I;16':
-        image = Image.fromarray(np.asarray(image.convert('L')).astype(np.uint16) * 257)
-    else:
-        image = image.convert(mode)
+def encoded(image, kind='PNG', **options):
     buffer = io.BytesIO()
-    image.save(buffer, dict(jpg='JPEG', tif='TIFF').get(suffix, suffix.upper()))
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def load_as_sample(path, folder):
-    if path.suffix == '.webp':
-        return  # MMagic's datasets list none; tools/dataset_converters/folders.py converts them
+def noise(height, width, seed=0):
+    return Image.fromarray(picture(height, width, seed))
+
+
+def good_images():
+    """Content of files that every way in takes, by name."""
+    small = noise(12, 10)
+    images = {f'{height}x{width}.png': encoded(noise(height, width))
+              for height, width in ((1, 1), (1, 7), (9, 1), (2, 3), (16, 16), (17, 31))}
+    images['wide.png'] = encoded(Image.new('RGB', (4096, 3), (10, 200, 30)))
+    images.update({f'{mode}.png': encoded(small.convert(mode)) for mode in (
+        'L', '1', 'P', 'RGBA', 'LA')})
+    images['16bit.png'] = encoded(Image.fromarray(
+        np.arange(0, 65535, 600, dtype=np.uint16)[:100].reshape(10, 10)))
+    images['transparent_palette.png'] = encoded(small.convert('P'), transparency=0)
+    images['progressive.jpg'] = encoded(small, 'JPEG', progressive=True)
+    images['grey.jpg'] = encoded(small.convert('L'), 'JPEG')
+    images['cmyk.jpg'] = encoded(small.convert('CMYK'), 'JPEG')
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    images['turned.jpg'] = encoded(small, 'JPEG', exif=exif)
+    images['two_pages.tif'] = encoded(small, 'TIFF', save_all=True, append_images=[noise(5, 5)])
+    images.update({f'small.{suffix}': encoded(small, kind) for suffix, kind in (
+        ('bmp', 'BMP'), ('ppm', 'PPM'), ('tif', 'TIFF'), ('webp', 'WEBP'), ('JPG', 'JPEG'))})
+    images['jpeg_inside.png'] = encoded(small, 'JPEG')
+    images['png_inside.jpg'] = encoded(small)
+    images.update({name: encoded(small) for name in (
+        'ümläut 漢字 🎨.png', 'with space.png', '[brackets]*?.png', "quote'\".png", '-dash.png',
+        'new\nline.png', LONG, 'a.b.c.png')})
+    return images
+
+
+def bad_images():
+    """Content of files that no way in takes, by name."""
+    png, jpg = encoded(noise(20, 20)), encoded(noise(40, 40), 'JPEG')
+    bad = {
+        'empty.png': b'', 'one_byte.png': b'\x89', 'text.png': b'no image', 'zeros.png': bytes(500),
+        'signature.png': png[:8], 'header.png': png[:33], 'half.png': png[:len(png) // 2],
+        'signature.jpg': jpg[:4], 'tables.jpg': jpg[:200], 'html.jpg': b'<html>404</html>',
+        'half.bmp': encoded(noise(9, 9), 'BMP')[:80],
+    }
+    # A header that promises more pixels than any memory holds.
+    huge = bytearray(png)
+    huge[16:24] = b'\x7f\xff\xff\xff' * 2
+    bad['huge_header.png'] = bytes(huge)
+    return bad
+
+
+GOOD, BAD = good_images(), bad_images()
+# What is no regular file, made by make().
+STRANGE = ('folder.png', 'loop.png', 'dangling.png', 'pipe.png')
+
+
+def make(path, content=None):
+    """Writes a file, or one of STRANGE."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content is not None:
+        path.write_bytes(content)
+    elif path.name == 'folder.png':
+        path.mkdir()
+    elif path.name == 'loop.png':
+        path.symlink_to('loop.png')
+    elif path.name == 'dangling.png':
+        path.symlink_to('nothing.png')
+    else:
+        os.mkfifo(path)
+    return path
+
+
+def ids(name):
+    return repr(name[:20])
+
+
+# ------------------------------------------------------------------------------- the inferencer
+@pytest.mark.parametrize('name', GOOD, ids=ids)
+def test_inferencer_takes(name, inferencer, tmp_path):
+    path = make(tmp_path / name, GOOD[name])
+    result = inferencer(path, picture(16, 16))
+    width, height = load_image(path).size
+    assert result.shape == (height, width, 3)
+    assert inferencer(picture(16, 16), path).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize('name', [*BAD, *STRANGE])
+def test_inferencer_refuses(name, inferencer, tmp_path):
+    path = make(tmp_path / name, BAD.get(name))
+    for images in ((path, picture(16, 16)), (picture(16, 16), path)):
+        sentence = sentence_of(inferencer, *images)
+        assert str(path) in sentence and 'is not a readable image' in sentence
+
+
+@pytest.mark.parametrize('image', [
+    np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros((5, 5, 5), np.uint8),
+    np.zeros((5, 5, 3), np.float32), np.zeros((5, 5, 3), np.int64), np.zeros(5, np.uint8),
+    np.zeros((1, 0, 5, 3), np.uint8), Image.new('F', (3, 3)), Image.new('RGB', (0, 3)), 'none.png',
+    '', 'a\0b.png', 'x' * 300, [None], 5, None, b'bytes'], ids=lambda image: repr(image)[:40])
+def test_inferencer_refuses_objects(image, inferencer):
+    sentence = sentence_of(inferencer, image, picture(8, 8))
+    assert sentence is not None
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_mutated_files(seed, inferencer, tmp_path):
+    """Random bytes of an image changed, removed or added: a picture or a sentence."""
+    rng = np.random.RandomState(seed)
+    kind, suffix = (('PNG', 'png'), ('JPEG', 'jpg'), ('WEBP', 'webp'), ('TIFF', 'tif'))[seed % 4]
+    content = bytearray(encoded(noise(10, 12, seed), kind))
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randint(len(content))
+        change = rng.randint(3)
+        if change == 0:
+            content[place] = rng.randint(256)
+        elif change == 1:
+            del content[place:place + rng.randint(1, 30)]
+        else:
+            content[place:place] = rng.bytes(rng.randint(1, 30))
+    path = make(tmp_path / f'mutated.{suffix}', bytes(content))
+    sentence = sentence_of(inferencer, path, picture(8, 8))
+    assert sentence is None or str(path) in sentence
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='permissions of POSIX')
+def test_file_without_permission(inferencer, tmp_path, monkeypatch):
+    path = make(tmp_path / 'secret.png', GOOD['16x16.png'])
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root may read everything: pretend
+        def refuse(self):
+            raise PermissionError(13, 'Permission denied', str(self))
+        monkeypatch.setattr(Path, 'read_bytes', refuse)
+    sentence = sentence_of(inferencer, path, picture(8, 8))
+    assert str(path) in sentence and 'Permission denied' in sentence
+
+
+# ---------------------------------------------------------------------------------- the dataset
+@pytest.fixture(scope='module')
+def loaders():
+    """Configs of the datasets, by phase."""
+    cfg = Config.fromfile(REPOSITORY / 'configs' / 'egscit' / 'egscit_gta2bdd.py')
+    test = Config.fromfile(REPOSITORY / 'configs' / 'egscit' / '_base_' / 'datasets' / 'exemplar.py')
+    return dict(train=cfg.train_dataloader.dataset, test=test.test_dataloader.dataset)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """MMEngine's datasets collect garbage, which takes a second in a large process."""
+    monkeypatch.setattr(gc, 'collect', lambda *args: 0)
+
+
+def samples(loaders, phase, root, name, content):
+    """Reads all samples of a set with a good image of each domain, and the file of a name."""
     for domain in 'AB':
-        (folder / f'train{domain}').mkdir(parents=True)
-    Image.fromarray(picture(8, 8)).save(folder / 'trainA' / 'good.png')
-    shutil.copy(path, folder / 'trainB' / path.name)
-    dataset = ExemplarImageDataset(folder, PIPELINE)
-    image = dataset[0]['inputs']['img_B']
-    assert image.shape[0] == 3 and image.numel() > 0
+        make(root / f'{phase}{domain}' / '0.png', GOOD['16x16.png'])
+    make(root / f'{phase}A' / name, content)
+    dataset = DATASETS.build(dict(loaders[phase], data_root=str(root)))
+    return [dataset[index] for index in range(len(dataset))]
 
 
-@pytest.mark.parametrize('size, mode, suffix', WHOLE, ids=lambda value: str(value))
-def test_whole_images(size, mode, suffix, inferencer, tmp_path):
-    path = tmp_path / f'image.{suffix}'
-    path.write_bytes(content(size, mode, suffix))
-    results = []
-    assert sentence_of(lambda: results.append(inferencer(path, path))) is None
-    assert results[0].shape == (*size, 3)
-    sentence = sentence_of(load_as_sample, path, tmp_path / 'data')
-    assert sentence is None or path.name in sentence
+@pytest.mark.parametrize('phase', ['train', 'test'])
+@pytest.mark.parametrize('name', [name for name in GOOD if name != 'small.webp'], ids=ids)
+def test_dataset_takes(name, phase, loaders, tmp_path):
+    images = samples(loaders, phase, tmp_path, name, GOOD[name])
+    assert len(images) == 2
+    for image in images:
+        assert image['inputs']['img_A'].shape[0] == image['inputs']['img_B'].shape[0] == 3
 
 
-def damaged():
-    """Name and content of files that are no whole image."""
-    whole = {suffix: content((33, 18), 'RGB', suffix) for suffix in MODES}
-    for suffix, bytes_ in whole.items():
-        for share in (0, 0.01, 0.1, 0.5, 0.9, 0.999):
-            yield f'cut to {share}', suffix, bytes_[:int(share * len(bytes_))]
-        noise = bytearray(bytes_)
-        for place in np.random.RandomState(0).randint(0, len(noise), 20):
-            noise[place] ^= 0xff
-        yield 'flipped bits', suffix, bytes(noise)
-        yield 'zeros', suffix, bytes(len(bytes_))
-        yield 'a header of another size', suffix, bytes_[:16] + b'\xff' * 8 + bytes_[24:]
-    yield 'text', 'png', b'not an image'
-    yield 'a page', 'jpg', b'<!DOCTYPE html><html><body>404</body></html>'
-    yield 'an archive', 'png', b'PK\x03\x04' + bytes(100)
-    yield 'postscript', 'png', b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n'
-    yield 'a vector image', 'png', b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+@pytest.mark.parametrize('phase', ['train', 'test'])
+@pytest.mark.parametrize('name', [*BAD, 'loop.png'])
+def test_dataset_refuses(name, phase, loaders, tmp_path):
+    sentence = sentence_of(samples, loaders, phase, tmp_path, name, BAD.get(name))
+    assert str(tmp_path / f'{phase}A' / name) in sentence
 
 
-@pytest.mark.parametrize('kind, suffix, bytes_', damaged(), ids=lambda value: (
-    value if isinstance(value, str) else ''))
-def test_damaged_images(kind, suffix, bytes_, inferencer, tmp_path):
-    path = tmp_path / f'image.{suffix}'
-    path.write_bytes(bytes_)
-    for way in (lambda: inferencer(path, path), lambda: load_as_sample(path, tmp_path / 'data')):
-        sentence = sentence_of(way)
-        assert sentence is None or path.name in sentence
-        if suffix != 'webp' and kind not in FORGIVEN:
-            assert sentence is not None
+def test_dataset_leaves_out_folders_named_as_images(loaders, tmp_path):
+    assert len(samples(loaders, 'test', tmp_path, 'folder.png', None)) == 1
+
+
+# -------------------------------------------------------------------------------- the scripts
+def script(path):
+    spec = importlib.util.spec_from_file_location(f'{Path(path).stem}_bad_input', REPOSITORY / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def translate(checkpoints, inferencer):
+    """tools/translate.py with a model that is loaded once."""
+    module = script('tools/translate.py')
+    module.EGSCITInferencer = lambda *args: inferencer
+
+    def run(*args):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, 'argv', [
+                'translate.py', str(checkpoints / 'egscit_quickstart.py'),
+                str(checkpoints / 'egscit.pth'), *map(str, args)])
+            return module.main()
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def convert():
+    """tools/dataset_converters/folders.py."""
+    module = script('tools/dataset_converters/folders.py')
+
+    def run(*args):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, 'argv', ['folders.py', *map(str, args)])
+            return module.main()
+
+    return run
+
+
+def test_translate_takes_all_formats(translate, tmp_path):
+    for name, content in GOOD.items():
+        make(tmp_path / 'in' / name, content)
+    exemplar = make(tmp_path / 'exemplar.png', GOOD['16x16.png'])
+    assert translate('--content', tmp_path / 'in', '--exemplar', exemplar, '--out',
+                     tmp_path / 'out') == 0
+    assert {*os.listdir(tmp_path / 'out')} == {*GOOD, 'translation.json'}
+    for name in GOOD:
+        with Image.open(tmp_path / 'out' / name) as image:
+            assert image.size == load_image(tmp_path / 'in' / name).size
+
+
+@pytest.mark.parametrize('name', [name for name in GOOD if not name[0].isalnum() or ' ' in name
+                                  or not name.isascii() or name == LONG], ids=ids)
+def test_translate_takes_one_file(name, translate, tmp_path):
+    path = make(tmp_path / 'in' / name, GOOD[name])
+    assert translate('--content', path, '--exemplar', path, '--out', tmp_path / 'out') == 0
+    assert (tmp_path / 'out' / name).is_file()
     assert_no_rests(tmp_path)
 
 
-@pytest.mark.parametrize('suffix', MODES)
-@pytest.mark.parametrize('of', MODES)
-def test_wrong_suffixes(suffix, of, inferencer, tmp_path):
-    path = tmp_path / f'image.{suffix}'
-    path.write_bytes(content((33, 18), 'RGB', of))
-    assert sentence_of(lambda: inferencer(path, path)) is None
-    assert sentence_of(load_as_sample, path, tmp_path / 'data') is None
+@pytest.mark.parametrize('name', [*BAD, *STRANGE])
+def test_translate_lists_what_it_cannot_read(name, translate, tmp_path, capsys):
+    make(tmp_path / 'in' / name, BAD.get(name))
+    make(tmp_path / 'in' / 'good.png', GOOD['16x16.png'])
+    exemplar = make(tmp_path / 'exemplar.png', GOOD['16x16.png'])
+    arguments = ('--content', tmp_path / 'in', '--exemplar', exemplar, '--out', tmp_path / 'out')
+    is_folder = name == 'folder.png'  # searched as any other
+    assert translate(*arguments) == (0 if is_folder else 1)
+    errors = capsys.readouterr().err
+    assert is_folder or f'1 not translated:\n{tmp_path / "in" / name} is not a' in errors
+    assert {*files_below(tmp_path / 'out')} == {'good.png', 'translation.json'}
 
 
-@pytest.mark.parametrize('name', [
-    'süß.png', '日本.png', 'a b.png', "it's.png", '-rf.png', '%41.png', 'x' * 251 + '.png',
-    'new\nline.png', '[1].png', '*.png', '$HOME.png', '.hidden.png', 'IMAGE.PNG', 'a.b.c.png'
-])
-def test_names(name, inferencer, tmp_path):
-    path = tmp_path / name
-    path.write_bytes(content((9, 8), 'RGB', 'png'))
-    assert sentence_of(lambda: inferencer(path, path)) is None
-    if not name.startswith('.'):
-        assert sentence_of(load_as_sample, path, tmp_path / 'data') is None
+@pytest.mark.parametrize('name', [*BAD, 'pipe.png', 'dangling.png'])
+def test_translate_refuses_an_exemplar(name, translate, tmp_path, capsys):
+    content = make(tmp_path / 'good.png', GOOD['16x16.png'])
+    exemplar = make(tmp_path / 'in' / name, BAD.get(name))
+    results = []
+    sentence = sentence_of(lambda: results.append(translate(
+        '--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out')))
+    assert sentence is not None or results == [1]
+    assert str(exemplar) in (sentence or capsys.readouterr().err)
+    assert not (tmp_path / 'out' / 'good.png').exists()
+    assert_no_rests(tmp_path)
 
 
-def folder_named_png(path):
-    path.mkdir()
+def test_converter_takes_all_formats(convert, tmp_path):
+    names = [name for name in GOOD if name not in ('small.JPG', 'small.bmp', 'small.ppm',
+                                                   'small.tif')]  # would become the same file
+    for name in names:
+        make(tmp_path / 'in' / name, GOOD[name])
+    out = tmp_path / 'out'
+    assert convert('--domain', 'A', tmp_path / 'in', '--size', 8, 8, '--workers', 0, '--out',
+                   out) == 0
+    converted = [*out.glob('t*A/*.png')]
+    assert len(converted) == len(names)
+    for path in converted:
+        with Image.open(path) as image:
+            assert image.size == (8, 8) and image.mode == 'RGB'
 
 
-def loop(path):
-    path.symlink_to(path)
-
-
-def dangling(path):
-    path.symlink_to(path.with_name('gone.png'))
-
-
-def missing(path):
-    pass
-
-
-def socket_like(path):
-    os.mkfifo(path)
-
-
-@pytest.mark.parametrize('make', [folder_named_png, loop, dangling, missing, socket_like])
-def test_what_is_no_file(make, inferencer, tmp_path):
-    path = tmp_path / 'image.png'
-    make(path)
-    if make is not socket_like:
-        assert path.name in sentence_of(lambda: inferencer(path, path))
-    for domain in 'AB':
-        (tmp_path / f'train{domain}').mkdir()
-        Image.fromarray(picture(8, 8)).save(tmp_path / f'train{domain}' / 'good.png')
-    make(tmp_path / 'trainA' / 'image.png')
-    sentence = sentence_of(lambda: [ExemplarImageDataset(tmp_path, PIPELINE)[i] for i in (0, 1)])
-    # Not listed, and so not read; or named.
-    assert sentence is None or 'image.png' in sentence or 'index 1' in sentence
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
-def test_no_permission(inferencer, tmp_path):
-    path = tmp_path / 'image.png'
-    cv2.imwrite(str(path), picture(8, 8))
-    path.chmod(0)
-    assert path.name in sentence_of(lambda: inferencer(path, path))
+@pytest.mark.parametrize('name', [*BAD, *STRANGE])
+def test_converter_names_what_it_cannot_use(name, convert, tmp_path, capsys):
+    for index in range(9):
+        make(tmp_path / 'in' / f'{index}.png', encoded(noise(9, 9, index)))
+    make(tmp_path / 'in' / name, BAD.get(name))
+    status = convert('--domain', 'A', tmp_path / 'in', '--size', 8, 8, '--workers', 0, '--out',
+                     tmp_path / 'out')
+    is_folder = name == 'folder.png'
+    assert status == (0 if is_folder else 1)
+    assert is_folder or name in capsys.readouterr().err
+    assert len([*(tmp_path / 'out').glob('t*A/*.png')]) == 9
+    assert_no_rests(tmp_path)
