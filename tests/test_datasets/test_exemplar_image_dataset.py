@@ -255,9 +255,9 @@ def test_truncated_jpeg_is_not_filled_with_grey(tmp_path):
         ExemplarImageDataset(tmp_path, load('img_A', 'img_B'))[0]
 
 
-def test_error_of_a_transform_is_left_as_it_is(tmp_path):
+def test_key_that_a_transform_misses_is_named(tmp_path):
     make_images(tmp_path, trainA=1, trainB=1)
-    with pytest.raises(KeyError, match='img_C_path'):
+    with pytest.raises(ValueError, match="asks for 'img_C_path'.*starts with img_A_path"):
         ExemplarImageDataset(tmp_path, load('img_A', 'img_C'))[0]
 
 
