@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES
+from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES, exit_with
 from egscit_mm.datasets.conversion.command_line import positive
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
@@ -188,14 +188,11 @@ def launch(page: gr.Blocks, **kwargs) -> tuple:
 def main():
     args = parse_args()
     samples = examples(args.examples) if args.examples else {}
-    try:
-        inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'Error: {error}')
+    inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
     page = build_page(Translator(inferencer, args.max_pixels), samples)
     launch(page, server_name=args.host, server_port=args.port,
            max_file_size=args.max_upload_mb * 2**20)
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'The page is closed')

@@ -92,6 +92,9 @@ def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
                          'publish the plain ones (--weights plain).')
     published = {}
     for name, tensor in generators.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f'{checkpoint}: {prefix}{name} should be a tensor, but is a '
+                             f'{type(tensor).__name__}; it cannot be published.')
         if tensor.is_floating_point():
             tensor = tensor.to(dtype)
             if not tensor.isfinite().all():

@@ -164,9 +164,9 @@ def test_file_without_permission(inferencer, tmp_path, monkeypatch):
 @pytest.fixture(scope='module')
 def loaders():
     """Configs of the datasets, by phase."""
-    configs = REPOSITORY / 'configs' / 'egscit'
-    cfg = Config.fromfile(configs / 'egscit_gta2bdd.py')
-    test = Config.fromfile(configs / '_base_' / 'datasets' / 'exemplar.py')
+    folder = REPOSITORY / 'configs' / 'egscit'
+    cfg = Config.fromfile(folder / 'egscit_gta2bdd.py')
+    test = Config.fromfile(folder / '_base_' / 'datasets' / 'exemplar.py')
     return dict(train=cfg.train_dataloader.dataset, test=test.test_dataloader.dataset)
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The web page: its functions, its server, and the page in a real browser."""
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -154,6 +155,51 @@ def test_server_refuses_large_uploads_and_foreign_files(url, files, tmp_path):
             answer = http.get(f'call/translate/{event["event_id"]}').text
             assert 'event: error' in answer and 'event: complete' not in answer
             assert http.get(f'file={path}').status_code in (403, 404)
+
+
+@pytest.mark.parametrize('name', ['../../outside.png', '/tmp/outside.png', '..\\outside.png',
+                                  '%2e%2e%2foutside.png', 'a' * 300 + '.png', 'ümläut 漢字.png'])
+def test_server_keeps_uploads_in_its_folder_whatever_their_name(url, files, tmp_path, name):
+    with httpx.Client(base_url=f'{url}gradio_api/', timeout=30) as http:
+        answer = http.post('upload', files=dict(files=(name, Path(files['content']).read_bytes())))
+        if answer.status_code != 200:
+            return
+        path, = answer.json()
+        folder = os.path.realpath(os.environ['GRADIO_TEMP_DIR'])
+        assert os.path.realpath(path).startswith(folder + os.sep)
+        image = dict(path=path, meta=dict(_type='gradio.FileData'))
+        event = http.post('call/translate', json=dict(data=[image, image, 'A → B'])).json()
+        assert 'event: complete' in http.get(f'call/translate/{event["event_id"]}').text
+
+
+def resident_mb():
+    """Memory of this process, in which the server runs."""
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+
+@pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='reads /proc of Linux')
+def test_many_requests_keep_the_memory(url, files):
+    """$EGSCIT_DEMO_REQUESTS sets how many; a leak of the images would be 4 MB each."""
+    number = int(os.environ.get('EGSCIT_DEMO_REQUESTS', 60))
+    upload = io.BytesIO()
+    Image.new('RGB', (100, 100), (200, 30, 40)).save(upload, 'PNG')  # at most what the page takes
+    with httpx.Client(base_url=f'{url}gradio_api/', timeout=60) as http:
+
+        def request():
+            path, = http.post('upload', files=dict(files=('a.png', upload.getvalue()))).json()
+            image = dict(path=path, meta=dict(_type='gradio.FileData'))
+            event = http.post('call/translate', json=dict(data=[image, image, 'A → B'])).json()
+            assert 'event: complete' in http.get(f'call/translate/{event["event_id"]}').text
+
+        for _ in range(15):  # caches fill
+            request()
+        before = resident_mb()
+        for _ in range(number):
+            request()
+    growth = resident_mb() - before
+    print(f'{number} requests: {growth:.1f} MB more')
+    assert growth < 30
 
 
 @pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason='Chromium or its driver is missing '
