@@ -657,7 +657,7 @@ def _atomic(write: Callable) -> Callable:
         except BaseException as error:  # Ctrl-C as well
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and error.errno is not None:
                 error.filename = filepath  # a full disk names none
             raise
 
