@@ -556,7 +556,7 @@ def load_checkpoints_safely() -> None:
 
     @functools.wraps(released)
     def load_checkpoint(cls, filename, map_location=None, logger='current'):
-        with explaining_load_errors(filename), _weights_only():
+        with explaining_load_errors(filename), weights_only_loading():
             checkpoint = released(cls, filename, map_location, logger)
         state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else (
             checkpoint)
@@ -591,7 +591,7 @@ def explaining_load_errors(filename: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _weights_only() -> Iterator[None]:
+def weights_only_loading() -> Iterator[None]:
     """Force ``weights_only=True`` on every torch.load in the block.
 
     PyTorch's own switch reaches all of mmengine's loaders: the one for http(s) passes through

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Union
+from typing import Callable, Dict, Iterator, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
-from ..ranges import check_weights
+from ..ranges import check_integers, check_weights
 from .layers import at_least_float32
 
 Images = Dict[str, Tensor]
@@ -42,23 +42,27 @@ class AlternatingUpdates:
     skipped_updates = 0  # of this run
     loss_weights: Dict[str, float]
     memory_format: torch.memory_format
-    compile_options: Union[bool, dict]
 
-    def prepared(self, module: nn.Module) -> nn.Module:
-        """A part of the model, laid out and compiled as the arguments of the model say.
+    def set_updates(self, loss_weights: Optional[Dict[str, float]],
+                    default_loss_weights: Dict[str, float], discriminator_steps: int,
+                    generator_steps: int, split_batch: bool, skip_non_finite: bool,
+                    channels_last: bool) -> None:
+        """Takes the arguments of a model that its updates depend on; they are described there.
 
-        Args:
-            module (nn.Module): What the training calls: a side, or the perceptual loss.
-
-        Returns:
-            nn.Module: The same module. It is compiled in place and below a distributed wrapper:
-            ``torch.compile(module)`` would put another one around it, with other names in
-            checkpoints.
+        Raises:
+            ValueError: If one is outside its range.
         """
-        module.to(memory_format=self.memory_format)
-        if self.compile_options is not False:
-            module.compile(**({} if self.compile_options is True else self.compile_options))
-        return module
+        check_integers(self, 0, discriminator_steps=discriminator_steps,
+                       generator_steps=generator_steps)
+        check_integers(self, 1, **{
+            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
+        self.loss_weights = check_loss_weights(loss_weights or {}, default_loss_weights)
+        self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
+        self.split_batch = split_batch
+        self.skip_non_finite = skip_non_finite
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
         """One iteration of alternating updates.

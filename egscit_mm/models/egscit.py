@@ -44,7 +44,8 @@ class EGSCIT(ExemplarTranslationModel):
         super().__init__(*args, **kwargs)
         self.perceptual_loss = None
         if perceptual_loss is not None:
-            self.perceptual_loss = self.prepared(MODELS.build(perceptual_loss))
+            self.perceptual_loss = MODELS.build(perceptual_loss).to(
+                memory_format=self.memory_format)
         self.feature_checkpoint = feature_checkpoint
 
     # ---------------------------------------------------------------- weights

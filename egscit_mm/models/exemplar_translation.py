@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the models share that translate an image after an exemplar."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from mmagic.models.base_models import BaseTranslationModel
@@ -9,8 +9,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
-from ..ranges import check_domains, check_integers
-from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights
+from ..ranges import check_domains
+from .alternating import AlternatingUpdates, Images, Losses
 from .samples import packed_samples
 
 
@@ -35,8 +35,6 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             counted instead of ending the training. Defaults to False.
         channels_last (bool): Whether networks and images are laid out channels last in memory.
             Defaults to False.
-        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
-            loss for the training, or its arguments. Defaults to False.
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
@@ -59,7 +57,6 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                  split_batch: bool = True,
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
-                 compile: Union[bool, dict] = False,
                  ema_config: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None):
         # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
@@ -70,25 +67,15 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         self._default_domain = default_domain or self.domains[-1]
         self._reachable_domains = self._related_domains = list(self.domains)
         self._check_domain(self._default_domain)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.compile_options = compile
-        self.generators = self.prepared(MODELS.build(dict(generator, domains=self.domains)))
+        self.generators = MODELS.build(dict(generator, domains=self.domains))
         self.generators_ema = None
         if ema_config is not None:
             self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
         self.discriminators = None
         if discriminator is not None:
-            self.discriminators = self.prepared(
-                MODELS.build(dict(discriminator, domains=self.domains)))
-        check_integers(self, 0, discriminator_steps=discriminator_steps,
-                       generator_steps=generator_steps)
-        check_integers(self, 1, **{
-            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
-        self.loss_weights = check_loss_weights(loss_weights or {}, self.default_loss_weights)
-        self.discriminator_steps = discriminator_steps
-        self.generator_steps = generator_steps
-        self.split_batch = split_batch
-        self.skip_non_finite = skip_non_finite
+            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        self.set_updates(loss_weights, self.default_loss_weights, discriminator_steps,
+                         generator_steps, split_batch, skip_non_finite, channels_last)
 
     # ---------------------------------------------------------------- weights
 

@@ -1,14 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Stage 1: a VAE-GAN per domain, whose encoders become the feature networks of stage 2."""
-from typing import Dict, Optional, Sequence, Union
+from typing import Dict, Optional, Sequence
 
 import torch
 from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from ..ranges import check_domains, check_integers
-from .alternating import AlternatingUpdates, Images, Losses, check_loss_weights, unwrapped
+from ..ranges import check_domains
+from .alternating import AlternatingUpdates, Images, Losses, unwrapped
 from .losses import kl_loss
 from .samples import packed_samples
 
@@ -32,8 +32,6 @@ class VAEGAN(AlternatingUpdates, BaseModel):
             counted instead of ending the training. Defaults to False.
         channels_last (bool): Whether networks and images are laid out channels last in memory.
             Defaults to False.
-        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
-            loss for the training, or its arguments. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
 
     Raises:
@@ -50,25 +48,14 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  split_batch: bool = True,
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
-                 compile: Union[bool, dict] = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
         check_domains(self, domains)
         self.domains = tuple(domains)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.compile_options = compile
-        self.generators = self.prepared(MODELS.build(dict(generator, domains=self.domains)))
-        self.discriminators = self.prepared(
-            MODELS.build(dict(discriminator, domains=self.domains)))
-        check_integers(self, 0, discriminator_steps=discriminator_steps,
-                       generator_steps=generator_steps)
-        check_integers(self, 1, **{
-            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
-        self.loss_weights = check_loss_weights(loss_weights or {}, LOSS_WEIGHTS)
-        self.discriminator_steps = discriminator_steps
-        self.generator_steps = generator_steps
-        self.split_batch = split_batch
-        self.skip_non_finite = skip_non_finite
+        self.generators = MODELS.build(dict(generator, domains=self.domains))
+        self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        self.set_updates(loss_weights, LOSS_WEIGHTS, discriminator_steps, generator_steps,
+                         split_batch, skip_non_finite, channels_last)
 
     def init_weights(self) -> None:
         """Initialises both sides, also inside distributed wrappers."""

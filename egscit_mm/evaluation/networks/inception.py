@@ -7,7 +7,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import _weights_only
+from ...compat import weights_only_loading
 from ..optional import import_optional
 from .frozen import load_state
 
@@ -40,7 +40,7 @@ class InceptionFeatures(nn.Module):
         if weights is not None:
             load_state(weights, f'{name} of torch-fidelity, {url}')  # for its errors
         try:
-            with _weights_only():  # torch-fidelity would load with weights_only=False
+            with weights_only_loading():  # torch-fidelity would load with weights_only=False
                 self.network = network('inception-v3-compat', ['2048'], weights)
         except OSError as error:  # URLError included
             folder = os.path.join(torch.hub.get_dir(), 'checkpoints')

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import _weights_only
+from ...compat import weights_only_loading
 from .frozen import load_state
 
 # LPIPS was fitted on patches of this size; AlexNet takes nothing under 31.
@@ -82,7 +82,7 @@ def _torchvision_state(net: str) -> dict:
     from torchvision import models
     weights = getattr(models, _WEIGHTS[net]).IMAGENET1K_V1
     try:
-        with _weights_only():
+        with weights_only_loading():
             return weights.get_state_dict(progress=True, check_hash=True)
     except OSError as error:  # URLError included
         name = weights.url.rsplit('/', 1)[-1]
