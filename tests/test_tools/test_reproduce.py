@@ -52,6 +52,8 @@ def run_here(command):
     argv, sys.argv = sys.argv, command[1:]
     try:
         runpy.run_path(str(command[1]), run_name='__main__')
+    except SystemExit as exit_:
+        assert not exit_.code, exit_.code
     finally:
         sys.argv = argv
 

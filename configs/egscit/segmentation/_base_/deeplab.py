@@ -91,6 +91,6 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'))
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    checkpoint=dict(type='CheckpointHook', interval=4000, by_epoch=False, max_keep_ckpts=1))
+    checkpoint=dict(type='CheckpointHook', interval=4000, by_epoch=False, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)
