@@ -203,7 +203,8 @@ def main():
     workers = [expected[name][0] for name in ('one process', 'two workers') if name in expected]
     failed = len(workers) > 1 and bool(differences(*workers))
 
-    rows = []
+    print('| kill | training | killed in stage, after iteration | resumed from | result |')
+    print('|---|---|---|---|---|')
     for number in tqdm(range(args.kills), desc='kills'):
         scenario = args.scenarios[number % len(args.scenarios)]
         reference, seconds = expected[scenario]
@@ -217,15 +218,13 @@ def main():
         wrong = differences(resumed.results(), reference)
         failed |= bool(wrong)
         stage = min(seen // ITERATIONS, 1)
-        rows.append((number + 1, scenario, f'{stage + 1}, {seen - stage * ITERATIONS}',
-                     resumed_from(resumed.log),
-                     f'{len(wrong)} differ: {wrong[0]}' if wrong else 'identical'))
+        row = (number + 1, scenario, f'{stage + 1}, {seen - stage * ITERATIONS}',
+               resumed_from(resumed.log),
+               f'{len(wrong)} differ: {wrong[0]}' if wrong else 'identical')
+        tqdm.write(f'| {" | ".join(map(str, row))} |', file=sys.stdout)
+        sys.stdout.flush()  # a table in a file shows how far it is
         shutil.rmtree(training.work_dir)
 
-    print('| kill | training | killed in stage, after iteration | resumed from | result |')
-    print('|---|---|---|---|---|')
-    for row in rows:
-        print('|', ' | '.join(map(str, row)), '|')
     if len(workers) > 1:
         same = 'differ' if differences(*workers) else 'identical'
         print(f'\nWithout and with worker processes: {same}')
