@@ -26,6 +26,14 @@ def seeds():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope='session')
+def plain_config_texts():
+    """Formatting a config, for the log and for each checkpoint, takes most of a tiny training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False))
+        yield
+
+
 @pytest.fixture(autouse=True, scope='module')
 def mmagic_scope():
     """Configs name MMagic's parts without their scope, as a Runner sets it."""

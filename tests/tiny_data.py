@@ -52,6 +52,7 @@ def tiny_options(data_root, iters=4, validate=False):
     options.update({f'{loader}.num_workers': 0 for loader in loaders})
     options.update({f'{loader}.persistent_workers': False for loader in loaders})
     options.update({
+        'train_dataloader.batch_size': 12,  # for the two updates of stage 1, and the six of stage 2
         'train_cfg.max_iters': iters,
         'default_hooks.checkpoint.interval': 2,
         'default_hooks.logger.interval': 1,
