@@ -17,7 +17,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [dict(type='TranslationGridHook', interval=1000)]
 log_processor = dict(type='LogProcessor', by_epoch=False, window_size=50)
-vis_backends = [dict(type='LocalVisBackend')]
+vis_backends = [dict(type='AtomicVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)
 
 log_level = 'INFO'

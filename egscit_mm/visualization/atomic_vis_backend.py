@@ -1,0 +1,32 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Training pictures that are there whole or not at all."""
+import os.path as osp
+
+import cv2
+import numpy as np
+from mmagic.registry import VISBACKENDS
+from mmengine.fileio import LocalBackend
+from mmengine.visualization import LocalVisBackend
+from mmengine.visualization.vis_backend import force_init_env
+
+
+@VISBACKENDS.register_module()
+class AtomicVisBackend(LocalVisBackend):
+    """MMEngine's LocalVisBackend, whose pictures no kill and no full disk cuts off.
+
+    MMEngine's local files are written atomically
+    (:func:`egscit_mm.compat.write_files_atomically`), but not those of LocalVisBackend, for OpenCV
+    writes them. OpenCV also says nothing when it cannot.
+    """
+
+    @force_init_env
+    def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs) -> None:
+        """Writes ``<name>_<step>.png``.
+
+        Args:
+            name (str): Name of the picture.
+            image (np.ndarray): RGB, uint8, (H, W, 3).
+            step (int): Iteration. Defaults to 0.
+        """
+        png = cv2.imencode('.png', image[..., ::-1])[1]
+        LocalBackend().put(png.tobytes(), osp.join(self._img_save_dir, f'{name}_{step}.png'))
