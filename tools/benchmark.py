@@ -3,10 +3,12 @@
 
 Prints median and spread of milliseconds after a warm-up, images per second, peak memory, the
 counted multiply-adds, and which share of this machine's own measured speed they reach. --compare
-naive runs the updates as a plain script would, in the same process and in turn, and prints the
-ratio.
+runs other ways to train in the same process and in turn, and prints the ratios: the options of the
+configs, and "naive", the updates as a plain script would do them.
 """
 import argparse
+import copy
+import ctypes
 import gc
 import platform
 import resource
@@ -19,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from naive_egscit import train_step as naive_train_step
 from torch.utils.flop_counter import FlopCounterMode
@@ -31,6 +34,19 @@ from egscit_mm.evaluation.results import write_json
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
+SIDES = ('generators', 'discriminators')
+# What --compare sets in the config, by name.
+OPTIONS = {
+    'channels_last': {'model.channels_last': True},
+    'checkpointing': {'model.generator.activation_checkpointing': True,
+                      'model.perceptual_loss.activation_checkpointing': True},
+    'compile': {'model.compile': True},
+    'foreach': {f'optim_wrapper.{side}.optimizer.foreach': True for side in SIDES},
+    'fused': {f'optim_wrapper.{side}.optimizer.fused': True for side in SIDES},
+    'accumulation': {f'optim_wrapper.{side}.accumulative_counts': 2 for side in SIDES},
+    'ema': {'model.ema_config': dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)},
+}
+_LIBC = ctypes.CDLL(None)
 
 
 def parse_args():
@@ -39,9 +55,11 @@ def parse_args():
     parser.add_argument('config', help='config of stage 1 or 2')
     parser.add_argument('--part', choices=PARTS, default='step', help='a whole iteration; '
                         'translation alone; forward and backward of each flow (default: step)')
-    parser.add_argument('--compare', choices=['naive'], help='only of stage 2, with --part step')
+    parser.add_argument('--compare', nargs='+', default=[], choices=['naive', 'amp', *OPTIONS],
+                        metavar='WAY', help='with --part step: naive (stage 2 only), amp (mixed '
+                        f'precision), or options of the config: {", ".join(OPTIONS)}')
     parser.add_argument('--naive', action='store_true', help='the plain script alone: on a CPU, '
-                        'peak memory can only be compared between processes')
+                        'total peak memory is that of a process')
     parser.add_argument('--size', type=positive, nargs=2, metavar=('H', 'W'),
                         help="default: that of the first image of the config's data")
     parser.add_argument('--minibatch', type=positive, help="images per update and domain "
@@ -74,14 +92,17 @@ class Clock:
             torch.cuda.synchronize()
 
 
-def reset_peak(device: str) -> None:
-    """Starts a new measurement of the peak memory."""
+def reset_peak(device: str) -> float:
+    """Starts a new measurement of the peak memory; MB that are held already, weights above all."""
     gc.collect()
     if device == 'cuda':
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     elif platform.system() == 'Linux':
+        if hasattr(_LIBC, 'malloc_trim'):  # glibc: what the function before has left to it
+            _LIBC.malloc_trim(0)
         Path('/proc/self/clear_refs').write_text('5')  # of the resident memory, see proc(5)
+    return peak_mb(device)
 
 
 def peak_mb(device: str) -> float:
@@ -153,45 +174,76 @@ def measure(functions: dict, clock: Clock, iters: int, warmup: int) -> dict:
     for name, function in functions.items():
         with FlopCounterMode(display=False) as counter:
             function()
-        results[name] = dict(gmacs=counter.get_total_flops() / 2e9, ms=[], peak_mb=0.)
+        results[name] = dict(gmacs=counter.get_total_flops() / 2e9, ms=[], peak_mb=0., step_mb=0.)
     for iteration in tqdm(range(warmup + iters), desc='timing', leave=False):
         for name, function in functions.items():
-            reset_peak(clock.device)
+            held = reset_peak(clock.device)
             ms = clock(function)
             if iteration >= warmup:
-                results[name]['ms'].append(ms)
-                results[name]['peak_mb'] = max(results[name]['peak_mb'], peak_mb(clock.device))
+                result, peak = results[name], peak_mb(clock.device)
+                result['ms'].append(ms)
+                result['peak_mb'] = max(result['peak_mb'], peak)
+                result['step_mb'] = max(result['step_mb'], peak - held)
     return results
 
 
+def training(cfg, device, batch, step=None):
+    """A function that trains one iteration, with weights of its own.
+
+    Args:
+        cfg (Config): The config.
+        device (str): Where it trains.
+        batch (dict): What it trains with, every time.
+        step (callable | None): Called with model, batch and wrappers; its own train_step if None.
+    """
+    model, wrappers = build(cfg, device)
+    return lambda: (step or type(model).train_step)(model, batch, wrappers)
+
+
+def changed_config(cfg: Config, way: str) -> Config:
+    """The config with an option of --compare."""
+    cfg = copy.deepcopy(cfg)
+    if way == 'amp':
+        enable_amp(cfg)
+        return cfg
+    cfg.merge_from_dict({
+        key: value for key, value in OPTIONS[way].items()
+        if cfg.model.get('perceptual_loss') or 'perceptual_loss' not in key
+    })
+    return cfg
+
+
 def step_functions(args, cfg, device, size, minibatch) -> dict:
-    """One iteration of training, ours and maybe the naive one, each with weights of its own."""
+    """One iteration of training, and the ways to compare it with, or one update of each side."""
     steps = [cfg.model.get(f'{side}_steps', default) for side, default in (
         ('discriminator', 1), ('generator', 1 if cfg.model.type == 'VAEGAN' else 5))]
     batch = random_batch(cfg, minibatch * sum(steps), size)
-    model, wrappers = build(cfg, device)
-    functions = dict(ours=lambda: model.train_step(batch, wrappers))
-    if args.compare or args.naive:
+    if args.naive or 'naive' in args.compare:
         if cfg.model.type != 'EGSCIT':
             raise SystemExit(f'The naive updates are those of EGSCIT, not of {cfg.model.type}.')
-        if args.naive:
-            return dict(naive=lambda: naive_train_step(model, batch, wrappers))
-        naive_model, naive_wrappers = build(cfg, device)
-        functions['naive'] = lambda: naive_train_step(naive_model, batch, naive_wrappers)
-    else:
-        images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
-        part = {domain: image[:minibatch] for domain, image in images.items()}
-        for side in ('discriminator', 'generator'):
-            losses_of = getattr(model, f'{side}_losses')
+    if args.naive:
+        return dict(naive=training(cfg, device, batch, naive_train_step))
+    functions = dict(ours=training(cfg, device, batch))
+    for way in args.compare:
+        functions[way] = training(cfg, device, batch, naive_train_step) if way == 'naive' else (
+            training(changed_config(cfg, way), device, batch))
+    if args.compare:
+        return functions
 
-            def update(side=side, losses_of=losses_of):
-                # As in train_step: the discriminators are frozen while the generators learn.
-                model.discriminators.requires_grad_(side == 'discriminator')
-                model._update(f'{side}s', part, wrappers[f'{side}s'], losses_of, 'loss',
-                              defaultdict(list))
-                model.discriminators.requires_grad_(True)
+    model, wrappers = build(cfg, device)
+    images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
+    part = {domain: image[:minibatch] for domain, image in images.items()}
+    for side in ('discriminator', 'generator'):
+        losses_of = getattr(model, f'{side}_losses')
 
-            functions[f'one {side} update'] = update
+        def update(side=side, losses_of=losses_of):
+            # As in train_step: the discriminators are frozen while the generators learn.
+            model.discriminators.requires_grad_(side == 'discriminator')
+            model._update(f'{side}s', part, wrappers[f'{side}s'], losses_of, 'loss',
+                          defaultdict(list))
+            model.discriminators.requires_grad_(True)
+
+        functions[f'one {side} update'] = update
     return functions
 
 
@@ -229,6 +281,7 @@ def inference_functions(args, cfg, device, size, minibatch) -> dict:
 
 def main():
     args = parse_args()
+    MMLogger.get_current_instance().setLevel('WARNING')  # not how each weight is initialised
     if (args.compare or args.naive) and args.part != 'step':
         raise SystemExit('--compare and --naive go with --part step.')
     cfg = Config.fromfile(args.config)
@@ -262,28 +315,27 @@ def main():
     for dtype, speed in speeds.items():
         print(f'This machine, {dtype}: {speed["matrix"]:.0f} G multiply-adds/s in a matrix '
               f'product, {speed["convolution"]:.0f} in a 3x3 convolution')
-    # The memory that one leaves to the allocator of a CPU counts for the other, too.
-    shared_memory = device == 'cpu' and args.compare
     ceiling = list(speeds.values())[-1]['convolution']
-    print('\n|  | ms, median (min to max) | images/s | G multiply-adds | of the convolution speed '
-          '| peak MB |\n|---|---|---|---|---|---|')
+    print('\n|  | ms, median (min to max) | of our time | images/s | G multiply-adds | of the '
+          'convolution speed | peak MB | for the step, MB |\n|---|---|---|---|---|---|---|---|')
     for name, result in results.items():
         median = statistics.median(result['ms'])
-        rate = '' if 'update' in name else f'{images / median * 1e3:.2f}'
-        share = result['gmacs'] / median * 1e3 / ceiling
-        figures['results'][name] = dict(
+        row = figures['results'][name] = dict(
             median_ms=median, min_ms=min(result['ms']), max_ms=max(result['ms']),
-            gmacs=result['gmacs'], share_of_convolution_speed=share, peak_mb=result['peak_mb'])
-        print(f'| {name} | {median:.1f} ({min(result["ms"]):.1f} to {max(result["ms"]):.1f}) | '
-              f'{rate} | {result["gmacs"]:.2f} | {share:.0%} | '
-              f'{"" if shared_memory else format(result["peak_mb"], ".0f")} |')
-    if args.compare:
-        ratios = sorted(naive / ours for naive, ours in zip(
-            results['naive']['ms'], results['ours']['ms']))
-        figures['naive_over_ours'] = statistics.median(ratios)
-        print(f'\nnaive / ours, turn by turn: {statistics.median(ratios):.2f} '
-              f'({ratios[0]:.2f} to {ratios[-1]:.2f}); multiply-adds '
-              f'{results["naive"]["gmacs"] / results["ours"]["gmacs"]:.2f}')
+            gmacs=result['gmacs'],
+            share_of_convolution_speed=result['gmacs'] / median * 1e3 / ceiling,
+            # Other ways hold their weights beside it.
+            peak_mb=None if args.compare else result['peak_mb'], step_mb=result['step_mb'])
+        of_ours = ''
+        if args.compare:
+            ratios = sorted(ms / ours for ms, ours in zip(result['ms'], results['ours']['ms']))
+            row['of_our_time'] = statistics.median(ratios)
+            of_ours = f'{row["of_our_time"]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})'
+        print(f'| {name} | {median:.1f} ({row["min_ms"]:.1f} to {row["max_ms"]:.1f}) | {of_ours} | '
+              f'{"" if "update" in name else format(images / median * 1e3, ".2f")} | '
+              f'{row["gmacs"]:.2f} | {row["share_of_convolution_speed"]:.0%} | '
+              f'{"" if args.compare else format(row["peak_mb"], ".0f")} | '
+              f'{row["step_mb"]:.0f} |')
     if args.json:
         write_json(figures, str(args.json))
 

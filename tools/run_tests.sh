@@ -6,4 +6,4 @@ bash tools/install.sh
 .venv/bin/ruff check .
 # A process per core, each with one thread: many would wait for one another.
 export OMP_NUM_THREADS=1
-exec .venv/bin/python -m pytest -q -n auto "$@"
+exec .venv/bin/python -m pytest -q -n auto --dist loadgroup "$@"

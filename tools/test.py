@@ -4,7 +4,6 @@ import argparse
 import os
 import os.path as osp
 
-import torch
 from mmengine.config import DictAction
 from mmengine.dist import master_only
 from mmengine.fileio import load
@@ -77,8 +76,6 @@ def main():
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    if args.launcher != 'none' and not torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg.backend = 'gloo'
     with naming_the_setting(cfg):
         runner = Runner.from_cfg(cfg)
         if args.out:

@@ -95,8 +95,6 @@ def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
     if cfg.resume and cfg.get('load_from') is None:
         cfg.load_from = newest_checkpoint(cfg.work_dir)
         cfg.resume = cfg.load_from is not None
-    if launcher != 'none' and not torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg.backend = 'gloo'
     if amp:
         enable_amp(cfg)
     if cfg.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts') == 1:

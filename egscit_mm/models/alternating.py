@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Union
 
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
@@ -42,11 +43,13 @@ class AlternatingUpdates:
     skipped_updates = 0  # of this run
     loss_weights: Dict[str, float]
     memory_format: torch.memory_format
+    compile_options: Optional[dict]
+    compiled = False
 
     def set_updates(self, loss_weights: Optional[Dict[str, float]],
                     default_loss_weights: Dict[str, float], discriminator_steps: int,
                     generator_steps: int, split_batch: bool, skip_non_finite: bool,
-                    channels_last: bool) -> None:
+                    channels_last: bool, compile: Union[bool, dict]) -> None:
         """Takes the arguments of a model that its updates depend on; they are described there.
 
         Raises:
@@ -63,6 +66,25 @@ class AlternatingUpdates:
         self.skip_non_finite = skip_non_finite
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
+        if isinstance(compile, dict):
+            self.compile_options = dict(compile)
+        else:
+            self.compile_options = {} if compile else None
+
+    def _compile_networks(self) -> None:
+        """Compiles what an update runs, network by network.
+
+        In place and inside distributed wrappers, so that names in checkpoints stay; networks of one
+        architecture share their code. The average of the weights stays as it is, and a model that
+        does not train is never compiled.
+        """
+        networks = [self.perceptual_loss] if getattr(self, 'perceptual_loss', None) else []
+        for side in (self.generators, self.discriminators):
+            for child in unwrapped(side).children():
+                networks += child.values() if isinstance(child, nn.ModuleDict) else [child]
+        for network in networks:
+            network.compile(**self.compile_options)
+        self.compiled = True
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
         """One iteration of alternating updates.
@@ -85,6 +107,8 @@ class AlternatingUpdates:
             FloatingPointError: If a loss or, after the updates, a weight is not finite, unless
                 ``skip_non_finite``. No checkpoint of this iteration is written.
         """
+        if self.compile_options is not None and not self.compiled:
+            self._compile_networks()
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
         logs = defaultdict(list)
@@ -213,6 +237,7 @@ class AlternatingUpdates:
                     value for name, value in losses.items() if name.startswith('loss'))
             optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
             terms += losses.items()
+        _check_all_used(side, getattr(self, side))
         # A scaler of losses leaves the step out by itself, and has to be told of it.
         scaler = getattr(optim_wrapper, 'loss_scaler', None)
         norm = get_total_norm(
@@ -291,6 +316,19 @@ def _frozen(module: nn.Module):
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def _check_all_used(side: str, module: nn.Module) -> None:
+    """Names parameters without gradient, for whose ones a distributed wrapper would wait."""
+    if not is_model_wrapper(module) or module.find_unused_parameters:
+        return
+    unused = [name for name, parameter in module.module.named_parameters()
+              if parameter.requires_grad and parameter.grad is None]
+    if unused:
+        raise RuntimeError(
+            f'No loss depends on {side}.{unused[0]} ({len(unused)} such parameters in all), for '
+            'whose gradients the ranks would wait. Freeze it (requires_grad=False), use it, or set '
+            'model_wrapper_cfg.find_unused_parameters=True, which costs time.')
 
 
 def _to_floats(logs: Dict[str, List[Tensor]]) -> Dict[str, float]:

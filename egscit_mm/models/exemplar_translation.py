@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the models share that translate an image after an exemplar."""
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Union
 
 import torch
 from mmagic.models.base_models import BaseTranslationModel
@@ -35,6 +35,8 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             counted instead of ending the training. Defaults to False.
         channels_last (bool): Whether networks and images are laid out channels last in memory.
             Defaults to False.
+        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
+            loss in the first iteration of a training, or its arguments. Defaults to False.
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
@@ -57,6 +59,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                  split_batch: bool = True,
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
+                 compile: Union[bool, dict] = False,
                  ema_config: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None):
         # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
@@ -75,7 +78,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         if discriminator is not None:
             self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
         self.set_updates(loss_weights, self.default_loss_weights, discriminator_steps,
-                         generator_steps, split_batch, skip_non_finite, channels_last)
+                         generator_steps, split_batch, skip_non_finite, channels_last, compile)
 
     # ---------------------------------------------------------------- weights
 

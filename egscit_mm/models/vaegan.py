@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Stage 1: a VAE-GAN per domain, whose encoders become the feature networks of stage 2."""
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -32,6 +32,8 @@ class VAEGAN(AlternatingUpdates, BaseModel):
             counted instead of ending the training. Defaults to False.
         channels_last (bool): Whether networks and images are laid out channels last in memory.
             Defaults to False.
+        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
+            loss in the first iteration of a training, or its arguments. Defaults to False.
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
 
     Raises:
@@ -48,6 +50,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  split_batch: bool = True,
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
+                 compile: Union[bool, dict] = False,
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
         check_domains(self, domains)
@@ -55,7 +58,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         self.generators = MODELS.build(dict(generator, domains=self.domains))
         self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
         self.set_updates(loss_weights, LOSS_WEIGHTS, discriminator_steps, generator_steps,
-                         split_batch, skip_non_finite, channels_last)
+                         split_batch, skip_non_finite, channels_last, compile)
 
     def init_weights(self) -> None:
         """Initialises both sides, also inside distributed wrappers."""

@@ -1,8 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The registered parts in configs outside this repository, and the launchers, as users run them."""
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mmagic
@@ -61,13 +63,13 @@ work_dir = {str(tmp_path / 'work')!r}
     return path
 
 
-def command(*args, **env):
-    """Runs a command as a user would; its output is shown if it fails."""
+def command(*args, fails=False, **env):
+    """Runs a command as a user would; its output is shown if it does not end as it should."""
     done = subprocess.run(
         [str(arg) for arg in args], cwd=REPOSITORY, capture_output=True, text=True, timeout=300,
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY),
              'PYTHON': sys.executable, **env})
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    assert bool(done.returncode) == fails, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
 
 
@@ -96,7 +98,8 @@ def test_mmagics_own_train_script(config, tmp_path):
     assert (tmp_path / 'work' / 'iter_2.pth').is_file()
 
 
-def test_dist_train_on_two_ranks(tmp_path, data_root):
+def test_dist_train_on_two_ranks(tmp_path):
+    data_root = write_tiny_digits(tmp_path / 'data', test=5)  # two ranks do not divide it
     for stage in ('vaegan', 'egscit'):
         cfg = Config.fromfile(REPOSITORY / 'configs' / 'egscit' / f'{stage}_quickstart.py')
         cfg.merge_from_dict(tiny_model_options(stage))
@@ -111,9 +114,40 @@ def test_dist_train_on_two_ranks(tmp_path, data_root):
             work_dir, PORT='29611')
     assert (work_dir / 'vaegan_quickstart' / 'iter_2.pth').is_file()
 
-    log = command('bash', 'tools/dist_test.sh', tmp_path / 'egscit_quickstart.py',
-                  work_dir / 'iter_2.pth', 2, '--work-dir', work_dir, PORT='29612')
-    assert 'ssim_ground_truth/A2B_mean' in log
+    arguments = [tmp_path / 'egscit_quickstart.py', work_dir / 'iter_2.pth']
+    common = ['--work-dir', work_dir, '--out']
+    command('bash', 'tools/dist_test.sh', *arguments, 2, *common, tmp_path / 'two.json',
+            PORT='29612')
+    command(sys.executable, 'tools/test.py', *arguments, *common, tmp_path / 'one.json')
+    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'two'))
+    assert 'ssim_ground_truth/A2B' in one and one.keys() == two.keys()
+    for name, figures in one.items():
+        assert two[name] == pytest.approx(figures, rel=1e-5), name
+
+
+@pytest.mark.parametrize('death, message', [
+    ("raise ValueError('broken on purpose')", 'ValueError: broken on purpose'),
+    ('os.kill(os.getpid(), signal.SIGKILL)', 'Signal 9 (SIGKILL) received by PID')])
+def test_a_dying_rank_ends_the_job(config, tmp_path, death, message):
+    (tmp_path / 'dying.py').write_text(f"""
+import os, signal
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class DyingHook(Hook):
+    def before_train_iter(self, runner, *args, **kwargs):
+        if runner.iter == 1 and get_rank() == 1:
+            {death}
+""")
+    config.write_text(config.read_text().replace("['egscit_mm']", "['egscit_mm', 'dying']")
+                      + "custom_hooks = [dict(type='mmengine.DyingHook')]\n")
+    start = time.monotonic()
+    output = command('bash', 'tools/dist_train.sh', config, 2, fails=True, PORT='29613',
+                     PYTHONPATH=f'{REPOSITORY}{os.pathsep}{tmp_path}')
+    assert message in output
+    assert time.monotonic() - start < 120  # torch.distributed would give up after 30 minutes
 
 
 def test_stage2_without_stage1_names_the_command(config, tmp_path):

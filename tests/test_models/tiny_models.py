@@ -68,12 +68,13 @@ def tiny_egscit(seed=0, generator=None, **kwargs):
     return model
 
 
-def vaegan_cfg(width=4, latent_noise=1., **kwargs):
+def vaegan_cfg(width=4, latent_noise=1., activation_checkpointing=False, **kwargs):
     return {
         **dict(
             type='VAEGAN',
             generator=dict(
-                type='DomainAutoencoders', **networks(width), latent_noise=latent_noise),
+                type='DomainAutoencoders', **networks(width), latent_noise=latent_noise,
+                activation_checkpointing=activation_checkpointing),
             discriminator=DISCRIMINATOR, data_preprocessor=PREPROCESSOR), **kwargs
     }
 
@@ -93,9 +94,11 @@ def munit_networks(width=4, num_downsamples=1, num_blocks=1, style_dim=3):
                      mlp_channels=8, **sizes))
 
 
-def munit_cfg(width=4, **kwargs):
+def munit_cfg(width=4, activation_checkpointing=False, **kwargs):
     return {
-        **dict(type='MUNIT', generator=dict(type='MUNITTranslator', **munit_networks(width)),
+        **dict(type='MUNIT',
+               generator=dict(type='MUNITTranslator', **munit_networks(width),
+                              activation_checkpointing=activation_checkpointing),
                discriminator=DISCRIMINATOR, data_preprocessor=PREPROCESSOR), **kwargs
     }
 

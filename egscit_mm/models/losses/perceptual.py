@@ -39,9 +39,11 @@ def gram_matrix(features: Tensor) -> Tensor:
     Returns:
         Tensor: (N, C, C).
     """
+    # Divided before the product: C x (H * W) numbers are fewer than C x C in the deep layers.
+    features = features / features.shape[2]**0.5
     # Autocast would run the product in half precision, where entries of 1 / (H * W) vanish.
     with torch.autocast(features.device.type, enabled=False):
-        return features @ features.mT / features.shape[2]
+        return features @ features.mT
 
 
 @MODELS.register_module()

@@ -4,16 +4,17 @@ from typing import Dict, Sequence
 
 import torch
 from mmagic.registry import MODELS
-from mmengine.model import BaseModule, ModuleDict
+from mmengine.model import ModuleDict
 from torch import Tensor
 
-from ...ranges import check_domains, check_not_negative
+from ...ranges import check_not_negative
 from ..layers import ResidualBlock
 from .encoder import check_fit
+from .generator_side import GeneratorSide
 
 
 @MODELS.register_module()
-class DomainAutoencoders(BaseModule):
+class DomainAutoencoders(GeneratorSide):
     """Encoder, latent and decoder of every domain, nothing shared (stage 1 of the paper).
 
     Only ``encoders`` is kept after training: it becomes the frozen feature network F.
@@ -24,6 +25,7 @@ class DomainAutoencoders(BaseModule):
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         latent_noise (float): Standard deviation of the noise added to the latent in training.
             Defaults to 1.
+        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
         ValueError: If the domains are no different names, the noise is negative or the networks do
@@ -34,15 +36,15 @@ class DomainAutoencoders(BaseModule):
                  encoder: dict,
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
-                 latent_noise: float = 1.):
-        super().__init__()
-        check_domains(self, domains)
+                 latent_noise: float = 1.,
+                 activation_checkpointing: bool = False):
+        super().__init__(domains, 1, activation_checkpointing)
         check_not_negative(self, latent_noise=latent_noise)
         self.latent_noise = latent_noise
-        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
-        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
-        channels = self.encoders[domains[0]].out_channels
-        check_fit(channels, self.decoders[domains[0]].in_channels)
+        self.encoders = self.by_domain(encoder)
+        self.decoders = self.by_domain(decoder)
+        channels = self.encoders[self.domains[0]].out_channels
+        check_fit(channels, self.decoders[self.domains[0]].in_channels)
         self.encoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
         self.decoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
 
@@ -58,10 +60,11 @@ class DomainAutoencoders(BaseModule):
         """
         latent_means, reconstructions = {}, {}
         for domain, batch in images.items():
-            mean = self.encoder_blocks[domain](self.encoders[domain](batch))
+            mean = self.run(self.encoder_blocks[domain], self.run(self.encoders[domain], batch))
             latent = mean
             if self.training:
                 latent = mean + self.latent_noise * torch.randn_like(mean)
             latent_means[domain] = mean
-            reconstructions[domain] = self.decoders[domain](self.decoder_blocks[domain](latent))
+            hidden = self.run(self.decoder_blocks[domain], latent)
+            reconstructions[domain] = self.run(self.decoders[domain], hidden)
         return dict(latent_mean=latent_means, reconstruction=reconstructions)

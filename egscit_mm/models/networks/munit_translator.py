@@ -5,16 +5,15 @@ from typing import Dict, Iterable, Sequence
 
 import torch
 from mmagic.registry import MODELS
-from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor
 
-from ...ranges import check_domains
+from .generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
 
 @MODELS.register_module()
-class MUNITTranslator(BaseModule):
+class MUNITTranslator(GeneratorSide):
     """Content encoder, style encoder and decoder of every domain (paper Fig. 2-3).
 
     ::
@@ -32,6 +31,7 @@ class MUNITTranslator(BaseModule):
         style_encoder (dict): Config of the :class:`MUNITStyleEncoder`.
         decoder (dict): Config of the :class:`MUNITDecoder`.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
@@ -41,15 +41,13 @@ class MUNITTranslator(BaseModule):
                  encoder: dict,
                  style_encoder: dict,
                  decoder: dict,
-                 domains: Sequence[str] = ('A', 'B')):
-        super().__init__()
-        check_domains(self, domains, 2)
-        self.domains = tuple(domains)
+                 domains: Sequence[str] = ('A', 'B'),
+                 activation_checkpointing: bool = False):
+        super().__init__(domains, 2, activation_checkpointing)
         self.directions = tuple(permutations(self.domains, 2))
-        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
-        self.style_encoders = ModuleDict(
-            {domain: MODELS.build(style_encoder) for domain in domains})
-        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
+        self.encoders = self.by_domain(encoder)
+        self.style_encoders = self.by_domain(style_encoder)
+        self.decoders = self.by_domain(decoder)
         networks = [group[self.domains[0]]
                     for group in (self.encoders, self.style_encoders, self.decoders)]
         ends = networks[0].out_channels, networks[1].style_dim
@@ -78,16 +76,19 @@ class MUNITTranslator(BaseModule):
             ``cycle`` {(s, t): x_sts}; images in [-1, 1].
         """
         flows = set(flows)
-        contents = {domain: self.encoders[domain](batch) for domain, batch in images.items()}
+        contents = {
+            domain: self.run(self.encoders[domain], batch) for domain, batch in images.items()
+        }
         own_styles = {}
         if not self.training or flows & {'reconstruction', 'cycle'}:
             own_styles = {
-                domain: self.style_encoders[domain](batch) for domain, batch in images.items()
+                domain: self.run(self.style_encoders[domain], batch)
+                for domain, batch in images.items()
             }
         outputs = dict(content=contents)
         if 'reconstruction' in flows:
             outputs['reconstruction'] = {
-                domain: self.decoders[domain](contents[domain], own_styles[domain])
+                domain: self.run(self.decoders[domain], contents[domain], own_styles[domain])
                 for domain in self.domains
             }
         if 'translation' in flows:
@@ -96,25 +97,27 @@ class MUNITTranslator(BaseModule):
                 own_styles[target] for source, target in self.directions
             }
             translations = {
-                (source, target): self.decoders[target](contents[source], styles[source, target])
+                (source, target): self.run(
+                    self.decoders[target], contents[source], styles[source, target])
                 for source, target in self.directions
             }
             outputs.update(translation=translations, translation_style=styles)
         if flows & {'codes', 'cycle'}:
             recovered = {
-                (source, target): self.encoders[target](translations[source, target])
+                (source, target): self.run(self.encoders[target], translations[source, target])
                 for source, target in self.directions
             }
         if 'codes' in flows:
             outputs['recovered_content'] = recovered
             outputs['recovered_style'] = {
-                (source, target): self.style_encoders[target](translations[source, target])
+                (source, target): self.run(
+                    self.style_encoders[target], translations[source, target])
                 for source, target in self.directions
             }
         if 'cycle' in flows:
             outputs['cycle'] = {
-                (source, target): self.decoders[source](recovered[source, target],
-                                                        own_styles[source])
+                (source, target): self.run(
+                    self.decoders[source], recovered[source, target], own_styles[source])
                 for source, target in self.directions
             }
         return outputs

@@ -5,13 +5,13 @@ from typing import Dict, Iterable, Optional, Sequence, Tuple
 
 import torch
 from mmagic.registry import MODELS
-from mmengine.model import BaseModule, ModuleDict
+from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from ...ranges import check_domains, check_not_negative
+from ...ranges import check_not_negative
 from ..layers import AdaIN, ResidualBlock, feature_mask
 from .encoder import check_fit
+from .generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'cycle')
 Direction = Tuple[str, str]
@@ -19,7 +19,7 @@ Style = Optional[Tuple[Tensor, Tensor]]
 
 
 @MODELS.register_module()
-class ExemplarTranslator(BaseModule):
+class ExemplarTranslator(GeneratorSide):
     """Encoders, shared blocks, decoders and frozen feature networks (paper Fig. 2-3).
 
     The content image is encoded to a latent, the mask made from *its* features is multiplied
@@ -46,9 +46,7 @@ class ExemplarTranslator(BaseModule):
             which won the comparison in docs/results.md.
         latent_noise (float): Standard deviation of the noise added to the latent in training;
             translation in eval mode is deterministic. Defaults to 1.
-        activation_checkpointing (bool): Whether training keeps only what goes into encoders,
-            decoders and shared blocks, and computes what is inside of them again for the gradient:
-            the same numbers, less memory, more time. Defaults to False.
+        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
         ValueError: If an argument is outside its range or the networks do not fit together.
@@ -62,18 +60,15 @@ class ExemplarTranslator(BaseModule):
                  adain: Optional[str] = 'release',
                  latent_noise: float = 1.,
                  activation_checkpointing: bool = False):
-        super().__init__()
-        check_domains(self, domains, 2)
+        super().__init__(domains, 2, activation_checkpointing)
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise ValueError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
-        self.domains = tuple(domains)
         self.directions = tuple(permutations(self.domains, 2))
         self.eta = eta
         self.latent_noise = latent_noise
-        self.activation_checkpointing = activation_checkpointing
-        self.encoders = ModuleDict({domain: MODELS.build(encoder) for domain in domains})
-        self.decoders = ModuleDict({domain: MODELS.build(decoder) for domain in domains})
+        self.encoders = self.by_domain(encoder)
+        self.decoders = self.by_domain(decoder)
         channels = self.encoders[self.domains[0]].out_channels
         check_fit(channels, self.decoders[self.domains[0]].in_channels)
         self.shared_encoder_block = ResidualBlock(channels)
@@ -81,8 +76,7 @@ class ExemplarTranslator(BaseModule):
         self.adain = None if adain is None else AdaIN(adain)
         self.feature_networks = None
         if adain is not None or eta < 1:
-            self.feature_networks = ModuleDict(
-                {domain: MODELS.build(encoder) for domain in domains}).requires_grad_(False)
+            self.feature_networks = self.by_domain(encoder).requires_grad_(False)
             # Saved with the weights, so that a resumed or downloaded model knows that its feature
             # networks are trained ones without the stage-1 file.
             self.register_buffer('features_loaded', torch.tensor(False))
@@ -102,7 +96,7 @@ class ExemplarTranslator(BaseModule):
     def encode(self, images: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Mean of the latent, by domain: private encoders, then the shared block in one pass."""
         hidden = {
-            domain: self._run(self.encoders[domain], batch) for domain, batch in images.items()
+            domain: self.run(self.encoders[domain], batch) for domain, batch in images.items()
         }
         return self._in_one_pass(self.shared_encoder_block, hidden)
 
@@ -169,7 +163,7 @@ class ExemplarTranslator(BaseModule):
             styled = [
                 self.styled(contents[source], masks[source], styles[target]) for source in sources
             ]
-            decoded = self._run(self.decoders[target], torch.cat(styled)).chunk(len(styled))
+            decoded = self.run(self.decoders[target], torch.cat(styled)).chunk(len(styled))
             for source, image in zip(sources, decoded):
                 if source == target:
                     outputs['reconstruction'][target] = image
@@ -203,7 +197,7 @@ class ExemplarTranslator(BaseModule):
                 self.styled(per_direction[direction][1], masks[source], styles[source])
                 for direction in directions
             ]
-            decoded = self._run(self.decoders[source], torch.cat(styled)).chunk(len(styled))
+            decoded = self.run(self.decoders[source], torch.cat(styled)).chunk(len(styled))
             cycles.update(zip(directions, decoded))
         return dict(
             cycle=cycles,
@@ -234,11 +228,5 @@ class ExemplarTranslator(BaseModule):
         """Runs a block that all domains share once over all of them."""
         # Not len(): it would fix the batch size in an exported model.
         sizes = [batch.shape[0] for batch in batches.values()]
-        outputs = self._run(block, torch.cat(list(batches.values())))
+        outputs = self.run(block, torch.cat(list(batches.values())))
         return dict(zip(batches, outputs.split(sizes)))
-
-    def _run(self, network: BaseModule, x: Tensor) -> Tensor:
-        """A network's output; the latent noise is outside of them, and so drawn once."""
-        if self.activation_checkpointing:
-            return checkpoint(network, x, use_reentrant=False)
-        return network(x)

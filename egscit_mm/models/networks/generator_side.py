@@ -1,0 +1,41 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What the generator sides of all models share."""
+from typing import Sequence
+
+from mmagic.registry import MODELS
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ...ranges import check_domains
+
+
+class GeneratorSide(BaseModule):
+    """Networks of all domains in one module, so that an update is one forward of it.
+
+    Args:
+        domains (Sequence[str]): Names of the domains.
+        min_domains (int): How many are needed.
+        activation_checkpointing (bool): Whether training keeps only what goes into the networks and
+            computes what is inside of them again for the gradient: the same numbers, less memory,
+            more time.
+
+    Raises:
+        ValueError: If the domains are no different names or too few.
+    """
+
+    def __init__(self, domains: Sequence[str], min_domains: int, activation_checkpointing: bool):
+        super().__init__()
+        check_domains(self, domains, min_domains)
+        self.domains = tuple(domains)
+        self.activation_checkpointing = activation_checkpointing
+
+    def by_domain(self, cfg: dict) -> ModuleDict:
+        """One network for each domain."""
+        return ModuleDict({domain: MODELS.build(cfg) for domain in self.domains})
+
+    def run(self, network: nn.Module, *inputs: Tensor) -> Tensor:
+        """A network's output. Random numbers are drawn outside of the networks, and so once."""
+        if self.activation_checkpointing and self.training:
+            return checkpoint(network, *inputs, use_reentrant=False)
+        return network(*inputs)
