@@ -15,7 +15,6 @@ from tiny_models import (
     tiny_vaegan,
 )
 
-pytestmark = pytest.mark.xdist_group('ranks')  # one worker: the processes are started once
 EMA = dict(type='mmengine.ExponentialMovingAverage', momentum=0.25)
 # One image per update and rank; for accumulation two. Iterations last.
 CASES = {

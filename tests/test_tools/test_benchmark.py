@@ -87,7 +87,7 @@ def test_benchmark(monkeypatch, tmp_path, capsys, stage, arguments, rows):
     cfg.merge_from_dict({key: value for key, value in options.items() if 'test_' not in key})
     cfg.dump(tmp_path / 'config.py')
     monkeypatch.setattr(sys, 'argv', [
-        'benchmark.py', str(tmp_path / 'config.py'), '--minibatch', '2', '--iters', '2', '--warmup',
+        'benchmark.py', str(tmp_path / 'config.py'), '--minibatch', '2', '--iters', '1', '--warmup',
         '1', '--json', str(tmp_path / 'figures.json'), *arguments])
     benchmark.main()
     figures = json.loads((tmp_path / 'figures.json').read_text())
