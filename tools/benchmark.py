@@ -44,7 +44,7 @@ OPTIONS = {
     'foreach': {f'optim_wrapper.{side}.optimizer.foreach': True for side in SIDES},
     'fused': {f'optim_wrapper.{side}.optimizer.fused': True for side in SIDES},
     'accumulation': {f'optim_wrapper.{side}.accumulative_counts': 2 for side in SIDES},
-    'ema': {'model.ema_config': dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)},
+    'no_ema': {'model.ema_config': None},
 }
 _LIBC = ctypes.CDLL(None)
 
@@ -203,6 +203,8 @@ def training(cfg, device, batch, step=None):
 def changed_config(cfg: Config, way: str) -> Config:
     """The config with an option of --compare."""
     cfg = copy.deepcopy(cfg)
+    if way == 'no_ema' and not cfg.model.get('ema_config'):
+        raise SystemExit('no_ema: this config averages no weights.')
     if way == 'amp':
         enable_amp(cfg)
         return cfg
@@ -295,6 +297,7 @@ def main():
     minibatch = args.minibatch or cfg.train_dataloader.batch_size // updates
     if args.amp:
         enable_amp(cfg)
+    gc.freeze()  # else reset_peak() looks through all that was imported
     clock = Clock(device)
     functions = dict(
         step=lambda: step_functions(args, cfg, device, size, minibatch),

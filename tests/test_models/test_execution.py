@@ -14,6 +14,7 @@ from tiny_models import (
 
 # Traces as compilation does, and computes as PyTorch does: without a C++ compiler.
 TRACED = dict(backend='aot_eager')
+SHALLOW = dict(PERCEPTUAL_LOSS, content_layers=dict(relu2_1=1.), style_layers=dict(relu1_1=1.))
 EMA = dict(type='mmengine.ExponentialMovingAverage', momentum=0.25)
 
 
@@ -55,7 +56,7 @@ def test_channels_last(build):
 
 @pytest.mark.parametrize('build, kwargs', [
     (tiny_egscit, dict(ema_config=EMA, generator=dict(activation_checkpointing=True),
-                       channels_last=True)),
+                       channels_last=True, perceptual_loss=SHALLOW)),
     (tiny_vaegan, {}),
 ])
 def test_compilation(build, kwargs):

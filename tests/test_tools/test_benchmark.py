@@ -117,5 +117,7 @@ def test_refusals(monkeypatch, tmp_path):
         run('egscit_mnist_single.py', *options)
     with pytest.raises(SystemExit, match='--part infer needs a config of EGSCIT'):
         run('vaegan_mnist_single.py', '--part', 'infer', '--size', '28', '28')
+    with pytest.raises(SystemExit, match='no_ema: this config averages no weights'):
+        run('vaegan_mnist_single.py', '--compare', 'no_ema', '--size', '28', '28')
     with pytest.raises(SystemExit, match='those of EGSCIT, not of VAEGAN'):
         run('vaegan_mnist_single.py', '--compare', 'naive', '--size', '28', '28')
