@@ -16,12 +16,12 @@ _network = dict(
 model = dict(
     generator=dict(encoder=_network, decoder=dict(tanh_scale=1.1, **_network)),
     discriminator=dict(base_channels=16),
-    # As in egscit_quickstart.py: content where the digit is, style where the colours are.
+    # As in egscit_quickstart.py: content where the strokes are, style where the colours are.
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
         base_channels=16,
-        content_layers=dict(relu3_1=4., relu4_1=4., relu5_1=2.),
-        style_layers=dict(relu1_1=200., relu2_1=50.)),
+        content_layers=dict(relu3_4=10., relu4_1=4.),
+        style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 train_dataloader = dict(batch_size=minibatch * updates, num_workers=1)

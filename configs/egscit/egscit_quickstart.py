@@ -1,4 +1,4 @@
-# The paper's networks on MNIST-Single, for ten minutes on two CPU cores: shorter, at a higher rate,
+# The paper's networks on MNIST-Single, for half an hour on two CPU cores: shorter, at a higher rate,
 # and with a perceptual loss that needs no download.
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
@@ -12,18 +12,18 @@ _init_cfg = dict(
 model = dict(
     generator=dict(encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg)),
     discriminator=dict(base_channels=32),
-    # A quarter-width VGG-19 that names digits in random colours (tools/train_digit_features.py).
-    # Its deep layers know the digit and not the colours, its shallow ones the reverse: on digits
+    # A quarter-width VGG-19 that knows digits in random colours (tools/train_digit_features.py).
+    # Its deep layers tell the strokes and not the colours, its shallow ones the reverse: on digits
     # painted in the exemplar's colours, the style loss of relu4_1 and relu5_1 measures only that
     # the exemplar shows another digit, and the content loss of relu1_1 and relu2_1 only that the
-    # colours differ. So content is compared where the digit is, style where the colours are.
+    # colours differ. So content is compared where the strokes are, style where the colours are.
     perceptual_loss=dict(
         pretrained='work_dirs/quickstart/digit_features.pth',
         base_channels=16,
         content_weight=30,
         style_weight=1e3,
-        content_layers=dict(relu3_1=4., relu4_1=4., relu5_1=2.),
-        style_layers=dict(relu1_1=200., relu2_1=50.)),
+        content_layers=dict(relu3_4=10., relu4_1=4.),
+        style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 data_root = 'work_dirs/quickstart/data'

@@ -26,8 +26,7 @@ def digit_features(monkeypatch):
         monkeypatch.setattr(sys, 'argv', ['train_digit_features.py', *map(str, args)])
         module.main()
 
-    run.load_digits = module.load_digits
-    run.random_colours = module.random_colours
+    run.module = module
     return run
 
 
@@ -49,7 +48,7 @@ def test_digit_features_fit_the_perceptual_loss(digit_features, tmp_path):
 def test_strokes_do_not_depend_on_the_style(digit_features, tmp_path):
     """The pictures of A and their ground truths in B show the same strokes."""
     data = write_tiny_digits(tmp_path / 'data')
-    strokes, labels = digit_features.load_digits(data / 'trainA')
+    strokes, labels = digit_features.module.load_digits(data / 'trainA')
     assert strokes.shape == (12, 1, 28, 28) and strokes.dtype == torch.bool
     assert labels.tolist() == [0] * 12
     # write_tiny_digits draws bars of 9 x 4 pixels.
@@ -57,11 +56,53 @@ def test_strokes_do_not_depend_on_the_style(digit_features, tmp_path):
 
 
 def test_colours_are_in_range_and_mostly_pure(digit_features):
-    colours = digit_features.random_colours(1000)
+    colours = digit_features.module.random_colours(1000)
     assert colours.shape == (2, 1000, 3, 1, 1)
     assert colours.abs().max() <= 1
     pure = (colours.abs() == 1).all(0).all(1).float().mean()
     assert 0.6 < pure < 0.8
+
+
+def test_spoilt_strokes(digit_features):
+    bars = torch.zeros(2000, 1, 28, 28)
+    bars[:, :, 8:17, 10:14] = 1  # 9 x 4 pixels
+    strokes, shows_digit = digit_features.module.spoilt(bars)
+    # Whole; without its inner 7 x 2; the ring around it, 11 x 6 without itself; with that ring.
+    pixels, counts = strokes.sum((1, 2, 3)).unique(return_counts=True)
+    assert pixels.tolist() == [36 - 14, 66 - 36, 36, 66]
+    assert (counts / 2000).tolist() == pytest.approx([0.15, 0.15, 0.6, 0.1], abs=0.03)
+    assert torch.equal(shows_digit, strokes.sum((1, 2, 3)) == 36)
+    rows = strokes[shows_digit].amax((1, 3))
+    assert rows.sum(1).eq(9).all() and 6 <= rows[0].argmax() <= 10  # moved by two pixels at most
+
+
+def test_stroke_map_keeps_every_pixel(digit_features):
+    strokes = (torch.rand(2, 1, 28, 28) > 0.5).float()
+    maps = digit_features.module.stroke_map(strokes)
+    assert maps.shape == (2, 64, 7, 7) and maps.min() >= 0 and maps.max() <= 1
+    sharp, inverse, blurred, _ = maps.chunk(4, 1)
+    assert torch.equal(torch.nn.functional.pixel_shuffle(sharp, 4), strokes)
+    assert torch.equal(inverse, 1 - sharp)
+    # Cell (1, 1), pixel (1, 2): row 5, column 6.
+    torch.testing.assert_close(blurred[:, 4 + 2, 1, 1], strokes[:, 0, 4:7, 5:8].mean((1, 2)))
+
+
+def test_folded_weights_compute_the_same(digit_features):
+    layers = ['relu1_1', 'relu3_4', 'relu5_1']
+    trained, plain = (VGG19Features(layers, pretrained=None, base_channels=4) for _ in range(2))
+    for vgg in (trained, plain):
+        vgg.load_weights()
+    digit_features.module.make_trainable(trained)
+    trained.train()
+    for _ in range(3):  # statistics that are not 0 and 1
+        trained(torch.rand(4, 3, 28, 28) * 2 - 1)
+    state = digit_features.module.folded_state(trained)
+    for name, buffer in plain.layers.named_buffers():
+        buffer.copy_(state[name])
+    images = torch.rand(2, 3, 28, 28) * 2 - 1
+    expected = trained(images)
+    for layer, features in plain(images).items():
+        torch.testing.assert_close(features, expected[layer], rtol=1e-4, atol=1e-4)
 
 
 def test_no_digits(digit_features, tmp_path):
