@@ -1,5 +1,5 @@
-# The paper's networks on MNIST-Single, for half an hour on two CPU cores: shorter, at a higher rate,
-# and with a perceptual loss that needs no download.
+# The paper's networks on MNIST-Single, for half an hour on two CPU cores: shorter, at a higher
+# rate, and with a perceptual loss that needs no download.
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
