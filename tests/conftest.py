@@ -18,6 +18,14 @@ def pytest_addoption(parser):
                      help='record the losses of test_apis/test_golden_losses.py anew')
 
 
+# Files of few long tests: last, they would leave the other processes without work.
+LONG = ('test_crash_test.py', 'test_outside_config.py', 'test_reproduce.py')
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def seeds():
     """Every test draws the same random numbers, whatever ran before it."""
