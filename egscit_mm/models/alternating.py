@@ -8,9 +8,9 @@ from typing import Callable, Dict, Iterator, List, Optional, Union
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
@@ -319,8 +319,8 @@ def _frozen(module: nn.Module):
 
 
 def _check_all_used(side: str, module: nn.Module) -> None:
-    """Names parameters without gradient, for whose ones a distributed wrapper would wait."""
-    if not is_model_wrapper(module) or module.find_unused_parameters:
+    """Names parameters without gradient, for whose ones the other ranks would wait."""
+    if not isinstance(module, DistributedDataParallel) or module.find_unused_parameters:
         return
     unused = [name for name, parameter in module.module.named_parameters()
               if parameter.requires_grad and parameter.grad is None]
