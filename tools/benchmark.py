@@ -49,15 +49,26 @@ OPTIONS = {
 _LIBC = ctypes.CDLL(None)
 
 
+def comparison(text: str) -> str:
+    """A way of --compare."""
+    known = ['amp', *OPTIONS]
+    unknown = [part for part in text.split('+') if part not in known]
+    if unknown and text != 'naive':
+        raise argparse.ArgumentTypeError(
+            f'{text}: {", ".join(unknown)} is none of {", ".join(known)} (or naive alone)')
+    return text
+
+
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of stage 1 or 2')
     parser.add_argument('--part', choices=PARTS, default='step', help='a whole iteration; '
                         'translation alone; forward and backward of each flow (default: step)')
-    parser.add_argument('--compare', nargs='+', default=[], choices=['naive', 'amp', *OPTIONS],
-                        metavar='WAY', help='with --part step: naive (stage 2 only), amp (mixed '
-                        f'precision), or options of the config: {", ".join(OPTIONS)}')
+    parser.add_argument('--compare', nargs='+', default=[], type=comparison, metavar='WAY',
+                        help='with --part step: naive (stage 2 only), amp (mixed precision), '
+                        f'options of the config ({", ".join(OPTIONS)}), or several of these '
+                        'joined by "+": amp+channels_last')
     parser.add_argument('--naive', action='store_true', help='the plain script alone: on a CPU, '
                         'total peak memory is that of a process')
     parser.add_argument('--size', type=positive, nargs=2, metavar=('H', 'W'),
@@ -201,17 +212,18 @@ def training(cfg, device, batch, step=None):
 
 
 def changed_config(cfg: Config, way: str) -> Config:
-    """The config with an option of --compare."""
+    """The config with the options of a way of --compare."""
     cfg = copy.deepcopy(cfg)
-    if way == 'no_ema' and not cfg.model.get('ema_config'):
-        raise SystemExit('no_ema: this config averages no weights.')
-    if way == 'amp':
-        enable_amp(cfg)
-        return cfg
-    cfg.merge_from_dict({
-        key: value for key, value in OPTIONS[way].items()
-        if cfg.model.get('perceptual_loss') or 'perceptual_loss' not in key
-    })
+    for option in way.split('+'):
+        if option == 'amp':
+            enable_amp(cfg)
+            continue
+        if option == 'no_ema' and not cfg.model.get('ema_config'):
+            raise SystemExit('no_ema: this config averages no weights.')
+        cfg.merge_from_dict({
+            key: value for key, value in OPTIONS[option].items()
+            if cfg.model.get('perceptual_loss') or 'perceptual_loss' not in key
+        })
     return cfg
 
 
@@ -303,8 +315,11 @@ def main():
         step=lambda: step_functions(args, cfg, device, size, minibatch),
         infer=lambda: inference_functions(args, cfg, device, size, minibatch),
         flows=lambda: flow_functions(cfg, device, size, minibatch))[args.part]()
-    speeds = {str(dtype).split('.')[1]: machine_speed(clock, dtype)
-              for dtype in (torch.float32, *([torch.bfloat16] if args.amp else []))}
+    # What each way computes in, and how fast the machine is at it.
+    dtypes = {name: 'bfloat16' if args.amp or 'amp' in name.split('+') else 'float32'
+              for name in functions}
+    speeds = {dtype: machine_speed(clock, getattr(torch, dtype))
+              for dtype in dict.fromkeys(['float32', *dtypes.values()])}
     results = measure(functions, clock, args.iters, args.warmup)
 
     images = minibatch * (updates if args.part == 'step' else 1)
@@ -318,7 +333,6 @@ def main():
     for dtype, speed in speeds.items():
         print(f'This machine, {dtype}: {speed["matrix"]:.0f} G multiply-adds/s in a matrix '
               f'product, {speed["convolution"]:.0f} in a 3x3 convolution')
-    ceiling = list(speeds.values())[-1]['convolution']
     print('\n|  | ms, median (min to max) | of our time | images/s | G multiply-adds | of the '
           'convolution speed | peak MB | for the step, MB |\n|---|---|---|---|---|---|---|---|')
     for name, result in results.items():
@@ -326,7 +340,8 @@ def main():
         row = figures['results'][name] = dict(
             median_ms=median, min_ms=min(result['ms']), max_ms=max(result['ms']),
             gmacs=result['gmacs'],
-            share_of_convolution_speed=result['gmacs'] / median * 1e3 / ceiling,
+            share_of_convolution_speed=result['gmacs'] / median * 1e3 /
+            speeds[dtypes[name]]['convolution'],
             # Other ways hold their weights beside it.
             peak_mb=None if args.compare else result['peak_mb'], step_mb=result['step_mb'])
         of_ours = ''

@@ -3,13 +3,14 @@
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
-max_iters = 180
+max_iters = 200
 lr = 4e-4
 
 # As in vaegan_quickstart.py.
 _init_cfg = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
 model = dict(
+    channels_last=True,  # a fifth faster in bfloat16
     generator=dict(encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg)),
     discriminator=dict(base_channels=32),
     # A quarter-width VGG-19 that knows digits in random colours (tools/train_digit_features.py).

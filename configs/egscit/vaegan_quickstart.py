@@ -7,6 +7,7 @@ lr = 4e-4
 _init_cfg = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
 model = dict(
+    channels_last=True,
     # Features must stand out against the noise: the more of it, the larger they are, and the more
     # the mask that is made of them tells. At 1 it is nearly flat for a long time.
     generator=dict(

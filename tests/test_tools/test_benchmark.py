@@ -69,8 +69,9 @@ def test_naive_iterations_end_with_our_weights(monkeypatch):
 @pytest.mark.parametrize('stage, arguments, rows', [
     ('egscit', ['--compare', 'naive'], ['ours', 'naive']),
     ('vaegan', ['--compare', 'channels_last', 'checkpointing', 'foreach', 'fused', 'accumulation',
-                'amp'],
-     ['ours', 'channels_last', 'checkpointing', 'foreach', 'fused', 'accumulation', 'amp']),
+                'amp+foreach'],
+     ['ours', 'channels_last', 'checkpointing', 'foreach', 'fused', 'accumulation',
+      'amp+foreach']),
     ('egscit', ['--naive'], ['naive']),
     ('egscit', [], ['ours', 'one discriminator update', 'one generator update']),
     ('vaegan', [], ['ours', 'one discriminator update', 'one generator update']),
@@ -121,3 +122,6 @@ def test_refusals(monkeypatch, tmp_path):
         run('vaegan_mnist_single.py', '--compare', 'no_ema', '--size', '28', '28')
     with pytest.raises(SystemExit, match='those of EGSCIT, not of VAEGAN'):
         run('vaegan_mnist_single.py', '--compare', 'naive', '--size', '28', '28')
+    for unknown in ('fast', 'amp+naive'):
+        with pytest.raises(SystemExit, match='2'):
+            run('vaegan_mnist_single.py', '--compare', unknown, '--size', '28', '28')

@@ -1,11 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 from .adain import ADAIN_FORMS, AdaIN, channel_statistics
 from .feature_mask import feature_mask
+from .latent_noise import add_latent_noise
 from .padding import SameConv2d
 from .precision import at_least_float32
 from .residual import ResidualBlock
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'at_least_float32',
-    'channel_statistics', 'feature_mask'
+    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'add_latent_noise',
+    'at_least_float32', 'channel_statistics', 'feature_mask'
 ]

@@ -2,13 +2,12 @@
 """Generator side of stage 1: one variational autoencoder per domain."""
 from typing import Dict, Sequence
 
-import torch
 from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
 from torch import Tensor
 
 from ...ranges import check_not_negative
-from ..layers import ResidualBlock
+from ..layers import ResidualBlock, add_latent_noise
 from .encoder import check_fit
 from .generator_side import GeneratorSide
 
@@ -63,7 +62,7 @@ class DomainAutoencoders(GeneratorSide):
             mean = self.run(self.encoder_blocks[domain], self.run(self.encoders[domain], batch))
             latent = mean
             if self.training:
-                latent = mean + self.latent_noise * torch.randn_like(mean)
+                latent = add_latent_noise(mean, self.latent_noise)
             latent_means[domain] = mean
             hidden = self.run(self.decoder_blocks[domain], latent)
             reconstructions[domain] = self.run(self.decoders[domain], hidden)

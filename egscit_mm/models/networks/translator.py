@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...ranges import check_not_negative
-from ..layers import AdaIN, ResidualBlock, feature_mask
+from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from .encoder import check_fit
 from .generator_side import GeneratorSide
 
@@ -104,10 +104,8 @@ class ExemplarTranslator(GeneratorSide):
         """Content by domain: latent noise (in training only), then the shared decoder block."""
         latents = latent_means
         if self.training and self.latent_noise:
-            latents = {
-                domain: mean + self.latent_noise * torch.randn_like(mean)
-                for domain, mean in latent_means.items()
-            }
+            latents = {domain: add_latent_noise(mean, self.latent_noise)
+                       for domain, mean in latent_means.items()}
         return self._in_one_pass(self.shared_decoder_block, latents)
 
     @torch.no_grad()
