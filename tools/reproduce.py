@@ -12,6 +12,7 @@ The same command goes on where it was stopped: trainings are resumed, evaluation
 """
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from copy import deepcopy
@@ -315,6 +316,8 @@ def read(folder: Path, names: list) -> torch.Tensor:
 
 def main():
     args = parse_args()
+    # As Ctrl-C does, it lets a training save a checkpoint first.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         segmentation(args) if args.table == 3 else digits(args)
     except ProcessError as error:

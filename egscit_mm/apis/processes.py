@@ -27,7 +27,10 @@ class ProcessError(RuntimeError):
 
 
 def run_logged(command: list, log: Path, title: str) -> None:
-    """Runs a command to its end. On Linux it is killed if this process dies, however that happens.
+    """Runs a command to its end.
+
+    Ctrl-C, or any other exception here, reaches the command as one SIGTERM, and is waited for: a
+    training then saves a checkpoint. On Linux the command is killed if this process dies.
 
     Args:
         command (list): The command line.
@@ -40,31 +43,44 @@ def run_logged(command: list, log: Path, title: str) -> None:
     """
     command = [str(word) for word in command]
     log.parent.mkdir(parents=True, exist_ok=True)
-    bar = None
     with open(log, 'a', encoding='utf-8') as file:
         print('$', *command, file=file, flush=True)
         start = os.path.getsize(log)
         print(f'{title} (log: {log})', flush=True)
+        # In a session of its own: Ctrl-C would reach it there, too, and the second signal stops a
+        # training at once.
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
-                                   preexec_fn=_die_with_parent)
-        while True:
-            ended = process.poll() is not None
-            iteration = last_iteration(log, start)
-            if iteration and bar is None:
-                # A resumed training does not start at 0, which the ETA must know.
-                bar = tqdm(total=iteration[1], initial=iteration[0], desc=title,
-                           mininterval=BAR_SECONDS)
-            elif iteration:
-                bar.update(iteration[0] - bar.n)
-            if ended:
-                break
-            time.sleep(POLL_SECONDS)
-    if bar is not None:
-        bar.close()
+                                   start_new_session=True, preexec_fn=_die_with_parent)
+        try:
+            _watch(process, log, start, title)
+        except BaseException:
+            print(f'\n{title} is being stopped', flush=True)
+            process.terminate()
+            process.wait()
+            raise
     if process.returncode:
         tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_TAIL:]
         raise ProcessError('\n'.join(
             [*tail, '', f'{" ".join(command[:3])} failed; {log} has all of its output.']))
+
+
+def _watch(process: subprocess.Popen, log: Path, start: int, title: str) -> None:
+    """Shows the iterations in a log until the process has ended."""
+    bar = None
+    while True:
+        ended = process.poll() is not None
+        iteration = last_iteration(log, start)
+        if iteration and bar is None:
+            # A resumed training does not start at 0, which the ETA must know.
+            bar = tqdm(total=iteration[1], initial=iteration[0], desc=title,
+                       mininterval=BAR_SECONDS)
+        elif iteration:
+            bar.update(iteration[0] - bar.n)
+        if ended:
+            break
+        time.sleep(POLL_SECONDS)
+    if bar is not None:
+        bar.close()
 
 
 def _die_with_parent() -> None:

@@ -1,8 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
+from egscit_mm.apis import processes
 from egscit_mm.apis.processes import ProcessError, last_iteration, run_logged
 
 
@@ -34,6 +37,37 @@ def test_bar_shows_the_iterations(tmp_path, capsys):
     shown = capsys.readouterr()
     assert f'method (log: {log})' in shown.out
     assert '120/300' in shown.err and '130/300' in shown.err and '280' not in shown.err
+
+
+@pytest.mark.parametrize('stop', [KeyboardInterrupt, SystemExit])
+def test_a_stopped_command_may_save_first(tmp_path, monkeypatch, stop):
+    ready, saved = tmp_path / 'ready', tmp_path / 'saved'
+    code = f"""
+import pathlib, signal, sys, time
+def save(*_):
+    time.sleep(0.5)
+    pathlib.Path({str(saved)!r}).touch()
+    sys.exit(1)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path({str(ready)!r}).touch()
+time.sleep(60)
+"""
+
+    def sleep(seconds):
+        time.sleep(seconds)
+        if ready.exists():
+            raise stop
+
+    monkeypatch.setattr(processes, 'time', SimpleNamespace(sleep=sleep))
+    with pytest.raises(stop):
+        run_logged([sys.executable, '-c', code], tmp_path / 'x.log', 'title')
+    assert saved.exists()
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_the_command(tmp_path):
+    log = tmp_path / 'x.log'
+    run_logged([sys.executable, '-c', 'import os; print(os.getsid(0) == os.getpid())'], log, 'x')
+    assert log.read_text().endswith('True\n')
 
 
 def test_last_iteration(tmp_path):
