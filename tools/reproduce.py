@@ -316,8 +316,6 @@ def read(folder: Path, names: list) -> torch.Tensor:
 
 def main():
     args = parse_args()
-    # As Ctrl-C does, it lets a training save a checkpoint first.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         segmentation(args) if args.table == 3 else digits(args)
     except ProcessError as error:
@@ -328,4 +326,6 @@ def main():
 
 
 if __name__ == '__main__':
+    # As Ctrl-C does, it lets a training save a checkpoint first.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     main()

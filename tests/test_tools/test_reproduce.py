@@ -3,6 +3,7 @@ import importlib.util
 import json
 import multiprocessing
 import runpy
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,7 +29,10 @@ def reproduce(monkeypatch):
 
     def run(*args):
         monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, args)])
+        handler = signal.getsignal(signal.SIGTERM)
         module.main()
+        # Whoever calls it, tests included, must still die of the signal as before.
+        assert signal.getsignal(signal.SIGTERM) is handler
 
     run.module = module
     return run
