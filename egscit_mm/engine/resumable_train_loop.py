@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """A training loop whose iterations do not depend on when the process was started."""
 import signal
+from functools import partial
 from itertools import chain, repeat
 from typing import Sequence, Union
 
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ..datasets import SeededInfiniteSampler
 from ..seeding import seed_generators
-from .stop_signals import StopSignals
+from .stop_signals import StopSignals, leave_signals_to_parent
 
 
 @LOOPS.register_module()
@@ -27,8 +28,9 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     - With that sampler a resumed run starts where it stopped; IterBasedTrainLoop reads and decodes
       all images up to there again.
     - At SIGTERM (a pre-empted job) or Ctrl-C it finishes the iteration, saves a checkpoint through
-      the CheckpointHook and raises SystemExit with the status 128 + signal. In distributed
-      training all ranks stop at the same iteration.
+      the CheckpointHook and raises SystemExit with the status 128 + signal; workers of the
+      dataloader leave these signals to it. In distributed training all ranks stop at the same
+      iteration.
 
     Args:
         runner (Runner): The runner.
@@ -41,6 +43,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         if isinstance(dataloader, dict):
             # IterBasedTrainLoop lets the sampler draw a seed if the ranks' differ.
             dataloader = runner.build_dataloader(dataloader, seed=self.seed)
+        _protect_workers(dataloader)
         super().__init__(runner, dataloader, **kwargs)
 
     @property
@@ -64,6 +67,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
             # IterBasedTrainLoop.run takes as many batches from the iterator and drops them.
             self.dataloader_iterator = chain(
                 repeat(None, self._iter), type(self.dataloader_iterator)(self.dataloader))
+        for dataloader in getattr(self.runner.val_loop, 'dataloaders', []):  # of MultiValLoop
+            _protect_workers(dataloader)
         with StopSignals() as self.stop_signals:
             return super().run()
 
@@ -89,3 +94,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 # and does nothing harmful where the interval has just saved it.
                 hook._save_checkpoint_with_step(
                     self.runner, self._iter, dict(epoch=self._epoch, iter=self._iter))
+
+
+def _protect_workers(dataloader: DataLoader) -> None:
+    dataloader.worker_init_fn = partial(leave_signals_to_parent, dataloader.worker_init_fn)

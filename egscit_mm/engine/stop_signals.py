@@ -1,9 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Ctrl-C and the signal of a job scheduler, as a question instead of an interruption."""
+import os
 import signal
 import threading
 from contextlib import AbstractContextManager
-from typing import Optional
+from typing import Callable, Optional
 
 import torch
 from mmengine.device import get_device
@@ -50,3 +51,29 @@ class StopSignals(AbstractContextManager):
         number = torch.tensor(self.received or 0, device=get_device())
         all_reduce(number, 'max')
         return number.item() or None
+
+
+def leave_signals_to_parent(worker_init_fn: Optional[Callable[[int], None]],
+                            worker_id: int) -> None:
+    """Called in each worker of a dataloader, which goes on at SIGINT and at SIGTERM of others.
+
+    A scheduler sends them to all processes of a job. A worker that dies of it would end the
+    training with an error before it could save. The parent's own SIGTERM still ends it: Python
+    sends it at its end, and waits.
+
+    Args:
+        worker_init_fn (Callable | None): What else to call in the worker.
+        worker_id (int): Number of the worker.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Only a signal that is waited for tells who sent it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if worker_init_fn is not None:
+        worker_init_fn(worker_id)
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -1,7 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import multiprocessing
 import os
 import signal
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -24,9 +27,9 @@ def data_root(tmp_path_factory):
     return write_tiny_digits(tmp_path_factory.mktemp('data'), train=12)
 
 
-def run(data_root, work_dir, workers=0, hook=None, **kwargs):
-    """Trains stage 1; checkpoints at 2, 4 and 6."""
-    cfg = Config.fromfile(CONFIG)
+def run(data_root, work_dir, workers=0, hook=None, config=CONFIG, **kwargs):
+    """Trains, stage 1 if nothing else is given; checkpoints at 2, 4 and 6."""
+    cfg = Config.fromfile(config)
     cfg.merge_from_dict({
         **{key: value for key, value in tiny_options(data_root, ITERATIONS).items()
            if not key.startswith('test')},
@@ -142,6 +145,62 @@ def test_a_signal_saves_and_stops(data_root, tmp_path, expected, number):
     runner = run(data_root, tmp_path, resume=True)
     assert runner.iter == ITERATIONS
     assert_identical(result(tmp_path), expected)
+
+
+class StopAll:
+    """Sends a signal to all workers, and then to this process."""
+
+    def __init__(self, number, workers):
+        self.number, self.workers = number, workers
+
+    def __call__(self):
+        workers = multiprocessing.active_children()
+        assert len(workers) == self.workers
+        pids = [str(process.pid) for process in workers]
+        # Not os.kill: workers end at a signal of their parent.
+        subprocess.run(['kill', f'-{self.number}', *pids], check=True)
+        time.sleep(0.5)
+        assert all(process.is_alive() for process in workers)
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_workers_too_saves_and_stops(data_root, tmp_path, expected, number):
+    """A scheduler sends SIGTERM to all processes of a job, a terminal Ctrl-C to its group."""
+    with pytest.raises(SystemExit) as stopped:
+        run(data_root, tmp_path, workers=2, hook=AtIteration(3, StopAll(number, 2)))
+    assert stopped.value.code == 128 + number
+    run(data_root, tmp_path, workers=2, resume=True)
+    assert_identical(result(tmp_path), expected)
+
+
+def test_a_signal_to_the_workers_of_the_validation(data_root, tmp_path):
+    """They live on after it (persistent_workers)."""
+    options = {
+        **tiny_options(data_root, ITERATIONS, validate=True), **tiny_model_options('unit'),
+        'val_dataloader.num_workers': 1, 'val_dataloader.persistent_workers': True,
+        'train_cfg.val_interval': 2,
+    }
+    with pytest.raises(SystemExit):
+        run(data_root, tmp_path, config=CONFIG.with_name('unit_mnist_single.py'), options=options,
+            hook=AtIteration(3, StopAll(signal.SIGTERM, 1)))
+    assert (tmp_path / 'iter_3.pth').exists()
+
+
+def test_workers_end_at_the_signal_of_their_parent(data_root, tmp_path):
+    """Which Python sends to those that are left at its end, and then waits for them."""
+    left = []
+
+    def stop():
+        left.extend(multiprocessing.active_children())
+        for process in left:
+            process.terminate()
+            process.join(20)
+        raise KillError
+
+    with pytest.raises(KillError):
+        run(data_root, tmp_path, workers=2, hook=AtIteration(3, stop))
+    assert [process.exitcode for process in left] == [0, 0]
 
 
 def test_a_signal_at_a_checkpoint_is_harmless(data_root, tmp_path, expected):
