@@ -1,13 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The segmenters of the paper's Table 3, from the configs to the table, on made-up streets."""
-import importlib.util
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tool import Tool
 import torchvision
 from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS, MODELS, init_default_scope
@@ -44,18 +45,6 @@ TINY = {
     'train_cfg.max_iters': 30,
     'optim_wrapper.optimizer.lr': 0.05,
 }
-
-
-def load_tool(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run_tool(monkeypatch, path, *args):
-    monkeypatch.setattr(sys, 'argv', [path.name, *map(str, args)])
-    load_tool(path).main()
 
 
 @pytest.fixture(scope='module')
@@ -160,10 +149,10 @@ def test_from_training_to_the_table(data_root, tmp_path, monkeypatch, capsys):
     rates = runner.message_hub.get_scalar('train/lr').data[0]
     assert rates == pytest.approx([0.05 * (1 - t / 30)**0.9 for t in range(30)], rel=1e-4)
 
-    run_tool(monkeypatch, REPOSITORY / 'tools' / 'test.py', path, work_dir / 'iter_30.pth',
-             '--work-dir', work_dir, '--out', work_dir / 'metrics.json', '--cfg-options',
-             *(f'{key}={value}' for key, value in options.items()),
-             f'test_evaluator.output_dir={tmp_path / "predictions"}')
+    Tool('test.py')(
+        path, work_dir / 'iter_30.pth', '--work-dir', work_dir, '--out', work_dir / 'metrics.json',
+        '--cfg-options', *(f'{key}={value}' for key, value in options.items()),
+        f'test_evaluator.output_dir={tmp_path / "predictions"}')
     figures = json.loads((work_dir / 'metrics.json').read_text())
     assert f'mIoU: {figures["mIoU"]:.4f}' in capsys.readouterr().out
 
@@ -178,7 +167,7 @@ def test_from_training_to_the_table(data_root, tmp_path, monkeypatch, capsys):
     assert figures['aAcc'] == pytest.approx(100 * (labels == predictions).mean(), abs=0.006)
     assert iou.mean() > 0.6  # it has learned: one class everywhere would give less than 0.2
 
-    run_tool(monkeypatch, REPOSITORY / 'tools' / 'analysis' / 'segmentation_table.py', tmp_path)
+    Tool('analysis/segmentation_table.py')(tmp_path)
     assert capsys.readouterr().out.splitlines()[2:] == [
         '| source | - | 0.329 |',
         '| UNIT | - | 0.297 |',
@@ -188,18 +177,18 @@ def test_from_training_to_the_table(data_root, tmp_path, monkeypatch, capsys):
     ]
 
 
-def test_table_names_what_is_wrong(tmp_path, monkeypatch):
-    tool = REPOSITORY / 'tools' / 'analysis' / 'segmentation_table.py'
+def test_table_names_what_is_wrong(tmp_path):
+    tool = Tool('analysis/segmentation_table.py')
     with pytest.raises(SystemExit, match='none is not a folder of work directories'):
-        run_tool(monkeypatch, tool, tmp_path / 'none')
+        tool(tmp_path / 'none')
     metrics = tmp_path / 'deeplab_source' / 'metrics.json'
     metrics.parent.mkdir()
     metrics.write_text('{"ssim": 0.5}')
     with pytest.raises(SystemExit, match='metrics.json has no mIoU, only ssim'):
-        run_tool(monkeypatch, tool, tmp_path)
+        tool(tmp_path)
 
 
 def test_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmseg.utils', None)
     with pytest.raises(ImportError, match=r'pip install .* "\.\[segmentation\]"'):
-        load_tool(REPOSITORY / 'egscit_mm' / 'segmentation.py')
+        runpy.run_path(str(REPOSITORY / 'egscit_mm' / 'segmentation.py'))

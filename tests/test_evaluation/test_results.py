@@ -1,16 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tool import Tool
 
 from egscit_mm.evaluation import TranslationSSIM, paper
 from egscit_mm.evaluation.results import nested, write_json
-
-TOOL = Path(__file__).parents[2] / 'tools' / 'test.py'
 
 
 class TestNested:
@@ -62,11 +59,8 @@ class TestWriteJson:
 
 
 def test_hook_of_the_tool_writes_the_file(tmp_path):
-    spec = importlib.util.spec_from_file_location('test_tool', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     path = tmp_path / 'metrics.json'
-    hook = tool.MetricsFileHook(str(path), str(tmp_path / 'iter_1.pth'))
+    hook = Tool('test.py').module.MetricsFileHook(str(path), str(tmp_path / 'iter_1.pth'))
     hook.after_test_epoch(None, {'ssim/A2B_mean': 0.5, 'ssim/A2B_std': 0.})
     assert json.loads(path.read_text()) == {'ssim/A2B': {'mean': 0.5, 'std': 0.}}
 

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """tools/benchmark.py, and that what it compares with computes the same."""
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tool import Tool
 
 sys.path.append(str(Path(__file__).parents[1] / 'test_models'))
 from tiny_models import optim_wrappers, random_batch, random_images, tiny_egscit  # noqa: E402
@@ -19,10 +19,7 @@ CONFIGS = TOOLS.parent / 'configs' / 'egscit'
 
 def load(name, monkeypatch):
     monkeypatch.syspath_prepend(str(TOOLS))
-    spec = importlib.util.spec_from_file_location(f'{name}_tool', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return Tool(f'{name}.py').module
 
 
 def noiseless_pair(**kwargs):

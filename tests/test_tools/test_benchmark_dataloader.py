@@ -1,13 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
 from tiny_data import write_tiny_digits
+from tool import Tool
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs' / 'egscit' / 'egscit_mnist_single.py'
@@ -20,17 +19,8 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    path = REPOSITORY / 'tools' / 'analysis' / 'benchmark_dataloader.py'
-    spec = importlib.util.spec_from_file_location('benchmark_dataloader', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['benchmark_dataloader.py', *map(str, args)])
-        module.main()
-
-    return run
+def benchmark():
+    return Tool('analysis/benchmark_dataloader.py')
 
 
 def test_table_and_json(benchmark, data, tmp_path, capsys):

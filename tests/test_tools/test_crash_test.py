@@ -1,26 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from tool import Tool
 
 
 @pytest.fixture
-def crash_test(monkeypatch):
-    """tools/analysis/crash_test.py as a function of its arguments; has its module's attributes."""
-    path = Path(__file__).parents[2] / 'tools' / 'analysis' / 'crash_test.py'
-    spec = importlib.util.spec_from_file_location('crash_test_tool', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['crash_test.py', *map(str, args)])
-        module.main()
-
-    run.module = module
-    return run
+def crash_test():
+    return Tool('analysis/crash_test.py')
 
 
 def test_two_ranks_killed_and_resumed(crash_test, monkeypatch, capsys):

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from tiny_data import tiny_model_options
+from tool import Tool
 
 from egscit_mm.apis import export
 from egscit_mm.apis.export import export_onnx
@@ -45,20 +45,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def tool():
-    path = REPOSITORY / 'tools' / 'export_onnx.py'
-    spec = importlib.util.spec_from_file_location('export_tool', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        before = sys.argv
-        sys.argv = ['export_onnx.py', *map(str, args)]
-        try:
-            module.main()
-        finally:
-            sys.argv = before
-
-    return run
+    return Tool('export_onnx.py')
 
 
 @pytest.fixture(scope='module')

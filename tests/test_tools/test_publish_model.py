@@ -1,9 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Published models: small, whole, and loaded like checkpoints."""
 import hashlib
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +13,13 @@ from mmengine.fileio import load
 from mmengine.runner import load_checkpoint
 from safetensors import safe_open
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.engine import load_from_safetensors
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'egscit'
-
-
-def tool(name, monkeypatch):
-    spec = importlib.util.spec_from_file_location(Path(name).stem, REPOSITORY / 'tools' / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
-        module.main()
-
-    return run
 
 
 def randomised(module, std=0.2):
@@ -66,7 +53,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def publish(monkeypatch, tmp_path):
     """Runs the tool; returns the one file that it wrote."""
-    run = tool('model_converters/publish_model.py', monkeypatch)
+    run = Tool('model_converters/publish_model.py')
 
     def published(checkpoint, *args):
         out = tmp_path / 'published'
@@ -143,7 +130,7 @@ def test_the_test_tool_reads_it(folder, publish, monkeypatch, tmp_path):
     cfg = Config.fromfile(folder / 'egscit.py')
     cfg.merge_from_dict(tiny_options(write_tiny_digits(tmp_path / 'data')))
     cfg.dump(tmp_path / 'egscit.py')
-    run = tool('test.py', monkeypatch)
+    run = Tool('test.py')
     figures = []
     for checkpoint in (folder / 'egscit.pth', path):
         out = tmp_path / 'figures.json'

@@ -1,14 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Parts of the quickstart that no other test runs."""
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tiny_data import write_tiny_digits
+from tool import Tool
 
 from egscit_mm.models.networks.vgg import VGG19Features
 
@@ -16,18 +15,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def digit_features(monkeypatch):
-    path = REPOSITORY / 'tools' / 'train_digit_features.py'
-    spec = importlib.util.spec_from_file_location('train_digit_features', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['train_digit_features.py', *map(str, args)])
-        module.main()
-
-    run.module = module
-    return run
+def digit_features():
+    return Tool('train_digit_features.py')
 
 
 def test_digit_features_fit_the_perceptual_loss(digit_features, tmp_path):

@@ -1,9 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
 import json
 import multiprocessing
 import runpy
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,28 +12,15 @@ from html_page import Page
 from mmengine.config import Config
 from mmengine.fileio import dump
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tool import Tool
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'egscit'
 
 
 @pytest.fixture
-def reproduce(monkeypatch):
-    """tools/reproduce.py as a function of its arguments; has its module's attributes."""
-    spec = importlib.util.spec_from_file_location(
-        'reproduce_tool', REPOSITORY / 'tools' / 'reproduce.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, args)])
-        handler = signal.getsignal(signal.SIGTERM)
-        module.main()
-        # Whoever calls it, tests included, must still die of the signal as before.
-        assert signal.getsignal(signal.SIGTERM) is handler
-
-    run.module = module
-    return run
+def reproduce():
+    return Tool('reproduce.py')
 
 
 def write_tiny_config(source, out, data_root, iters):

@@ -1,6 +1,4 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +8,15 @@ from mmagic.registry import MODELS
 from mmengine.config import Config
 from PIL import Image
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tool import Tool
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'egscit'
 
 
 @pytest.fixture
-def tsne(monkeypatch):
-    """tools/analysis/tsne.py as a function of its arguments; has its module's attributes."""
-    spec = importlib.util.spec_from_file_location(
-        'tsne_tool', REPOSITORY / 'tools' / 'analysis' / 'tsne.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['tsne.py', *map(str, args)])
-        module.main()
-
-    run.module = module
-    return run
+def tsne():
+    return Tool('analysis/tsne.py')
 
 
 def clusters(rng, offset):

@@ -1,9 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import importlib.util
 import io
 import json
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from html_page import Page, decoded
 from mmengine.config import Config
 from PIL import Image
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tool import Tool
 
 from egscit_mm.apis import train
 from egscit_mm.visualization import contact_sheet, exemplar_grid, image_grid
@@ -286,17 +285,8 @@ def test_png_and_data_uri():
 
 # ------------------------------------------------------------------------------------ the tools
 @pytest.fixture
-def run_tool(monkeypatch):
-
-    def run(name, *arguments):
-        path = REPOSITORY / 'tools' / f'{name}.py'
-        spec = importlib.util.spec_from_file_location(f'{name}_tool', path)
-        tool = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(tool)
-        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
-        tool.main()
-
-    return run
+def run_tool():
+    return lambda name, *arguments: Tool(f'{name}.py')(*arguments)
 
 
 @pytest.fixture(scope='module')
