@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tool import Tool
 import torchvision
 from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS, MODELS, init_default_scope
 from PIL import Image
 from sklearn.metrics import jaccard_score
+from tool import Tool
 
 from egscit_mm.apis.train import enable_amp, train
 from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
