@@ -34,6 +34,8 @@ from egscit_mm.evaluation.results import write_json
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
+CEILING_MATRIX = 2048  # rows and columns
+CEILING_IMAGES = (4, 256, 64, 64)
 SIDES = ('generators', 'discriminators')
 # What --compare sets in the config, by name.
 OPTIONS = {
@@ -128,14 +130,15 @@ def peak_mb(device: str) -> float:
 
 def machine_speed(clock: Clock, dtype: torch.dtype) -> dict:
     """Multiply-adds per second (1e9) of a large matrix product and of a convolution."""
-    matrix = torch.randn(2048, 2048, device=clock.device, dtype=dtype)
-    images = torch.randn(4, 256, 64, 64, device=clock.device, dtype=dtype)
-    weight = torch.randn(256, 256, 3, 3, device=clock.device, dtype=dtype)
+    matrix = torch.randn(CEILING_MATRIX, CEILING_MATRIX, device=clock.device, dtype=dtype)
+    images = torch.randn(CEILING_IMAGES, device=clock.device, dtype=dtype)
+    channels = CEILING_IMAGES[1]
+    weight = torch.randn(channels, channels, 3, 3, device=clock.device, dtype=dtype)
     speeds = {}
     for name, function, operations in (
-            ('matrix', lambda: matrix @ matrix, 2048**3),
+            ('matrix', lambda: matrix @ matrix, CEILING_MATRIX**3),
             ('convolution', lambda: F.conv2d(images, weight, padding=1),
-             images.numel() * 256 * 9)):
+             images.numel() * channels * 9)):
         function()
         times = []
         while sum(times) < CEILING_SECONDS * 1e3:
