@@ -66,9 +66,10 @@ def leave_signals_to_parent(worker_init_fn: Optional[Callable[[int], None]],
         worker_id (int): Number of the worker.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Only a signal that is waited for tells who sent it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS and Windows
+        # Only a signal that is waited for tells who sent it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if worker_init_fn is not None:
         worker_init_fn(worker_id)
 
