@@ -4,30 +4,36 @@
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
 _base_ = 'egscit_mnist_multi.py'
 stage1_config = 'vaegan_mnist_multi_reduced.py'
-max_iters = 600
-minibatch = 2
+max_iters = 1600
+minibatch = 1
 updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_mnist_multi_reduced.py.
 _network = dict(
     base_channels=16,
-    init_cfg=dict(
-        type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.06, a=-0.12, b=0.12))
+    num_downsamples=0,
+    init_cfg=dict(type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.1, a=-0.2, b=0.2))
 model = dict(
-    generator=dict(encoder=_network, decoder=dict(tanh_scale=1.1, **_network)),
+    generator=dict(
+        encoder=_network, decoder=dict(tanh_scale=1.1, **_network), latent_noise=0.1),
     discriminator=dict(base_channels=16),
     # As in egscit_quickstart.py: content where the strokes are, style where the colours are.
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
         base_channels=16,
+        content_weight=30,
+        style_weight=1e3,
         content_layers=dict(relu3_4=10., relu4_1=4.),
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
-train_dataloader = dict(batch_size=minibatch * updates, num_workers=1)
+train_dataloader = dict(
+    batch_size=minibatch * updates,
+    num_workers=1,
+    dataset=dict(pipeline=_base_.test_pipeline))
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
-    discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
+    generators=dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=10)),
+    discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
 train_cfg = dict(max_iters=max_iters)
 # Evaluated once, by tools/test.py.
 val_cfg = val_dataloader = val_evaluator = None
