@@ -14,6 +14,7 @@ _network = dict(
     num_downsamples=0,
     init_cfg=dict(type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.1, a=-0.2, b=0.2))
 model = dict(
+    # The noise of the paper hides the hues, which vary least.
     generator=dict(
         encoder=_network, decoder=dict(tanh_scale=1.1, **_network), latent_noise=0.1),
     discriminator=dict(base_channels=16),
@@ -27,10 +28,9 @@ model = dict(
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
+# Neither zoom nor flip: which hue a digit has is harder to learn from mirrored ones.
 train_dataloader = dict(
-    batch_size=minibatch * updates,
-    num_workers=1,
-    dataset=dict(pipeline=_base_.test_pipeline))
+    batch_size=minibatch * updates, num_workers=1, dataset=dict(pipeline=_base_.test_pipeline))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
