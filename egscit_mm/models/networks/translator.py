@@ -178,10 +178,8 @@ class ExemplarTranslator(GeneratorSide):
             target: [direction for direction in translations if direction[1] == target]
             for target in self.domains
         }
-        # Cut off as in an image file: with tanh_scale above 1, decoders hid the content's colours
-        # beyond [-1, 1], and the cycle read them from there (docs/results.md).
         latent_means = self.encode({
-            target: torch.cat([translations[direction] for direction in directions]).clamp(-1, 1)
+            target: torch.cat([translations[direction] for direction in directions])
             for target, directions in arriving.items()
         })
         contents = self.content(latent_means)
