@@ -32,7 +32,7 @@ def test_a_quick_config_has_the_recipe_and_a_paper_config(path):
         assert optimizer.pop('weight_decay', None) == (1e-4 if 'munit' in path.stem else None)
     if 'cyclegan' in path.stem:  # one generator update per iteration, on one minibatch
         steps = recipe.model.generator_steps
-        cfg.train_dataloader.batch_size *= steps + 1
+        cfg.train_dataloader.batch_size *= steps + recipe.model.discriminator_steps
         assert cfg.train_cfg.max_iters == steps * recipe.train_cfg.max_iters
         cfg.train_cfg = recipe.train_cfg
     for key in SHARED:

@@ -6,7 +6,7 @@ _base_ = 'egscit_mnist_multi.py'
 stage1_config = 'vaegan_mnist_multi_reduced.py'
 max_iters = 1600
 minibatch = 1
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
+updates = 10  # 5 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_mnist_multi_reduced.py.
 _network = dict(
@@ -18,6 +18,8 @@ model = dict(
     generator=dict(
         encoder=_network, decoder=dict(tanh_scale=1.1, **_network), latent_noise=0.1),
     discriminator=dict(base_channels=16),
+    # Only the discriminator can tell which digit has which hue: the cycle gets them from the mask.
+    discriminator_steps=5,
     # As in egscit_quickstart.py: content where the strokes are, style where the colours are.
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
@@ -33,7 +35,7 @@ train_dataloader = dict(
     batch_size=minibatch * updates, num_workers=1, dataset=dict(pipeline=_base_.test_pipeline))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=10)),
-    discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
+    discriminators=dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=10)))
 train_cfg = dict(max_iters=max_iters)
 # Evaluated once, by tools/test.py.
 val_cfg = val_dataloader = val_evaluator = None
