@@ -19,7 +19,7 @@ model = dict(
 # time. Stage 2 needs whole pictures: a crop shows the hues of two or three digits, and their mean,
 # which AdaIN takes from the exemplar, would be given to all strokes.
 _load, _pack = _base_.test_pipeline[:-1], _base_.test_pipeline[-1]
-_crop = [dict(type='Crop', keys=[key], crop_size=(56, 56)) for key in _base_._keys]
+_crop = [dict(type='Crop', keys=[key], crop_size=(56, 56)) for key in _pack['keys']]
 train_dataloader = dict(
     batch_size=minibatch * updates,
     num_workers=1,
