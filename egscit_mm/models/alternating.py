@@ -41,6 +41,7 @@ class AlternatingUpdates:
     split_batch: bool
     skip_non_finite: bool
     skipped_updates = 0  # of this run
+    smooth_l1_beta = 0.
     loss_weights: Dict[str, float]
     memory_format: torch.memory_format
     compile_options: Optional[dict]
@@ -285,8 +286,12 @@ class AlternatingUpdates:
         }
 
     def reconstruction_loss(self, weight: str, image: Tensor, real: Tensor) -> Tensor:
-        """Weighted mean absolute difference; ``weight`` is a key of ``loss_weights``."""
-        difference = F.l1_loss(at_least_float32(image), at_least_float32(real))
+        """Weighted mean absolute difference; ``weight`` is a key of ``loss_weights``.
+
+        Differences below ``smooth_l1_beta`` count ``d^2 / (2 beta)``, larger ones ``d - beta / 2``.
+        """
+        difference = F.smooth_l1_loss(
+            at_least_float32(image), at_least_float32(real), beta=self.smooth_l1_beta)
         return self.loss_weights[weight] * difference
 
 

@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
+from ..ranges import check_not_negative
 from .alternating import Images, Losses
 from .exemplar_translation import ExemplarTranslationModel
 from .losses import kl_loss
@@ -32,6 +33,13 @@ class EGSCIT(ExemplarTranslationModel):
             ablation "w/o L_P".
         feature_checkpoint (str | None): Checkpoint of stage 1 (:class:`VAEGAN`) with the feature
             networks. Needed to start a training only: a checkpoint of this model contains them.
+        smooth_l1_beta (float): Differences of reconstructions and cycles below it, in images of
+            [-1, 1], are squared (``torch.nn.functional.smooth_l1_loss``): the many pixels that are
+            nearly right then leave the gradient to those that are not. Defaults to 0, the paper's
+            L1.
+
+    Raises:
+        ValueError: If ``smooth_l1_beta`` is negative, or as the base class says.
     """
 
     default_loss_weights = dict(gan=10., reconstruction=100., kl=0.1, cycle=100., cycle_kl=0.1)
@@ -40,8 +48,11 @@ class EGSCIT(ExemplarTranslationModel):
                  *args,
                  perceptual_loss: Optional[dict] = None,
                  feature_checkpoint: Optional[str] = None,
+                 smooth_l1_beta: float = 0.,
                  **kwargs):
         super().__init__(*args, **kwargs)
+        check_not_negative(self, smooth_l1_beta=smooth_l1_beta)
+        self.smooth_l1_beta = float(smooth_l1_beta)
         self.perceptual_loss = None
         if perceptual_loss is not None:
             self.perceptual_loss = MODELS.build(perceptual_loss).to(

@@ -64,6 +64,16 @@ def test_generator_losses_equal_the_written_out_ones():
         torch.testing.assert_close(losses[name].double(), value, rtol=1e-5, atol=0, msg=name)
 
 
+def test_small_differences_are_squared():
+    model = tiny_egscit(smooth_l1_beta=0.5)
+    image, real = torch.tensor([0.1, 0.9, -1.]), torch.tensor([0.3, 0.4, 0.])
+    # 0.2^2 / (2 * 0.5), 0.5 - 0.5 / 2, 1 - 0.5 / 2
+    loss = model.reconstruction_loss('cycle', image, real)
+    assert loss.item() == pytest.approx(100 * (0.04 + 0.25 + 0.75) / 3)
+    with pytest.raises(ValueError, match='smooth_l1_beta must be a number of at least 0, got -1'):
+        tiny_egscit(smooth_l1_beta=-1)
+
+
 def test_discriminator_losses_equal_the_written_out_ones():
     """Each domain's real images against the translations to it, and nothing else."""
     model = tiny_egscit(loss_weights=dict(gan=2.)).double().eval()

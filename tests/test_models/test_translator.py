@@ -317,6 +317,22 @@ def test_standard_deviation_of_the_noise(latent_noise):
         assert not torch.equal(noise['A'], noise['B'])
 
 
+@pytest.mark.parametrize('detach_cycle', [False, True])
+def test_detached_cycle_teaches_the_way_back_only(detach_cycle):
+    net = tiny_translator(latent_noise=0., detach_cycle=detach_cycle).double()
+    images = random_images(2, dtype=F64)
+    outputs = net(images)
+    assert_same_outputs(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    for (source, target), cycle in outputs['cycle'].items():
+        translation = outputs['translation'][source, target]
+        latent_mean = outputs['cycle_latent_mean'][source, target]
+        gradients = torch.autograd.grad(cycle.sum() + latent_mean.sum(), [
+            translation, net.encoders[target].convs[0].weight, net.decoders[source].layers[-1].bias
+        ], retain_graph=True, allow_unused=True)
+        assert (gradients[0] is None) == detach_cycle
+        assert all(gradient.abs().sum() > 0 for gradient in gradients[1:])
+
+
 def test_feature_networks_are_frozen_and_stay_in_eval_mode():
     net = tiny_translator().train()
     assert net.training and not net.feature_networks.training

@@ -46,6 +46,11 @@ class ExemplarTranslator(GeneratorSide):
             which won the comparison in docs/results.md.
         latent_noise (float): Standard deviation of the noise added to the latent in training;
             translation in eval mode is deterministic. Defaults to 1.
+        detach_cycle (bool): Whether the cycle teaches only the way back, x_st -> x_sts, and not the
+            translation that it starts from. Otherwise the translation may learn to hide in x_st
+            what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
+            Steganography"), and the way back to read it there in place of recognising the content.
+            Defaults to False, as the paper.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
@@ -59,6 +64,7 @@ class ExemplarTranslator(GeneratorSide):
                  eta: float = 0.5,
                  adain: Optional[str] = 'release',
                  latent_noise: float = 1.,
+                 detach_cycle: bool = False,
                  activation_checkpointing: bool = False):
         super().__init__(domains, 2, activation_checkpointing)
         check_not_negative(self, latent_noise=latent_noise)
@@ -67,6 +73,7 @@ class ExemplarTranslator(GeneratorSide):
         self.directions = tuple(permutations(self.domains, 2))
         self.eta = eta
         self.latent_noise = latent_noise
+        self.detach_cycle = detach_cycle
         self.encoders = self.by_domain(encoder)
         self.decoders = self.by_domain(decoder)
         channels = self.encoders[self.domains[0]].out_channels
@@ -168,7 +175,10 @@ class ExemplarTranslator(GeneratorSide):
                 else:
                     outputs['translation'][source, target] = image
         if 'cycle' in flows:
-            outputs.update(self.cycle(outputs['translation'], masks, styles))
+            translations = outputs['translation']
+            if self.detach_cycle:
+                translations = {way: x.detach() for way, x in translations.items()}
+            outputs.update(self.cycle(translations, masks, styles))
         return outputs
 
     def cycle(self, translations: Dict[Direction, Tensor], masks: Dict[str, Optional[Tensor]],
