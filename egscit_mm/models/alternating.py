@@ -41,7 +41,7 @@ class AlternatingUpdates:
     split_batch: bool
     skip_non_finite: bool
     skipped_updates = 0  # of this run
-    smooth_l1_beta = 0.
+    smooth_l1_beta = 0.  # L1, unless the model has it as an argument
     loss_weights: Dict[str, float]
     memory_format: torch.memory_format
     compile_options: Optional[dict]
