@@ -6,6 +6,7 @@ start, and their errors do not say which setting they are about. :func:`check_co
 and values with the constructors' signatures first. What it cannot judge it lets pass; to what the
 constructors then say, :func:`naming_the_setting` adds the place in the config.
 """
+import ast
 import collections.abc
 import difflib
 import functools
@@ -27,6 +28,8 @@ from mmengine.registry import DefaultScope, build_functions
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
+
+from .config_conflicts import conflicts
 
 # What MMEngine's Runner takes all of, or none.
 _TOGETHER = dict(
@@ -137,10 +140,53 @@ def read_config(path: Union[str, os.PathLike, Config]) -> Config:
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
         raise ConfigError(f'Config {path!r} {found}; give a config file, see configs/egscit/.')
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python code and may raise anything
         raise ConfigError(f'Config {path!r} cannot be read ({type(error).__name__}: {error}): '
                           'correct it, or the file that it names as _base_.') from error
+    _check_variables(cfg)
+    return cfg
+
+
+def _check_variables(cfg: Config) -> None:
+    """Refuses a variable of the file that looks like a setting, but is used for nothing.
+
+    ``max_iters = 100`` at the top of a config changes nothing where its ``_base_`` has set
+    ``train_cfg.max_iters``. Variables that the file uses, and those of other names, are its own.
+    """
+    if not cfg.filename.endswith('.py'):
+        return
+    with open(cfg.filename, encoding='utf-8') as file:
+        tree = ast.parse(file.read())
+    if not any(getattr(target, 'id', '') == '_base_' for statement in tree.body
+               if isinstance(statement, ast.Assign) for target in statement.targets):
+        return  # such as the whole config that MMEngine writes to a work dir, with all variables
+    used = {node.id for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for statement in tree.body:
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            name = getattr(target, 'id', '_')
+            if name in _TOP_LEVEL or name.startswith('_') or name in used:
+                continue
+            if places := [place for place in _places_of(cfg, name) if place.endswith(f'.{name}')]:
+                raise ConfigError(f'{cfg.filename}: {name} at the top of the file changes nothing: '
+                                  f'set {" or ".join(places)}.')
+
+
+def _places_of(cfg: Config, name: str) -> List[str]:
+    """Settings that a variable was meant for: of its name, or with its value if that is long."""
+    value = cfg.get(name)
+
+    def find(path: str, inside: Any) -> Iterator[str]:
+        for key, entry in inside.items() if isinstance(inside, dict) else (
+                enumerate(inside) if isinstance(inside, (list, tuple)) else ()):
+            place = f'{path}.{key}'
+            if key == name or isinstance(value, (dict, list)) and entry == value:
+                yield place
+            else:
+                yield from find(place, entry)
+
+    return [place for key in cfg if key in _TOP_LEVEL for place in find(key, cfg[key])]
 
 
 def merge_options(cfg: Config, options: dict) -> None:
@@ -151,9 +197,21 @@ def merge_options(cfg: Config, options: dict) -> None:
         options (dict): Values by dotted path.
 
     Raises:
-        ConfigError: If a path leads nowhere.
+        ConfigError: If a path leads nowhere, or to a variable of the config's author that was used
+            when the file was read and now changes nothing.
     """
     for path, value in options.items():
+        name = path.split('.')[0]
+        if name not in _TOP_LEVEL:
+            places = _places_of(cfg, name)
+            close = _closest(name, _TOP_LEVEL)
+            remedy = f'set {" or ".join(places)}.' if places else (
+                f'did you mean {path.replace(name, close, 1)}?' if close else
+                f'settings begin with {", ".join(sorted(_TOP_LEVEL & cfg.keys()))}.')
+            raise ConfigError(f'{path}={value!r} changes nothing: {name} is no setting of '
+                              f'{cfg.filename}; {remedy}')
+        if name == 'launcher':
+            raise ConfigError('launcher in --cfg-options changes nothing: give it as --launcher.')
         try:
             cfg.merge_from_dict({path: value})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -180,6 +238,7 @@ def check_config(cfg: Config, purpose: str) -> None:
         for key in ('model', *_PARTS[purpose]):
             if cfg.get(key) is not None:
                 problems += _problems(key, cfg[key])
+    problems = problems or list(conflicts(cfg, purpose))
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
     if problems:

@@ -9,8 +9,6 @@ _base_ = [
 ]
 # One discriminator and one generator update per iteration, both on one minibatch: five times
 # EGSC-IT's iterations make as many generator updates.
-max_iters = 5 * 60000
-minibatch = 8
 
-train_dataloader = dict(batch_size=minibatch)
-train_cfg = dict(max_iters=max_iters)
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(max_iters=5 * 60000)

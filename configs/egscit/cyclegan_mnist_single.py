@@ -9,11 +9,9 @@ _base_ = [
 ]
 # One discriminator and one generator update per iteration, both on one minibatch: five times
 # EGSC-IT's iterations make as many generator updates.
-max_iters = 5 * 60000
-minibatch = 8
 
 # 28x28 digits: the generator's two down-samplings (to 7x7) cannot be changed. Of three strided
 # convolutions the discriminator's map would be 1x1; of two it is 5x5, each score of 34x34 pixels.
 model = dict(discriminator=dict(num_conv=2))
-train_dataloader = dict(batch_size=minibatch)
-train_cfg = dict(max_iters=max_iters)
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(max_iters=5 * 60000)

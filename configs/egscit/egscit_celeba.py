@@ -7,13 +7,11 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 stage1_config = 'vaegan_celeba.py'
-max_iters = 30000
-minibatch = 8
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 model = dict(perceptual_loss=dict(content_weight=1e1, style_weight=5e3))
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=8 * 6)
+train_cfg = dict(max_iters=30000)
 # There are no ground truths to compare with; the hook draws training images.
 val_cfg = val_dataloader = None
 test_cfg = test_dataloader = None

@@ -7,12 +7,10 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 stage1_config = 'vaegan_gta2bdd.py'
-max_iters = 22000
-minibatch = 3
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=3 * 6)
+train_cfg = dict(max_iters=22000)
 # There are no ground truths to compare with; the hook draws training images.
 val_cfg = val_dataloader = None
 test_cfg = test_dataloader = None

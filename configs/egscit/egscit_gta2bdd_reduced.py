@@ -3,9 +3,6 @@
 #   python tools/train.py configs/egscit/egscit_gta2bdd_reduced.py
 _base_ = 'egscit_gta2bdd.py'
 stage1_config = 'vaegan_gta2bdd_reduced.py'
-max_iters = 1200
-minibatch = 2
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_gta2bdd_reduced.py.
 _network = dict(
@@ -18,10 +15,11 @@ model = dict(
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 train_dataloader = dict(
-    batch_size=minibatch * updates, num_workers=1, dataset=dict(data_root='data/gta2bdd_reduced'))
+    batch_size=2 * 6,  # a minibatch for each of the 1 + 5 updates
+    num_workers=1, dataset=dict(data_root='data/gta2bdd_reduced'))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
-train_cfg = dict(max_iters=max_iters)
+train_cfg = dict(max_iters=1200)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))
 custom_hooks = [dict(type='TranslationGridHook', interval=200)]

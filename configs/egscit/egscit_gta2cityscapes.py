@@ -7,13 +7,11 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 stage1_config = 'vaegan_gta2cityscapes.py'
-max_iters = 22000  # as GTA5 <-> BDD: the release names no number
-minibatch = 3
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 model = dict(perceptual_loss=dict(content_weight=5e2, style_weight=1e3))
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=3 * 6)
+train_cfg = dict(max_iters=22000)  # as GTA5 <-> BDD: the release names no number
 # There are no ground truths to compare with; the hook draws training images.
 val_cfg = val_dataloader = None
 test_cfg = test_dataloader = None

@@ -7,12 +7,9 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 stage1_config = 'vaegan_mnist_multi.py'
-max_iters = 60000
-lr = 1e-5
-minibatch = 8
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
-train_dataloader = dict(batch_size=minibatch * updates)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=8 * 6)
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-train_cfg = dict(max_iters=max_iters)
+    generators=dict(optimizer=dict(lr=1e-5)), discriminators=dict(optimizer=dict(lr=1e-5)))
+train_cfg = dict(max_iters=60000)

@@ -5,9 +5,6 @@
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
 _base_ = 'egscit_mnist_multi.py'
 stage1_config = 'vaegan_mnist_multi_reduced.py'
-max_iters = 3000
-minibatch = 1
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # As in vaegan_mnist_multi_reduced.py.
 _network = dict(
@@ -42,11 +39,12 @@ model = dict(
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
 # Neither zoom nor flip: a mirrored digit is none.
 train_dataloader = dict(
-    batch_size=minibatch * updates, num_workers=1, dataset=dict(pipeline=_base_.test_pipeline))
+    batch_size=1 * 6,  # a minibatch for each of the 1 + 5 updates
+    num_workers=1, dataset=dict(pipeline=_base_.test_pipeline))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
-train_cfg = dict(max_iters=max_iters)
+train_cfg = dict(max_iters=3000)
 # Evaluated once, by tools/test.py.
 val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))

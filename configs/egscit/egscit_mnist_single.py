@@ -7,16 +7,13 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 stage1_config = 'vaegan_mnist_single.py'
-max_iters = 60000
-lr = 1e-5
-minibatch = 8
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # 28x28 digits: n1 = 1, no down-sampling.
 model = dict(
     generator=dict(encoder=dict(num_downsamples=0), decoder=dict(num_downsamples=0)),
     perceptual_loss=dict(content_weight=1e1, style_weight=1e3))
-train_dataloader = dict(batch_size=minibatch * updates)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=8 * 6)
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-train_cfg = dict(max_iters=max_iters)
+    generators=dict(optimizer=dict(lr=1e-5)), discriminators=dict(optimizer=dict(lr=1e-5)))
+train_cfg = dict(max_iters=60000)

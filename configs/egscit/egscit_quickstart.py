@@ -3,8 +3,6 @@
 #   bash tools/quickstart.sh
 _base_ = 'egscit_mnist_single.py'
 stage1_config = 'vaegan_quickstart.py'
-max_iters = 200
-lr = 4e-4
 
 # As in vaegan_quickstart.py.
 _init_cfg = dict(
@@ -27,12 +25,12 @@ model = dict(
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
-data_root = 'work_dirs/quickstart/data'
-train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
-test_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
+_data_root = 'work_dirs/quickstart/data'
+train_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
+test_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-train_cfg = dict(max_iters=max_iters)
+    generators=dict(optimizer=dict(lr=4e-4)), discriminators=dict(optimizer=dict(lr=4e-4)))
+train_cfg = dict(max_iters=200)
 # Evaluated once, by tools/test.py.
 val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))

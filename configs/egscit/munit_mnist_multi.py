@@ -6,9 +6,7 @@ _base_ = [
     '_base_/schedules/adam_poly_munit.py',
     '_base_/default_runtime.py',
 ]
-max_iters = 60000
-minibatch = 8
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=8 * 6)
+train_cfg = dict(max_iters=60000)

@@ -6,9 +6,6 @@ _base_ = [
     '_base_/schedules/adam_poly_munit.py',
     '_base_/default_runtime.py',
 ]
-max_iters = 60000
-minibatch = 8
-updates = 6  # 1 discriminator + 5 generator, each on its own minibatch
 
 # 28x28 digits: no down-sampling of the content, two steps to 7x7 for the style.
 model = dict(
@@ -16,5 +13,6 @@ model = dict(
         encoder=dict(num_downsamples=0),
         style_encoder=dict(num_downsamples=2),
         decoder=dict(num_downsamples=0)))
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 5 updates.
+train_dataloader = dict(batch_size=8 * 6)
+train_cfg = dict(max_iters=60000)

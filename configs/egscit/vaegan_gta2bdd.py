@@ -5,12 +5,10 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-max_iters = 22000
-minibatch = 3
-updates = 2  # 1 discriminator + 1 generator
 
-train_dataloader = dict(batch_size=minibatch * updates)
-train_cfg = dict(max_iters=max_iters)
+# A minibatch for each of the 1 + 1 updates.
+train_dataloader = dict(batch_size=3 * 2)
+train_cfg = dict(max_iters=22000)
 # Stage 1 has nothing to validate: its reconstructions are drawn by the hook.
 val_cfg = val_dataloader = None
 test_cfg = test_dataloader = None

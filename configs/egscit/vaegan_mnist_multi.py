@@ -5,15 +5,12 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-max_iters = 60000
-lr = 1e-5
-minibatch = 8
-updates = 2  # 1 discriminator + 1 generator
 
-train_dataloader = dict(batch_size=minibatch * updates)
+# A minibatch for each of the 1 + 1 updates.
+train_dataloader = dict(batch_size=8 * 2)
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-train_cfg = dict(max_iters=max_iters)
+    generators=dict(optimizer=dict(lr=1e-5)), discriminators=dict(optimizer=dict(lr=1e-5)))
+train_cfg = dict(max_iters=60000)
 # Stage 1 has nothing to validate: its reconstructions are drawn by the hook.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None

@@ -1,9 +1,6 @@
 # Stage 1 of the reduced MNIST-Multiple; "python tools/train.py
 # configs/egscit/egscit_mnist_multi_reduced.py" runs it.
 _base_ = 'vaegan_mnist_multi.py'
-max_iters = 1500
-minibatch = 2
-updates = 2  # 1 discriminator + 1 generator
 
 # One strided convolution in place of two: the hues of the digits are what varies least in these
 # pictures, so they are what a deep network learns last. Small weights at the start, as the paper's
@@ -22,12 +19,12 @@ model = dict(
 _load, _pack = _base_.test_pipeline[:-1], _base_.test_pipeline[-1]
 _crop = [dict(type='Crop', keys=[key], crop_size=(56, 56)) for key in _pack['keys']]
 train_dataloader = dict(
-    batch_size=minibatch * updates,
+    batch_size=2 * 2,  # a minibatch for each of the 1 + 1 updates
     num_workers=1,
     dataset=dict(pipeline=[*_load, *_crop, _pack]))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
-train_cfg = dict(max_iters=max_iters)
+train_cfg = dict(max_iters=1500)
 default_hooks = dict(logger=dict(interval=20))
 custom_hooks = [dict(type='TranslationGridHook', interval=500)]

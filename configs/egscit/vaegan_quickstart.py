@@ -1,7 +1,5 @@
 # Stage 1 of the quickstart; "bash tools/quickstart.sh" runs it.
 _base_ = 'vaegan_mnist_single.py'
-max_iters = 200
-lr = 4e-4
 
 # Two hundred iterations cannot grow weights from the paper's std of 0.02: start at twice that.
 _init_cfg = dict(
@@ -13,10 +11,10 @@ model = dict(
     generator=dict(
         encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg), latent_noise=4.),
     discriminator=dict(base_channels=32))
-data_root = 'work_dirs/quickstart/data'
-train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
+_data_root = 'work_dirs/quickstart/data'
+train_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
 optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=lr)), discriminators=dict(optimizer=dict(lr=lr)))
-train_cfg = dict(max_iters=max_iters)
+    generators=dict(optimizer=dict(lr=4e-4)), discriminators=dict(optimizer=dict(lr=4e-4)))
+train_cfg = dict(max_iters=200)
 default_hooks = dict(logger=dict(interval=10))
-custom_hooks = [dict(type='TranslationGridHook', interval=max_iters)]
+custom_hooks = [dict(type='TranslationGridHook', interval=200)]

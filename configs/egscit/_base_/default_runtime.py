@@ -14,11 +14,12 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='CheckpointHook', interval=2000, by_epoch=False, max_keep_ckpts=3, save_last=True),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # On resuming, the config's rates, betas, ... hold, not the checkpoint's.
+    configured_settings=dict(type='ConfiguredSettingsHook'))
 custom_hooks = [dict(type='TranslationGridHook', interval=1000)]
 log_processor = dict(type='LogProcessor', by_epoch=False, window_size=50)
-vis_backends = [dict(type='AtomicVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='AtomicVisBackend')])
 
 log_level = 'INFO'
 load_from = None

@@ -7,7 +7,7 @@ _ground_truths = ['gt_A2B', 'gt_B2A']
 _keys = _inputs + _ground_truths
 
 # Not test_pipeline: MMagic's inferencers run that on a single image, without ground truths.
-ground_truth_pipeline = [
+_ground_truth_pipeline = [
     *[
         dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
         for key in _keys
@@ -20,7 +20,7 @@ ground_truth_pipeline = [
             f'{key}_{field}' for key in _keys for field in ('path', 'channel_order', 'color_type')
         ]),
 ]
-val_dataloader = dict(dataset=dict(pipeline=ground_truth_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_ground_truth_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(

@@ -7,7 +7,7 @@
 default_scope = 'mmseg'
 custom_imports = dict(imports=['egscit_mm', 'egscit_mm.segmentation'], allow_failed_imports=False)
 
-norm_cfg = dict(type='BN')
+_norm_cfg = dict(type='BN')
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -24,7 +24,7 @@ model = dict(
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),
         contract_dilation=True,
-        norm_cfg=norm_cfg,
+        norm_cfg=_norm_cfg,
         # torchvision's ImageNet weights; a path of a file works, too, and init_cfg=None without.
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
     decode_head=dict(
@@ -35,7 +35,7 @@ model = dict(
         # The features are 32x64: rates up to 36, usual for larger images, would reach beyond them.
         dilations=(1, 6, 12, 18),
         num_classes=19,
-        norm_cfg=norm_cfg,
+        norm_cfg=_norm_cfg,
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
     test_cfg=dict(mode='whole'))
@@ -54,7 +54,7 @@ test_pipeline = [
 ]
 # Folders as tools/dataset_converters write them; CityscapesDataset has the classes, and pixels of
 # label 255 count neither in the loss nor in the score.
-dataset = dict(
+_dataset = dict(
     type='CityscapesDataset',
     data_root='data/gta2bdd',
     img_suffix='.png',
@@ -65,7 +65,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        **dataset,
+        **_dataset,
         data_prefix=dict(seg_map_path='trainA_labels19'),  # img_path: see the leaves
         pipeline=train_pipeline))
 test_dataloader = dict(
@@ -73,7 +73,7 @@ test_dataloader = dict(
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        **dataset,
+        **_dataset,
         data_prefix=dict(img_path='testB', seg_map_path='testB_labels19'),
         pipeline=test_pipeline))
 test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

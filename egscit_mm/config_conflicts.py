@@ -1,0 +1,69 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Settings of a config that are right alone and wrong together.
+
+Most of them would train and never end, never save or never change the rate, without a word.
+"""
+from typing import Iterator
+
+from mmengine.config import Config
+
+
+def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
+    """A sentence for each pair of settings that do not go together.
+
+    Args:
+        cfg (Config): The config, with all overrides; each setting alone is right.
+        purpose (str): ``'train'``, ``'test'`` or ``'inference'``.
+    """
+    loaders = dict(train=('train', 'val'), test=('test', )).get(purpose, ())
+    for name in loaders:
+        if isinstance(cfg.get(f'{name}_dataloader'), dict):
+            yield from _of_loader(cfg, name)
+    if purpose == 'train' and isinstance(cfg.get('train_cfg'), dict):
+        yield from _of_schedulers(cfg)
+        checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
+        if isinstance(checkpoint, dict):
+            yield from _of_checkpoints(cfg, checkpoint)
+
+
+def _of_loader(cfg: Config, name: str) -> Iterator[str]:
+    path, loader = f'{name}_dataloader', cfg[f'{name}_dataloader']
+    sampler = loader.get('sampler')
+    sampler = str(sampler.get('type', '') if isinstance(sampler, dict) else '')
+    if 'Infinite' in sampler and (name != 'train' or _counts_epochs(cfg)):
+        loop = 'train_cfg.type=ResumableTrainLoop with max_iters, or ' * (name == 'train')
+        yield (f'{path}.sampler.type={sampler!r} never ends, and {name}_cfg waits for its end: use '
+               f'{loop}{path}.sampler.type=DefaultSampler.')
+    for option in ('persistent_workers', 'prefetch_factor'):
+        if loader.get(option) and loader.get('num_workers') == 0:
+            yield (f'{path}.{option}={loader[option]!r} needs {path}.num_workers of at least 1, '
+                   'got 0: set one of them.')
+
+
+def _of_schedulers(cfg: Config) -> Iterator[str]:
+    schedulers = cfg.get('param_scheduler') or []
+    if isinstance(schedulers, dict):
+        schedulers = [schedulers] if 'type' in schedulers else [
+            entry for several in schedulers.values()
+            for entry in (several if isinstance(several, (list, tuple)) else [several])]
+    for scheduler in schedulers if not _counts_epochs(cfg) else ():
+        if isinstance(scheduler, dict) and scheduler.get('by_epoch', True) is True:
+            yield (f'param_scheduler of type {scheduler.get("type")!r} must have by_epoch=False: '
+                   'train_cfg counts iterations, and it would never take a step.')
+
+
+def _of_checkpoints(cfg: Config, hook: dict) -> Iterator[str]:
+    path = 'default_hooks.checkpoint'
+    if not _counts_epochs(cfg) and hook.get('by_epoch', True) is True:
+        yield (f'{path}.by_epoch must be False: train_cfg counts iterations, and nothing would be '
+               'saved before its end.')
+    if hook.get('save_best') and cfg.get('val_cfg') is None:
+        yield (f'{path}.save_best needs a validation: set val_cfg, val_dataloader and '
+               'val_evaluator.')
+
+
+def _counts_epochs(cfg: Config) -> bool:
+    """Whether the training loop ends with the epochs of its dataloader."""
+    loop = cfg.get('train_cfg') or {}
+    kind = loop.get('type') or ('EpochBasedTrainLoop' if loop.get('by_epoch') else '')
+    return 'EpochBased' in str(kind)

@@ -1,0 +1,132 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Settings that are right alone and wrong together, and keys that change nothing."""
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from tiny_data import tiny_options
+
+from egscit_mm.config_check import (
+    _TOP_LEVEL,
+    ConfigError,
+    check_config,
+    merge_options,
+    read_config,
+)
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
+FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+INFINITE = dict(type='InfiniteSampler', shuffle=True)
+
+
+@pytest.fixture
+def cfg():
+    cfg = Config.fromfile(CONFIGS / 'egscit_mnist_single.py')
+    cfg.merge_from_dict(tiny_options('data', validate=True))
+    return cfg
+
+
+EPOCHS = {'train_cfg': dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2)}
+BY_EPOCH = {'train_cfg': dict(_delete_=True, by_epoch=True, max_epochs=2)}
+ITERS = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2)}
+
+
+@pytest.mark.parametrize('options, words', [
+    (EPOCHS, ["train_dataloader.sampler.type='SeededInfiniteSampler' never ends", 'train_cfg']),
+    (BY_EPOCH, ["train_dataloader.sampler.type='SeededInfiniteSampler' never ends"]),
+    ({**EPOCHS, 'train_dataloader.sampler': dict(_delete_=True, **INFINITE)},
+     ["train_dataloader.sampler.type='InfiniteSampler' never ends", 'DefaultSampler']),
+    ({'val_dataloader.sampler': dict(_delete_=True, **INFINITE)},
+     ["val_dataloader.sampler.type='InfiniteSampler' never ends", 'val_cfg']),
+    ({'train_dataloader.persistent_workers': True}, ['persistent_workers', 'num_workers']),
+    ({'train_dataloader.prefetch_factor': 4}, ['prefetch_factor', 'num_workers']),
+    ({'default_hooks.checkpoint.by_epoch': True}, ['default_hooks.checkpoint.by_epoch']),
+    ({**ITERS, 'default_hooks.checkpoint': dict(_delete_=True, type='CheckpointHook')},
+     ['default_hooks.checkpoint.by_epoch']),
+    ({'default_hooks.checkpoint.save_best': 'ssim_ground_truth/A2B_mean', 'val_cfg': None,
+      'val_dataloader': None, 'val_evaluator': None}, ['save_best needs a validation']),
+    ({'param_scheduler': [dict(type='MultiStepLR', milestones=[1])]},
+     ["'MultiStepLR' must have by_epoch=False"]),
+    ({'param_scheduler': [dict(type='LinearLR', start_factor=0.1)]},
+     ["'LinearLR' must have by_epoch=False"]),
+])
+def test_conflicts(cfg, options, words):
+    merge_options(cfg, copy.deepcopy(options))  # MMEngine takes _delete_ out
+    with pytest.raises(ConfigError) as caught:
+        check_config(cfg, 'train')
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize('options', [
+    {},
+    ITERS,
+    {**EPOCHS, 'train_dataloader.sampler': dict(_delete_=True, type='DefaultSampler')},
+    {'train_dataloader.num_workers': 2, 'train_dataloader.persistent_workers': True},
+    {'train_cfg.val_interval': 9},
+])
+def test_what_goes_together(cfg, options):
+    merge_options(cfg, copy.deepcopy(options))  # MMEngine takes _delete_ out
+    check_config(cfg, 'train')
+
+
+@pytest.mark.parametrize('name, value, place', [
+    ('max_iters', 100, 'train_cfg.max_iters'),
+    ('max_epochs', 100, 'settings begin with'),
+    ('lr', 1e-3, 'optim_wrapper.generators.optimizer.lr'),
+    ('batch_size', 6, 'train_dataloader.batch_size'),
+    ('num_workers', 6, 'train_dataloader.num_workers'),
+    ('data_root', 'x', 'train_dataloader.dataset.data_root'),
+    ('seed', 3, 'randomness.seed'),
+    ('train_pipeline.0.type', 'x', 'train_dataloader.dataset.pipeline'),
+    ('_data_root', 'x', 'settings begin with'),
+    ('train_dataloder.batch_size', 6, 'did you mean train_dataloader.batch_size?'),
+    ('generator.eta', 6, 'model.generator'),
+    ('launcher', 'pytorch', '--launcher'),
+])
+def test_options_that_change_nothing(cfg, name, value, place):
+    before = json.dumps(cfg.to_dict(), default=str)
+    with pytest.raises(ConfigError, match='changes nothing') as caught:
+        merge_options(cfg, {name: value})
+    assert name in str(caught.value) and place in str(caught.value)
+    assert json.dumps(cfg.to_dict(), default=str) == before
+
+
+@pytest.mark.parametrize('line, place', [
+    ('max_iters = 100', 'train_cfg.max_iters'),
+    ('data_root = "x"', 'train_dataloader.dataset.data_root'),
+    ('eta = 0.3', 'model.generator.eta'),
+])
+def test_variables_that_change_nothing(tmp_path, line, place):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{CONFIGS / 'egscit_mnist_single.py'}'\n{line}\n")
+    with pytest.raises(ConfigError, match='changes nothing') as caught:
+        read_config(path)
+    assert place in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize('lines', [
+    'max_iters = 100\ntrain_cfg = dict(max_iters=max_iters)',
+    'note = "mine"',
+    '_max_iters = 100',
+    'data_root = "x"\ntrain_dataloader = dict(dataset=dict(data_root=data_root + "/y"))',
+])
+def test_variables_of_the_author(tmp_path, lines):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{CONFIGS / 'egscit_mnist_single.py'}'\n{lines}\n")
+    read_config(path)
+
+
+def test_a_config_that_mmengine_wrote_is_read(cfg, tmp_path):
+    cfg.dump(tmp_path / 'dumped.py')
+    read_config(tmp_path / 'dumped.py')
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_no_dead_keys(path):
+    """Beside settings only what files that build on a config use: its pipelines, its privates."""
+    cfg = Config.fromfile(path, import_custom_modules=False)
+    dead = [key for key in cfg if key not in _TOP_LEVEL and not key.startswith('_')
+            and not key.endswith('_pipeline')]
+    assert not dead
