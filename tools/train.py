@@ -24,7 +24,10 @@ def parse_args():
                         '(default: work_dirs/<config name>); stage 1 gets a folder beside it, or '
                         'inside it if --work-dir is given')
     parser.add_argument('--resume', action='store_true',
-                        help='continue from the latest checkpoint of the interrupted stage')
+                        help='continue from the latest checkpoint of the interrupted stage; rates '
+                        'and other settings that you change hold')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='start anew in a folder that holds checkpoints, and remove these')
     parser.add_argument('--amp', action='store_true',
                         help='mixed precision: AmpOptimWrapper on a GPU, bfloat16 on a CPU')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -46,7 +49,8 @@ def main():
         resume=args.resume,
         amp=args.amp,
         options=args.cfg_options,
-        launcher=args.launcher)
+        launcher=args.launcher,
+        overwrite=args.overwrite)
 
 
 if __name__ == '__main__':

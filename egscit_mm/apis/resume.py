@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Where an interrupted training goes on."""
+"""Where an interrupted training goes on, and which folder a new one may have."""
 import errno
 import logging
 import re
@@ -7,51 +7,144 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Dict, Iterator, Optional, Tuple
 
+from mmengine.config import Config
 from mmengine.logging import print_log
 
-_NAME = re.compile(r'iter_(\d+)\.pth')  # of MMEngine's CheckpointHook
+
+def checkpoints(cfg: Config) -> Dict[int, Path]:
+    """Checkpoints of a training, by iteration (by epoch, if its loop counts those).
+
+    Args:
+        cfg (Config): Its config; ``work_dir``, and ``out_dir`` and ``filename_tmpl`` of the
+            CheckpointHook say where they are.
+    """
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = Path(cfg.work_dir)
+    if hook.get('out_dir'):
+        folder = Path(hook['out_dir'], folder.name)
+    unit = 'epoch' if hook.get('by_epoch', True) else 'iter'
+    name = hook.get('filename_tmpl') or f'{unit}_{{}}.pth'
+    pattern = re.compile(re.escape(name).replace(r'\{\}', r'(\d+)'))
+    if not folder.is_dir():
+        return {}
+    return {int(match[1]): path for path in folder.iterdir()
+            if (match := pattern.fullmatch(path.name))}
 
 
-def newest_checkpoint(work_dir: str) -> Optional[str]:
+def newest_checkpoint(cfg: Config) -> Optional[str]:
     """The checkpoint of the latest iteration that is not damaged.
 
     MMEngine goes by the file ``last_checkpoint`` alone: where that is missing or was cut off it
     starts from scratch, and a checkpoint that is cut off ends the training.
 
     Args:
-        work_dir (str): Folder of the training.
+        cfg (Config): The training's config, with its ``work_dir``.
 
     Returns:
-        str | None: Path of an ``iter_N.pth``, None if there is none. Newer ones that cannot be
-        read are named in a warning.
+        str | None: Its path, None if there is none. Newer ones that cannot be read are named in a
+        warning.
     """
-    found = {int(match[1]): path for path in Path(work_dir).glob('iter_*.pth')
-             if (match := _NAME.fullmatch(path.name))}
-    for iteration in sorted(found, reverse=True):
-        if is_intact(found[iteration]):
-            return str(found[iteration])
-        print_log(f'{found[iteration]} is cut off or damaged and is not used: looking for the '
-                  'checkpoint before it.', 'current', level=logging.WARNING)
-    print_log(f'{work_dir} holds no checkpoint to resume: the training starts at iteration 0.',
-              'current', level=logging.WARNING)
+    for _, path in sorted(checkpoints(cfg).items(), reverse=True):
+        if is_intact(path):
+            return str(path)
+        print_log(f'{path} is cut off or damaged and is not used: looking for the checkpoint '
+                  'before it.', 'current', level=logging.WARNING)
     return None
 
 
+def choose_start(cfg: Config) -> None:
+    """Sets ``resume`` and ``load_from`` of a config to where its training begins.
+
+    A training that is resumed goes on at the newest checkpoint of its own folder. Only where there
+    is none it begins as it did the first time: at iteration 0, with the weights of ``load_from``.
+
+    Args:
+        cfg (Config): Changed in place.
+
+    Raises:
+        ValueError: If the folder's training is longer than the config's.
+    """
+    if not cfg.get('resume'):
+        return
+    newest = newest_checkpoint(cfg)
+    cfg.resume = newest is not None
+    if newest is None:
+        start = f'with the weights of {cfg.load_from}' if cfg.get('load_from') else 'from scratch'
+        print_log(f'{cfg.work_dir} holds no checkpoint to resume: the training starts at iteration '
+                  f'0, {start}.', 'current', level=logging.WARNING)
+        return
+    if cfg.get('load_from'):
+        print_log(f'Resuming from {newest}; load_from={cfg.load_from} was for the start.',
+                  'current')
+    cfg.load_from = newest
+    name, end = _length(cfg)
+    reached = max(number for number, path in checkpoints(cfg).items() if str(path) == newest)
+    if end is not None and reached > end:
+        raise ValueError(
+            f'{newest} is beyond the end of this training, train_cfg.{name}={end}: it is of a '
+            f'longer one. Set train_cfg.{name} to more than {reached}, or choose another '
+            '--work-dir.')
+    if reached == end:
+        print_log(f'{newest} is the end of this training (train_cfg.{name}={end}): there is '
+                  'nothing left to do.', 'current')
+
+
+def check_is_new(cfg: Config) -> None:
+    """Refuses to start a training in a folder that holds the checkpoints of another.
+
+    The first one's could have higher numbers, and a later ``--resume`` would go on from those.
+
+    Args:
+        cfg (Config): The training's config, with its ``work_dir``.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    found = checkpoints(cfg)
+    if found:
+        raise ValueError(
+            f'{found[max(found)].parent} holds checkpoints of an earlier training (the last one is '
+            f'{found[max(found)].name}). Go on with it by --resume, keep it and choose another '
+            '--work-dir, or start anew by --overwrite, which removes its checkpoints.')
+
+
+def remove_checkpoints(cfg: Config) -> None:
+    """Removes what an earlier training has left to resume, best checkpoints included.
+
+    Args:
+        cfg (Config): The training's config, with its ``work_dir``.
+    """
+    found = list(checkpoints(cfg).values())
+    folders = {path.parent for path in found} | {Path(cfg.work_dir)}
+    best = [path for folder in folders for path in folder.glob('best_*.pth')]
+    for path in [*found, *best, Path(cfg.work_dir, 'last_checkpoint')]:
+        path.unlink(missing_ok=True)
+    if found:
+        print_log(f'{len(found)} checkpoints of an earlier training were removed from '
+                  f'{found[0].parent}.', 'current', level=logging.WARNING)
+
+
+def _length(cfg: Config) -> Tuple[str, Optional[int]]:
+    by_epoch = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('by_epoch', True)
+    name = 'max_epochs' if by_epoch else 'max_iters'
+    return name, cfg.train_cfg.get(name)
+
+
 @contextmanager
-def full_disk_explained(work_dir: str) -> Iterator[None]:
+def full_disk_explained(cfg: Config) -> Iterator[None]:
     """Says, where a training ends for want of space, what is safe.
 
     Args:
-        work_dir (str): Folder of the training.
+        cfg (Config): The training's config, with its ``work_dir``.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        last = newest_checkpoint(work_dir)
+        last = newest_checkpoint(cfg)
         raise OSError(
             error.errno, f'{error.strerror}. Free some space; --resume then goes on with the last '
             f'whole checkpoint ({last})', error.filename) from error

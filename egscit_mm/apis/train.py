@@ -1,25 +1,35 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages from one config."""
+import json
 import logging
 import os.path as osp
 import resource
 import time
-from typing import Optional
+from typing import Any, List, Optional
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ..config_check import check_config, merge_options, naming_the_setting
+from ..config_check import check_config, merge_options, naming_the_setting, read_config
 from ..evaluation.results import write_json
-from .resume import full_disk_explained, is_intact, newest_checkpoint
+from .resume import (
+    check_is_new,
+    choose_start,
+    full_disk_explained,
+    is_intact,
+    remove_checkpoints,
+)
+from .stage2_check import check_stage2
 
 # Written to the work dir at the end of a training.
 COST_FILE = 'training.json'
+# Beside the final checkpoint of stage 1: what it was trained with.
+STAGE1_SETTINGS_FILE = 'stage1_settings.json'
 
 # Settings of the stage that is named, not of its stage 1.
 _OWN_SETTINGS = ('model', 'optim_wrapper', 'load_from', 'stage1_config')
@@ -30,79 +40,133 @@ def train(cfg: Config,
           resume: bool = False,
           amp: bool = False,
           options: Optional[dict] = None,
-          launcher: str = 'none') -> Runner:
+          launcher: str = 'none',
+          overwrite: bool = False) -> Runner:
     """Trains a config; where it names a ``stage1_config``, trains that first if needed.
 
     Stage 1 runs when ``model.feature_checkpoint`` is not set and the final checkpoint of stage 1 is
     missing. It works in ``work_dirs/<stage-1 config>``, shared by all configs of a task, or inside
-    ``work_dir`` if that is given.
+    ``work_dir`` if that is given. Before it starts, all that stage 2 needs is built and tried.
 
     Args:
         cfg (Config): The config, as loaded from its file.
         work_dir (str | None): Folder for logs and checkpoints; ``work_dirs/<config>`` by default.
-        resume (bool): Whether to continue from the latest checkpoint. Defaults to False.
+        resume (bool): Whether to continue from the latest checkpoint of ``work_dir``; where there
+            is none the training starts, from the weights of ``load_from`` if that is set. Defaults
+            to False.
         amp (bool): Whether to train with mixed precision. Defaults to False.
         options (dict | None): Overrides, as ``key.key=value`` pairs; stage 1 gets them, too,
             except those under ``model`` and ``optim_wrapper`` and what it does not have.
         launcher (str): Job launcher of MMEngine's Runner. Defaults to ``'none'``.
+        overwrite (bool): Whether checkpoints of an earlier training in the same folder are removed.
+            Defaults to False.
 
     Returns:
         Runner: The finished runner of the config.
 
     Raises:
+        ValueError: If a setting is wrong, if the folder holds checkpoints and neither ``resume``
+            nor ``overwrite`` is given, or if stage 2 could not train on these images.
         SystemExit: If Ctrl-C or SIGTERM stopped it; it has saved a checkpoint.
     """
     options = options or {}
     merge_options(cfg, options)
-    check_config(cfg, 'train')
+    resume = resume or cfg.get('resume', False)
     given_work_dir = work_dir or cfg.get('work_dir')
     name = osp.splitext(osp.basename(cfg.filename))[0]
     cfg.work_dir = given_work_dir or osp.join('work_dirs', name)
+    _prepare(cfg, resume, amp, overwrite, launcher)
     stage1_config = cfg.get('stage1_config')
     if stage1_config and cfg.model.get('feature_checkpoint') is None:
-        stage1 = Config.fromfile(osp.join(osp.dirname(cfg.filename), stage1_config))
-        stage1_name = osp.splitext(osp.basename(stage1_config))[0]
-        stage1_dir = osp.join(given_work_dir or 'work_dirs', stage1_name)
+        stage1 = read_config(osp.join(osp.dirname(cfg.filename), stage1_config))
         shared = {
             key: value
             for key, value in options.items() if key.split('.')[0] not in _OWN_SETTINGS
             and stage1.get(key.split('.')[0]) is not None  # such as its absent validation
         }
-        cfg.model.feature_checkpoint = _stage1_checkpoint(stage1, stage1_dir, shared, resume, amp,
-                                                          launcher)
-    return _run(cfg, resume, amp, launcher)
+        merge_options(stage1, shared)
+        stage1_name = osp.splitext(osp.basename(stage1_config))[0]
+        stage1.work_dir = osp.join(given_work_dir or 'work_dirs', stage1_name)
+        cfg.model.feature_checkpoint = _stage1_checkpoint(
+            stage1, cfg, resume, amp, overwrite, launcher)
+    return _run(cfg, overwrite)
 
 
-def _stage1_checkpoint(cfg: Config, work_dir: str, options: dict, resume: bool, amp: bool,
-                       launcher: str) -> str:
-    merge_options(cfg, options)
+def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: str) -> None:
+    """Completes a config with the command's options; refuses what cannot be trained."""
     check_config(cfg, 'train')
-    checkpoint = osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
-    exists = osp.isfile(checkpoint)
-    if exists and is_intact(checkpoint):
-        print_log(f'Stage 1 is done: {checkpoint}', 'current')
-    else:
-        print_log(f'Stage 1: {cfg.filename} trains the feature networks in {work_dir}', 'current')
-        cfg.work_dir = work_dir
-        _run(cfg, resume or exists, amp, launcher)  # of a damaged end, the last iterations only
-        print_log(f'Stage 1 ends with {checkpoint}; stage 2 starts', 'current')
-    return checkpoint
-
-
-def _run(cfg: Config, resume: bool, amp: bool, launcher: str) -> Runner:
     cfg.launcher = launcher
-    cfg.resume = resume or cfg.get('resume', False)
-    if cfg.resume and cfg.get('load_from') is None:
-        cfg.load_from = newest_checkpoint(cfg.work_dir)
-        cfg.resume = cfg.load_from is not None
+    cfg.resume = resume
+    if cfg.resume and overwrite:
+        raise ValueError('--resume goes on with a training, --overwrite removes it: give one of '
+                         'them.')
+    # Also in configs that are not based on this package's.
+    cfg.setdefault('default_hooks', {})
+    cfg.default_hooks.setdefault('configured_settings', dict(type='mmagic.ConfiguredSettingsHook'))
     if amp:
         enable_amp(cfg)
-    if cfg.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts') == 1:
+    if cfg.default_hooks.get('checkpoint', {}).get('max_keep_ckpts') == 1:
         raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
                          'checkpoint before it writes the new one, so that a crash could leave '
                          'none; keep 2 or more, or -1 for all.')
-    with naming_the_setting(cfg), full_disk_explained(cfg.work_dir):
+    if cfg.resume:
+        choose_start(cfg)
+    if not cfg.resume and not overwrite:
+        check_is_new(cfg)
+
+
+def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, overwrite: bool,
+                       launcher: str) -> Optional[str]:
+    """The final checkpoint of stage 1, which is trained if need be; None if nothing needs it."""
+    checkpoint = osp.join(cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+    exists = osp.isfile(checkpoint)
+    settings = _stage1_settings(cfg)
+    settings_file = osp.join(cfg.work_dir, STAGE1_SETTINGS_FILE)
+    if exists and is_intact(checkpoint):
+        before = load(settings_file) if osp.isfile(settings_file) else settings
+        if changed := _differences(settings, before):
+            raise ValueError(
+                f'{checkpoint} was trained with other settings than this stage 1: '
+                f'{"; ".join(changed)}. Choose another --work-dir, remove {cfg.work_dir}, or take '
+                f'it all the same by --cfg-options model.feature_checkpoint={checkpoint}.')
+        print_log(f'Stage 1 is done: {checkpoint}', 'current')
+        return checkpoint
+    if stage2.resume:  # its checkpoint holds the feature networks
+        return None
+    # Of a damaged end, only the last iterations are trained again.
+    _prepare(cfg, resume or exists and not overwrite, amp, overwrite, launcher)
+    check_stage2(stage2, cfg)
+    print_log(f'Stage 1: {cfg.filename} trains the feature networks in {cfg.work_dir}', 'current')
+    _run(cfg, overwrite)
+    if is_main_process():
+        write_json(settings, settings_file)
+    print_log(f'Stage 1 ends with {checkpoint}; stage 2 starts', 'current')
+    return checkpoint
+
+
+def _stage1_settings(cfg: Config) -> dict:
+    """What the feature networks depend on, as JSON keeps it."""
+    dataset = cfg.train_dataloader.dataset.to_dict()
+    if 'data_root' in dataset:
+        dataset['data_root'] = osp.realpath(dataset['data_root'])
+    settings = dict(model=cfg.model.to_dict(), dataset=dataset)
+    return json.loads(json.dumps(settings, default=str))
+
+
+def _differences(here: Any, there: Any, path: str = '') -> List[str]:
+    if isinstance(here, dict) and isinstance(there, dict):
+        return [line for key in sorted(here.keys() | there.keys())
+                for line in _differences(here.get(key), there.get(key), f'{path}.{key}'.strip('.'))]
+    return [] if here == there else [f'{path} is {here!r}, was {there!r}']
+
+
+def _run(cfg: Config, overwrite: bool) -> Runner:
+    with naming_the_setting(cfg), full_disk_explained(cfg):
         runner = Runner.from_cfg(cfg)
+        if overwrite and not cfg.resume:
+            if is_main_process():
+                remove_checkpoints(cfg)
+            barrier()
         start = time.perf_counter()
         try:
             runner.train()

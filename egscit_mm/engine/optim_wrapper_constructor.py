@@ -5,10 +5,14 @@ from typing import Dict, List, Optional
 
 from mmagic.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from .wrappers import unwrapped
+
+# What MMEngine's DefaultOptimWrapperConstructor reads; it takes other keys in silence.
+_PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult',
+              'dwconv_decay_mult', 'flat_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -16,10 +20,12 @@ class AlternatingOptimWrapperConstructor:
     """Build one optimiser wrapper per side of a model that is trained in alternating updates.
 
     A side is a direct submodule of the model and is trained by its own wrapper: type
-    (OptimWrapper, AmpOptimWrapper, AutocastOptimWrapper), optimiser, ``clip_grad`` and
-    ``accumulative_counts``. Only parameters with ``requires_grad`` reach the optimiser, so frozen
-    parts cost it neither time nor memory. Unlike MMagic's MultiOptimWrapperConstructor it
-    insists that every trainable parameter belongs to exactly one side.
+    (OptimWrapper, AmpOptimWrapper, AutocastOptimWrapper), optimiser, ``clip_grad``,
+    ``accumulative_counts`` and ``paramwise_cfg``, as MMEngine's DefaultOptimWrapperConstructor
+    knows it; names begin with the side: ``generators.encoders.A``. Only parameters with
+    ``requires_grad`` reach the optimiser, so frozen parts cost it neither time nor memory. Unlike
+    MMagic's MultiOptimWrapperConstructor it insists that every trainable parameter belongs to
+    exactly one side.
 
     With ``clip_grad`` each side logs under its own name, such as ``grad_norm_generators``.
 
@@ -28,7 +34,8 @@ class AlternatingOptimWrapperConstructor:
         paramwise_cfg (dict, optional): Must be None; the argument is part of MMEngine's contract.
 
     Raises:
-        ValueError: If an entry is not the config of a side, or `paramwise_cfg` is given.
+        ValueError: If an entry is not the config of a side, or `paramwise_cfg` is given outside of
+            the sides.
 
     Examples:
         >>> optim_wrapper = dict(
@@ -42,8 +49,8 @@ class AlternatingOptimWrapperConstructor:
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None) -> None:
         if paramwise_cfg is not None:
             raise ValueError(
-                'AlternatingOptimWrapperConstructor knows no parameter-wise settings, but '
-                f'optim_wrapper has paramwise_cfg={paramwise_cfg!r}. Remove it.')
+                f'optim_wrapper.paramwise_cfg={paramwise_cfg!r} belongs inside a side, such as '
+                f'optim_wrapper.{next(iter(optim_wrapper_cfg), "generators")}.paramwise_cfg.')
         for side, cfg in optim_wrapper_cfg.items():
             if not isinstance(cfg, dict) or 'optimizer' not in cfg:
                 raise ValueError(
@@ -63,8 +70,9 @@ class AlternatingOptimWrapperConstructor:
             OptimWrapperDict: The wrappers by side, in the order of the config.
 
         Raises:
-            ValueError: If a side is not a module of the model or has nothing to train, or if a
-                trainable parameter belongs to no side or to two.
+            ValueError: If a side is not a module of the model or has nothing to train, if a
+                trainable parameter belongs to no side or to two, or if an entry of
+                ``paramwise_cfg`` is for no parameter.
         """
         model = unwrapped(model)
         params = self._params_by_side(model)
@@ -73,7 +81,10 @@ class AlternatingOptimWrapperConstructor:
             # OptimWrapper pops from clip_grad: keep the config as it was.
             wrapper_cfg = copy.deepcopy(cfg)
             optimizer_cfg = wrapper_cfg.pop('optimizer')
-            optimizer = OPTIMIZERS.build(dict(optimizer_cfg, params=params[side]))
+            groups = params[side]
+            if (paramwise_cfg := wrapper_cfg.pop('paramwise_cfg', None)) is not None:
+                groups = _paramwise_groups(side, getattr(model, side), cfg, paramwise_cfg)
+            optimizer = OPTIMIZERS.build(dict(optimizer_cfg, params=groups))
             wrapper_cfg.setdefault('type', 'OptimWrapper')
             wrapper: OptimWrapper = OPTIM_WRAPPERS.build(
                 wrapper_cfg, default_args=dict(optimizer=optimizer))
@@ -121,3 +132,37 @@ class AlternatingOptimWrapperConstructor:
                 f'in none of the sides {list(self.sides)}. Freeze it (requires_grad=False), or '
                 'give its module a side in optim_wrapper.')
         return params
+
+
+def _paramwise_groups(side: str, module: nn.Module, wrapper_cfg: dict,
+                      paramwise_cfg: dict) -> List[dict]:
+    """A group for each trainable parameter, with its own settings (MMEngine's paramwise_cfg)."""
+    place, module = f'optim_wrapper.{side}.paramwise_cfg', unwrapped(module)
+    if not isinstance(paramwise_cfg, dict):
+        raise ValueError(f'{place} must be a dict, such as dict(custom_keys={{"{side}.encoders": '
+                         f'dict(lr_mult=0)}}), got {paramwise_cfg!r}.')
+    unknown = paramwise_cfg.keys() - _PARAMWISE
+    if unknown:
+        raise ValueError(f'{place} has unknown keys {sorted(unknown)}; known are '
+                         f'{sorted(_PARAMWISE)}.')
+    optimizer = wrapper_cfg['optimizer']
+    for base, use in (('lr', 'lr_mult'), ('weight_decay', 'decay_mult')):
+        if optimizer.get(base) is None and use in str(paramwise_cfg):
+            raise ValueError(f'{place} has a {use} of a {base} that is not set: set '
+                             f'optim_wrapper.{side}.optimizer.{base}.')
+    names = [f'{side}.{name}' for name, param in module.named_parameters() if param.requires_grad]
+    for key, settings in paramwise_cfg.get('custom_keys', {}).items():
+        unknown = settings.keys() - {'lr_mult', 'decay_mult', *optimizer}
+        if unknown:
+            raise ValueError(f'{place}.custom_keys[{key!r}] has unknown settings '
+                             f'{sorted(unknown)}; known are lr_mult, decay_mult and those of '
+                             'optimizer.')
+        if not any(key in name for name in names):
+            children = sorted({name.rsplit('.', 2)[0] for name in names})
+            raise ValueError(f'{place}.custom_keys: no trainable parameter has {key!r} in its '
+                             f'name. Names begin with {", ".join(children[:8])}.')
+    groups: List[dict] = []
+    DefaultOptimWrapperConstructor(
+        dict(wrapper_cfg, type='OptimWrapper'), dict(dict(bypass_duplicate=True), **paramwise_cfg)
+    ).add_params(groups, module, prefix=side)
+    return groups

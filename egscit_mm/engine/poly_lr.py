@@ -17,8 +17,9 @@ class PolyDecayLR(PolyLR):
     rate 0, in three ways:
 
     - The rate reaches 0 only after the last update, when iteration T would begin.
-    - T is the config's, also when a run is resumed: with another ``max_iters`` it goes on along the
-      curve of the new length (PolyLR takes the checkpoint's and leaves the rate at 0 after it).
+    - All settings are the config's, also when a run is resumed: with another ``max_iters``, rate or
+      power it goes on along the new curve (PolyLR takes the checkpoint's, and leaves the rate at 0
+      after the old length).
     - Leave `end` out of the config and MMEngine's Runner fills in ``max_iters``, so
       ``--cfg-options train_cfg.max_iters=N`` is enough to change the length. For this the config
       must say ``by_epoch=False``; without it the Runner would fill in the epochs, so it is refused.
@@ -54,15 +55,15 @@ class PolyDecayLR(PolyLR):
         super().__init__(optimizer, end=end + 1, by_epoch=False, power=power, **kwargs)
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Go on at the checkpoint's iteration, on the curve of this run's length.
+        """Go on at the checkpoint's iteration, on the curve of this run's config.
 
         Args:
             state_dict (dict): What ``state_dict()`` returned.
         """
-        length = dict(end=self.end, total_iters=self.total_iters)
-        super().load_state_dict({**state_dict, **length})
+        super().load_state_dict(
+            {name: state_dict[name] for name in ('last_step', '_global_step', '_last_value')})
         if self.last_step >= 0:
-            # The optimiser has the rate of the checkpoint's length, which may be another.
+            # The optimiser has the rate of the checkpoint's curve, which may be another.
             for group, value in zip(self.optimizer.param_groups, self._get_value()):
                 group[self.param_name] = value
 

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Optional, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -50,7 +50,8 @@ class AlternatingUpdates:
     def set_updates(self, loss_weights: Optional[Dict[str, float]],
                     default_loss_weights: Dict[str, float], discriminator_steps: int,
                     generator_steps: int, split_batch: bool, skip_non_finite: bool,
-                    channels_last: bool, compile: Union[bool, dict]) -> None:
+                    channels_last: bool, compile: Union[bool, dict],
+                    frozen_modules: Sequence[str]) -> None:
         """Takes the arguments of a model that its updates depend on; they are described there.
 
         Raises:
@@ -65,6 +66,9 @@ class AlternatingUpdates:
         self.generator_steps = generator_steps
         self.split_batch = split_batch
         self.skip_non_finite = skip_non_finite
+        for name in frozen_modules:
+            if self.discriminators is not None or not name.startswith('discriminators'):
+                freeze(self, name)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
         if isinstance(compile, dict):
@@ -303,6 +307,29 @@ def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) ->
                          f'{sorted(defaults)}')
     check_weights('The model', 'loss_weights', weights)
     return {**defaults, **weights}
+
+
+def freeze(model: nn.Module, name: str) -> None:
+    """Keeps the parameters of a module as they are.
+
+    Args:
+        model (nn.Module): The model.
+        name (str): Dotted name of one of its modules.
+
+    Raises:
+        ValueError: If there is none of this name, or nothing in it to train.
+    """
+    modules = dict(model.named_modules())
+    parameters = [] if name not in modules else [
+        parameter for parameter in modules[name].parameters() if parameter.requires_grad]
+    if not parameters:
+        why = 'has nothing to train' if name in modules else 'does not exist'
+        known = [key for key, module in modules.items()
+                 if key.count('.') in (1, 2) and any(p.requires_grad for p in module.parameters())]
+        raise ValueError(f'{type(model).__name__}: frozen_modules names {name!r}, which {why}. '
+                         f'Modules are {", ".join(known[:16])} and those inside of them.')
+    for parameter in parameters:
+        parameter.requires_grad_(False)
 
 
 def _chunks(images: Images, number: int) -> Iterator[Images]:

@@ -89,12 +89,29 @@ class EGSCIT(ExemplarTranslationModel):
             ValueError: If the file is not a stage-1 checkpoint of this architecture and domains.
         """
         state = _load_checkpoint(checkpoint, map_location='cpu')
-        state = state.get('state_dict', state)
+        encoders = self.check_feature_networks(state.get('state_dict', state), checkpoint)
+        self._generators.feature_networks.load_state_dict(encoders)
+        self._generators.features_loaded.fill_(True)
+        print_log(f'Feature networks loaded from {checkpoint}', 'current')
+
+    def check_feature_networks(self, state: Dict[str, Tensor], origin: str) -> Dict[str, Tensor]:
+        """Picks the encoders out of the state of a stage 1, if they fit this model.
+
+        Args:
+            state (dict[str, Tensor]): State dict of a :class:`VAEGAN`.
+            origin (str): Where it comes from, for the error.
+
+        Returns:
+            dict[str, Tensor]: State dict of the feature networks.
+
+        Raises:
+            ValueError: If it is not of a stage 1 of this architecture and domains.
+        """
         prefix = 'generators.encoders.'
         encoders = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         wanted = self._generators.feature_networks.state_dict()
         if not encoders or any('shared_encoder_block' in key for key in state):
-            raise ValueError(f'{checkpoint} is not a stage-1 (VAEGAN) checkpoint; give the one '
+            raise ValueError(f'{origin} is not a stage-1 (VAEGAN) checkpoint; give the one '
                              'that configs/egscit/vaegan_<task>.py writes.')
         for key in sorted(wanted.keys() | encoders.keys()):
             shapes = [
@@ -103,12 +120,10 @@ class EGSCIT(ExemplarTranslationModel):
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(
-                    f'{checkpoint} was trained with another architecture or other domains: '
-                    f'feature network {key!r} should be {shapes[0]}, the file has {shapes[1]}. '
+                    f'{origin} has another architecture or other domains: '
+                    f'feature network {key!r} should be {shapes[0]}, is {shapes[1]} there. '
                     'Train stage 1 with the same encoder and domains.')
-        self._generators.feature_networks.load_state_dict(encoders)
-        self._generators.features_loaded.fill_(True)
-        print_log(f'Feature networks loaded from {checkpoint}', 'current')
+        return encoders
 
     # --------------------------------------------------------------- training
 

@@ -37,6 +37,8 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             Defaults to False.
         compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
             loss in the first iteration of a training, or its arguments. Defaults to False.
+        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
+            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
@@ -60,6 +62,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
                  compile: Union[bool, dict] = False,
+                 frozen_modules: Sequence[str] = (),
                  ema_config: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None):
         # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
@@ -78,7 +81,8 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         if discriminator is not None:
             self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
         self.set_updates(loss_weights, self.default_loss_weights, discriminator_steps,
-                         generator_steps, split_batch, skip_non_finite, channels_last, compile)
+                         generator_steps, split_batch, skip_non_finite, channels_last, compile,
+                         frozen_modules)
 
     # ---------------------------------------------------------------- weights
 

@@ -34,6 +34,8 @@ class VAEGAN(AlternatingUpdates, BaseModel):
             Defaults to False.
         compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
             loss in the first iteration of a training, or its arguments. Defaults to False.
+        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
+            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
         data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
 
     Raises:
@@ -51,6 +53,7 @@ class VAEGAN(AlternatingUpdates, BaseModel):
                  skip_non_finite: bool = False,
                  channels_last: bool = False,
                  compile: Union[bool, dict] = False,
+                 frozen_modules: Sequence[str] = (),
                  data_preprocessor: Optional[dict] = None):
         super().__init__(data_preprocessor)
         check_domains(self, domains)
@@ -58,7 +61,8 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         self.generators = MODELS.build(dict(generator, domains=self.domains))
         self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
         self.set_updates(loss_weights, LOSS_WEIGHTS, discriminator_steps, generator_steps,
-                         split_batch, skip_non_finite, channels_last, compile)
+                         split_batch, skip_non_finite, channels_last, compile,
+                         frozen_modules)
 
     def init_weights(self) -> None:
         """Initialises both sides, also inside distributed wrappers."""

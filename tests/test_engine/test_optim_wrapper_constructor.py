@@ -142,14 +142,40 @@ def test_wrapper_types():
     assert type(wrappers['discriminators']) is OptimWrapper
 
 
+@pytest.mark.parametrize('name', ['generators.trained.weight', 'trained.weight'])
+def test_paramwise_cfg(name):
+    model = TwoSides()
+    cfg = sides(paramwise_cfg=dict(custom_keys={name: dict(lr_mult=0)}, bias_lr_mult=2))
+    wrapper = AlternatingOptimWrapperConstructor(cfg)(model)['generators']
+
+    layer = model.generators['trained']
+    assert [id(p) for p in trained(wrapper.optimizer)] == [id(layer.weight), id(layer.bias)]
+    assert [group['lr'] for group in wrapper.optimizer.param_groups] == [0, 2e-4]
+    before = copy.deepcopy(layer)
+    wrapper.update_params(model(torch.ones(1, 3)).sum())
+    assert torch.equal(layer.weight, before.weight) and not torch.equal(layer.bias, before.bias)
+
+
 class TestErrors:
 
     def build(self, model, cfg, **kwargs):
         return AlternatingOptimWrapperConstructor(cfg, **kwargs)(model)
 
     def test_paramwise_cfg(self):
-        with pytest.raises(ValueError, match='no parameter-wise settings'):
+        with pytest.raises(ValueError, match='belongs inside a side'):
             self.build(TwoSides(), sides(), paramwise_cfg=dict(bias_lr_mult=2))
+
+    @pytest.mark.parametrize('paramwise_cfg, message', [
+        (dict(custom_keys=dict(encoder=dict(lr_mult=0))), "no trainable parameter has 'encoder'"),
+        (dict(custom_keys=dict(frozen=dict(lr_mult=0))), "no trainable parameter has 'frozen'"),
+        (dict(custom_keys=dict(trained=dict(lr_mul=0))), "unknown settings .'lr_mul'"),
+        (dict(bias_lr_multi=0), "unknown keys .'bias_lr_multi'"),
+        (dict(norm_decay_mult=0), 'set optim_wrapper.generators.optimizer.weight_decay'),
+        (5, 'must be a dict'),
+    ])
+    def test_paramwise_cfg_of_a_side(self, paramwise_cfg, message):
+        with pytest.raises(ValueError, match=message):
+            self.build(TwoSides(), sides(paramwise_cfg=paramwise_cfg))
 
     @pytest.mark.parametrize('key, value', [
         ('type', 'OptimWrapper'), ('generators', dict(type='OptimWrapper'))])

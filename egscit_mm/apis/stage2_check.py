@@ -1,0 +1,91 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Whether stage 2 can be trained, asked before stage 1 spends hours."""
+from typing import Dict
+
+import torch
+from mmagic.registry import DATASETS, HOOKS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from ..config_check import ConfigError, naming_the_setting
+
+
+def check_stage2(cfg: Config, stage1: Config) -> None:
+    """Builds what stage 2 needs, and tries its losses on one sample of each domain.
+
+    On the CPU, without gradients; nothing is written.
+
+    Args:
+        cfg (Config): Config of stage 2, complete.
+        stage1 (Config): Config of stage 1, whose encoders it will take.
+
+    Raises:
+        ValueError: If a part cannot be built, weights are missing, domains differ in size, or the
+            model cannot take these images. The message names the setting or the files.
+    """
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmagic')):
+        random_state = torch.get_rng_state()
+        with naming_the_setting(cfg):
+            model = MODELS.build(cfg.model)
+            build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
+            for hook in [*cfg.default_hooks.values(), *(cfg.get('custom_hooks') or [])]:
+                if isinstance(hook, dict):
+                    HOOKS.build(hook.to_dict())
+            for loader in ('val_dataloader', 'test_dataloader'):
+                if cfg.get(loader) is not None:
+                    DATASETS.build(cfg[loader].dataset)
+            dataset = DATASETS.build(cfg.train_dataloader.dataset)
+            sample = dataset[0]
+        with naming_the_setting(stage1):
+            features = MODELS.build(stage1.model).state_dict()
+        if model.generators.feature_networks is not None:
+            model.check_feature_networks(features, str(stage1.filename))
+        if model.perceptual_loss is not None:
+            model.perceptual_loss.init_weights()
+        _try_losses(cfg, model, sample)
+        torch.set_rng_state(random_state)
+
+
+def _try_losses(cfg: Config, model: nn.Module, sample: dict) -> None:
+    inputs = model.data_preprocessor(pseudo_collate([sample]), True)['inputs']
+    images = model.images_by_domain(inputs)
+    shown = ', '.join(f'{domain} {_size(image)} ({_path(sample, domain)})'
+                      for domain, image in images.items())
+    if len({image.shape[-2:] for image in images.values()}) > 1:
+        raise ConfigError(
+            f'{cfg.filename}: the images of the domains differ in size: {shown}. A training needs '
+            'one height and width for all: make such folders with '
+            'tools/dataset_converters/folders.py --size H W, or resize in '
+            'train_dataloader.dataset.pipeline.')
+    batch = cfg.train_dataloader.batch_size
+    parts = model.minibatches({
+        domain: image.new_empty(batch, 0) for domain, image in images.items()})
+    size = len(next(iter(next(parts).values())))
+    for side in ('discriminators', 'generators'):
+        counts = cfg.optim_wrapper.get(side, {}).get('accumulative_counts', 1)
+        if size % counts:
+            raise ConfigError(f'{cfg.filename}: optim_wrapper.{side}.accumulative_counts={counts} '
+                              f'does not divide the minibatch of {size}.')
+    try:
+        with torch.no_grad():
+            losses: Dict[str, Tensor] = {
+                **model.discriminator_losses(images), **model.generator_losses(images)}
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f'{cfg.filename}: the model cannot train on these images: {shown}: '
+                          f'{error}. Give larger ones, or reduce num_downsamples of encoder and '
+                          'decoder, or num_convs of the discriminator.') from error
+    wrong = [name for name, value in losses.items() if not value.isfinite().all()]
+    if wrong:
+        raise ConfigError(f'{cfg.filename}: {", ".join(wrong)} of these images are not finite: '
+                          f'{shown}. They may be too small for the model.')
+
+
+def _size(image: Tensor) -> str:
+    return 'x'.join(map(str, image.shape[-2:]))
+
+
+def _path(sample: dict, domain: str) -> str:
+    return str(sample['data_samples'].get(f'img_{domain}_path', 'a path that is not packed'))

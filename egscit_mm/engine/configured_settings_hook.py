@@ -1,0 +1,125 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What a resumed training takes from its config, and what from its checkpoint."""
+import inspect
+from typing import Dict, Iterator, Tuple
+
+from mmagic.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+
+# Attributes of a scheduler that follow from its settings.
+_DERIVED = ('base_values', 'total_iters')
+# Arguments of a scheduler that say where it stands, or that are no settings.
+_STANDING = ('self', 'optimizer', 'param_name', 'last_step', 'verbose')
+
+
+@HOOKS.register_module()
+class ConfiguredSettingsHook(Hook):
+    """Lets the config's settings of optimisers and schedules hold when a training is resumed.
+
+    PyTorch and MMEngine take them (rate, betas, weight decay, ...) from the checkpoint, so that
+    "resume with a smaller rate" would go on at the old one. Here a checkpoint gives the state:
+    moments, steps, how far the schedule has come. A rate that a schedule moves keeps the share of
+    its start that it had. Every setting that differs from the checkpoint's is logged.
+
+    Raises:
+        ValueError: If the checkpoint's optimisers are of another type, or train other parameters.
+    """
+
+    priority = 'VERY_LOW'
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Writes the config's settings into what is about to be loaded.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): What was read from the file; changed in place.
+        """
+        if not runner._resume or 'optimizer' not in checkpoint:
+            return
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        changed = {}  # each setting once, though groups and sides may share it
+        for name, wrapper, saved in _pairs(runner.optim_wrapper, checkpoint['optimizer']):
+            changed.update(_configure_groups(name, wrapper, saved))
+        if runner.param_schedulers is not None and 'param_schedulers' in checkpoint:
+            runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+            changed.update(_configure_schedulers(
+                runner.param_schedulers, checkpoint['param_schedulers']))
+        for name, (here, there) in changed.items():
+            print_log(f'{name}: {here!r} of the config holds; the checkpoint was trained with '
+                      f'{there!r}.', 'current')
+
+
+def _pairs(wrapper, saved: dict) -> Iterator[Tuple[str, OptimWrapper, dict]]:
+    """Place in the config, wrapper and saved state of every optimiser."""
+    if not isinstance(wrapper, OptimWrapperDict):
+        yield 'optim_wrapper', wrapper, saved
+        return
+    for side, own in wrapper.items():
+        if side not in saved:
+            raise ValueError(f'The checkpoint has no optimiser of optim_wrapper.{side}, but of '
+                             f'{sorted(map(str, saved))}: it is one of another kind of training. '
+                             'Give it as load_from, without resuming.')
+        yield f'optim_wrapper.{side}', own, saved[side]
+
+
+def _configure_groups(name: str, wrapper: OptimWrapper, saved: dict) -> Dict[str, tuple]:
+    """Settings of all parameter groups; returns those that differ: here and in the checkpoint."""
+    groups, saved_groups = wrapper.optimizer.param_groups, saved['param_groups']
+    sizes = [[len(group['params']) for group in several] for several in (groups, saved_groups)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f'{name} trains {sum(sizes[0])} parameters in {len(groups)} group(s), that of the '
+            f'checkpoint {sum(sizes[1])} in {len(saved_groups)}: its state cannot be continued. '
+            'Freeze the same modules and keep paramwise_cfg, or start a new training from the '
+            'weights: load_from in place of --resume, with another --work-dir.')
+    changed = {}
+    if saved.get('base_param_settings') is not None:  # with several groups, MMEngine logs its rate
+        groups = [*groups, wrapper.base_param_settings]
+        saved_groups = [*saved_groups, saved['base_param_settings']]
+    for group, saved_group in zip(groups, saved_groups):
+        only = [sorted(key for key in a.keys() - b.keys() if not key.startswith('initial_'))
+                for a, b in ((group, saved_group), (saved_group, group))]
+        if all(only):
+            raise ValueError(
+                f'{name}.optimizer.type is {type(wrapper.optimizer).__name__}, whose settings '
+                f'{", ".join(only[0])} the optimiser of the checkpoint does not have; it has '
+                f'{", ".join(only[1])}. Resume with the type it was trained with, or start a new '
+                'training from the weights: load_from in place of --resume, with another '
+                '--work-dir.')
+        for key, value in group.items():
+            start = f'initial_{key}'
+            if key == 'params' or start in group and start in saved_group:
+                continue  # the second is the schedule's, below
+            if key.startswith('initial_') and saved_group.get(key, value) != value:
+                key_of_rate = key.removeprefix('initial_')
+                share = saved_group[key_of_rate] / saved_group[key] if saved_group[key] else 1
+                saved_group[key_of_rate] = value * share
+            value = tuple(value) if isinstance(value, list) else value  # betas of a command line
+            if key in saved_group and saved_group[key] != value:
+                setting = f'{name}.optimizer.{key.removeprefix("initial_")}'
+                changed.setdefault(setting, (value, saved_group[key]))
+            saved_group[key] = value
+    return changed
+
+
+def _configure_schedulers(schedulers, saved) -> Dict[str, tuple]:
+    """Settings of all schedulers; returns those that differ."""
+    changed = {}
+    if isinstance(schedulers, dict):
+        for name in schedulers.keys() & saved.keys():
+            changed.update(_configure_schedulers(schedulers[name], saved[name]))
+        return changed
+    for scheduler, state in zip(schedulers, saved):
+        names = [parameter for cls in type(scheduler).__mro__ if '__init__' in vars(cls)
+                 for parameter in inspect.signature(cls.__init__).parameters]
+        for name, value in vars(scheduler).items():
+            if name not in (*names, *_DERIVED) or name in _STANDING:
+                continue
+            if name in state and state[name] != value and name not in _DERIVED:
+                changed.setdefault(f'param_scheduler.{type(scheduler).__name__}.{name}',
+                                   (value, state[name]))
+            state[name] = value
+    return changed

@@ -1,0 +1,82 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What stage 2 cannot do is said before stage 1 is trained."""
+import cv2
+import pytest
+import torch
+from tiny_data import FOLDERS, picture
+from tiny_training import configs, data_root, run
+
+__all__ = ['configs', 'data_root']
+
+
+@pytest.fixture
+def refuses(configs, tmp_path, monkeypatch):
+    """Trains, which must fail with these words before anything is trained."""
+    from egscit_mm.models import VAEGAN
+    monkeypatch.setattr(VAEGAN, 'train_step', lambda *args: pytest.fail('stage 1 was started'))
+
+    def check(data, words, options=None, **kwargs):
+        with pytest.raises((ValueError, FileNotFoundError)) as caught:
+            run(configs, tmp_path / 'work', data, options=options or {}, **kwargs)
+        for word in words:
+            assert word in str(caught.value)
+
+    return check
+
+
+@pytest.mark.parametrize('option, value, words', [
+    ('model.generator.eta', 5, ['eta', '5']),
+    ('model.smooth_l1_beta', -1, ['smooth_l1_beta', '-1']),
+    ('model.loss_weights.cycle', -1, ["loss_weights['cycle']", '-1']),
+    ('model.loss_weights.cicle', 1, ['cicle']),
+    ('model.generator_steps', 4, ['batch of 12 cannot be split into 5 minibatches']),
+    ('model.generator.encoder.base_channels', 8, ['base_channels']),
+    ('model.domains', ('A', 'C'), ['vaegan_mnist_single.py', 'other domains']),
+    ('model.perceptual_loss.pretrained', 'gone.pth', ['gone.pth']),
+    ('model.perceptual_loss.content_layers', dict(relu9_9=1.), ['relu9_9']),
+    ('optim_wrapper.generators.accumulative_counts', 3,
+     ['accumulative_counts=3', 'minibatch of 2']),
+    ('optim_wrapper.generators.optimizer.lr', -1, ['lr']),
+    ('optim_wrapper.generators.paramwise_cfg', dict(custom_keys=dict(none=dict(lr_mult=0))),
+     ["'none'"]),
+    ('val_dataloader.dataset.data_root', 'no_data', ['no_data']),
+    ('custom_hooks.0.interval', 0, ['interval']),
+])
+def test_settings(refuses, data_root, option, value, words):
+    refuses(data_root, words, {option: value})
+
+
+def test_an_encoder_of_another_width(refuses, data_root):
+    refuses(data_root, ['vaegan_mnist_single.py', 'another architecture'], {
+        'model.generator.encoder.base_channels': 8, 'model.generator.decoder.base_channels': 8})
+
+
+def write(root, sizes):
+    for folder in FOLDERS:
+        (root / folder).mkdir(parents=True)
+        for index in range(2):
+            path = str(root / folder / f'{index}.png')
+            cv2.imwrite(path, picture(*sizes[folder[-1]], seed=index))
+    return root
+
+
+def test_domains_of_different_sizes(refuses, tmp_path):
+    data = write(tmp_path / 'data', dict(A=(32, 32), B=(48, 64)))
+    refuses(data, ['differ in size', 'A 32x32', 'B 48x64', str(data / 'trainA'),
+                   str(data / 'trainB')])
+
+
+@pytest.mark.parametrize('size', [(2, 2), (1, 1), (3, 64)])
+def test_images_that_are_too_small(refuses, tmp_path, size):
+    data = write(tmp_path / 'data', dict(A=size, B=size))
+    refuses(data, ['cannot train on these images', f'A {size[0]}x{size[1]}', str(data / 'trainA')])
+
+
+def test_the_check_leaves_the_training_as_it_is(configs, data_root, tmp_path):
+    """The same weights, whether stage 1 is trained in the same run or was there already."""
+    both = run(configs, tmp_path / 'both', data_root, iters=2)
+    stage1 = tmp_path / 'both' / 'vaegan_mnist_single' / 'iter_2.pth'
+    alone = run(configs, tmp_path / 'alone', data_root, iters=2,
+                options={'model.feature_checkpoint': str(stage1)})
+    for one, other in zip(both.model.parameters(), alone.model.parameters()):
+        assert torch.equal(one, other)
