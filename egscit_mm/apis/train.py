@@ -118,6 +118,8 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
 def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, overwrite: bool,
                        launcher: str) -> Optional[str]:
     """The final checkpoint of stage 1, which is trained if need be; None if nothing needs it."""
+    if stage2.resume:  # its checkpoint holds the feature networks
+        return None
     checkpoint = osp.join(cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
     exists = osp.isfile(checkpoint)
     settings = _stage1_settings(cfg)
@@ -131,10 +133,10 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
                 f'it all the same by --cfg-options model.feature_checkpoint={checkpoint}.')
         print_log(f'Stage 1 is done: {checkpoint}', 'current')
         return checkpoint
-    if stage2.resume:  # its checkpoint holds the feature networks
-        return None
     # Of a damaged end, only the last iterations are trained again.
     _prepare(cfg, resume or exists and not overwrite, amp, overwrite, launcher)
+    print_log('Stage 2 is built and tried on one sample of each domain, before stage 1 starts',
+              'current')
     check_stage2(stage2, cfg)
     print_log(f'Stage 1: {cfg.filename} trains the feature networks in {cfg.work_dir}', 'current')
     _run(cfg, overwrite)
