@@ -5,7 +5,7 @@ max_iters = 1000
 minibatch = 2
 updates = 2  # 1 discriminator + 1 generator
 
-# A thousand iterations cannot grow a quarter-width network from the paper's std of 0.02.
+# A thousand iterations cannot grow a quarter-width network from the release's std of 0.02.
 _network = dict(
     base_channels=16,
     init_cfg=dict(
@@ -15,7 +15,7 @@ model = dict(
     discriminator=dict(base_channels=16))
 train_dataloader = dict(
     batch_size=minibatch * updates, num_workers=1, dataset=dict(data_root='data/gta2bdd_reduced'))
-# What docs/results.md was trained with; other rates were not compared.
+# The rates of docs/experiments.md; others were not compared.
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))

@@ -87,7 +87,7 @@ def paint(foreground_mask: np.ndarray, style: Style) -> np.ndarray:
 
 
 def draw_style(domain: str, label: int, split: str, rng: np.random.RandomState) -> str:
-    """Draw the style of one picture of MNIST-Single (paper, section 4.1).
+    """Draw the style of one picture of MNIST-Single (paper, Sec. 4).
 
     Domain A takes its two styles with equal probability. Domain B takes its six styles
     with equal probability, except for the digits 5-9 of the training set, which are always

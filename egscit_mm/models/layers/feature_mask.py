@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Feature mask (paper Sec. 3.2): soft attention to the content image's semantics."""
+"""Feature mask (paper Sec. 3.1): soft attention to the content image's semantics."""
 from torch import Tensor
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Noise of the latent (paper Sec. 3.1: the encoder gives the mean of a unit Gaussian)."""
+"""Noise of the latent: the encoder gives the mean of a unit-variance Gaussian, as in UNIT."""
 import torch
 from torch import Tensor
 

@@ -19,7 +19,7 @@ PAPER_LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1')
 def normalize_channels(features: Tensor) -> Tensor:
     """Scales every channel to unit L2 norm over its positions.
 
-    Not in the paper, but in the release, and the weights lambda_c and lambda_s suppose it.
+    Not in the paper, but in the release: lambda_c and lambda_s have their size only with it.
 
     Args:
         features (Tensor): Feature maps, (N, C, H, W).
@@ -69,9 +69,9 @@ class VGGPerceptualLoss(BaseModule):
         pretrained (str | None): Weights, see :class:`VGG19Features`. Defaults to
             ``'torchvision'``.
         base_channels (int): Width of the VGG, see :class:`VGG19Features`. Defaults to 64.
-        content_layers (dict[str, float] | None): Weight per layer; None means the paper's
-            i / 5 for i = 1..5.
-        style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
+        content_layers (dict[str, float] | None): Weight per layer; None means the release's
+            i / 5 for the paper's five layers, i = 1..5.
+        style_layers (dict[str, float] | None): Weight per layer; None means 1 for each of the five.
         activation_checkpointing (bool): Whether the activations of translations are computed again
             for the gradient instead of being kept: less memory, more time. Defaults to False.
 

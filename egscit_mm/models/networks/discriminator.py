@@ -27,7 +27,7 @@ def patch_discriminator(in_channels: int, base_channels: int, num_convs: int) ->
 
 @MODELS.register_module()
 class DomainDiscriminators(BaseModule):
-    """One patch discriminator per domain (paper Appendix: n3 = 5 layers counting the logits).
+    """One patch discriminator per domain (the paper's n3 = 5, read as four layers and the logits).
 
     One module for all domains, so that a distributed wrapper sees one forward per backward.
 
