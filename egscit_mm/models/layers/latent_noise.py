@@ -16,5 +16,9 @@ def add_latent_noise(mean: Tensor, std: float) -> Tensor:
 
     Returns:
         Tensor: (N, C, H, W), laid out as ``mean``.
+
+    Examples:
+        >>> add_latent_noise(torch.ones(1, 1, 1, 2), std=0.)
+        tensor([[[[1., 1.]]]])
     """
     return mean + std * torch.randn_like(mean, memory_format=torch.contiguous_format)

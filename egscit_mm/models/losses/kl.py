@@ -16,5 +16,10 @@ def kl_loss(latent_mean: Tensor) -> Tensor:
 
     Returns:
         Tensor: Scalar >= 0, in float32 or wider.
+
+    Examples:
+        >>> import torch
+        >>> kl_loss(torch.tensor([1., 3.]))
+        tensor(5.)
     """
     return at_least_float32(latent_mean).square().mean()

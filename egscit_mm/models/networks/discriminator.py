@@ -40,6 +40,12 @@ class DomainDiscriminators(BaseModule):
 
     Raises:
         ValueError: If a width or a number of layers is below 1.
+
+    Examples:
+        >>> import torch
+        >>> discriminators = DomainDiscriminators(base_channels=4)
+        >>> discriminators(dict(A=torch.zeros(1, 3, 28, 28)))['A'].shape
+        torch.Size([1, 1, 2, 2])
     """
 
     def __init__(self,
