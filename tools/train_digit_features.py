@@ -5,9 +5,9 @@ The ImageNet weights of VGG-19 have to be downloaded, and random weights do not 
 This network learns it in a few minutes from trainA: from the labels in the file names (00000_7.png)
 and from the true strokes, painted in random colours, those of domain B among them. relu3_4 has to
 give the strokes pixel by pixel, also hollow, thick and shifted ones, and relu5_1 has to name the
-digit. So its deep layers know what is drawn where but not in which colours; its shallow ones see the
-colours. Say so beside every figure of a model that used these features: EGSC-IT itself needs no
-labels.
+digit. So its deep layers know what is drawn where but not in which colours; its shallow ones see
+the colours. Say so beside every figure of a model that used these features: EGSC-IT itself needs
+no labels.
 
 Use: perceptual_loss=dict(pretrained=FILE, base_channels=16).
 """
