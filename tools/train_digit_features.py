@@ -87,7 +87,7 @@ def spoilt(strokes: Tensor):
 def stroke_map(strokes: Tensor) -> Tensor:
     """What the stroke layer has to give: (N, 1, 28, 28) -> (N, 64, 7, 7), values in [0, 1].
 
-    The pixels of each 4x4 cell, sharp and blurred, as they are and turned over: all channels, so
+    The pixels of each 4x4 cell, sharp and blurred, as they are and inverted: all channels, so
     that none is left to tell the colours.
     """
     blurred = F.avg_pool2d(strokes, 3, 1, 1, count_include_pad=False)
