@@ -46,7 +46,7 @@ setup(
     install_requires=requirements('runtime'),
     extras_require={
         name: requirements(name)
-        for name in ('tests', 'segmentation', 'evaluation', 'export', 'demo')
+        for name in ('tests', 'segmentation', 'evaluation', 'export', 'demo', 'docs')
     },
     classifiers=[
         'Intended Audience :: Science/Research',

@@ -14,6 +14,12 @@ def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
 
     Raises:
         ValueError: If one is outside the range.
+
+    Examples:
+        >>> check_integers('ImageDecoder', 1, base_channels=64)
+        >>> check_integers('ImageDecoder', 1, base_channels=0)
+        Traceback (most recent call last):
+        ValueError: ImageDecoder: base_channels must be an integer of at least 1, got 0
     """
     for name, value in arguments.items():
         if not isinstance(value, Integral) or value < smallest:
@@ -30,6 +36,9 @@ def check_not_negative(owner: Any, **arguments: float) -> None:
 
     Raises:
         ValueError: If one is outside the range.
+
+    Examples:
+        >>> check_not_negative('PolyDecayLR', power=0.9)
     """
     for name, value in arguments.items():
         if not isinstance(value, Real) or not value >= 0:  # NaN is neither
@@ -47,6 +56,11 @@ def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
 
     Raises:
         ValueError: If one is outside the range.
+
+    Examples:
+        >>> check_weights('EGSCIT', 'loss_weights', dict(gan=10, cycle=-1))
+        Traceback (most recent call last):
+        ValueError: EGSCIT: loss_weights['cycle'] must be a number of at least 0, got -1
     """
     check_not_negative(owner, **{f'{argument}[{name!r}]': value for name, value in weights.items()})
 
@@ -61,6 +75,9 @@ def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None
 
     Raises:
         ValueError: If they are too few, equal or no names.
+
+    Examples:
+        >>> check_domains('EGSCIT', ('summer', 'winter'), smallest=2)
     """
     fit = not isinstance(domains, str) and all(
         isinstance(domain, str) and domain and '.' not in domain for domain in domains)

@@ -85,36 +85,31 @@ def commands_of(page):
     return scripts('\n'.join(blocks))
 
 
-def listed_commands():
-    rows = re.findall(r'^\| `(.*?)`', (DOCS / 'commands.md').read_text(), flags=re.MULTILINE)
-    return scripts('\n'.join(rows))
-
-
 def test_all_kinds_of_commands_are_seen():
     assert scripts('python a/b.py x\n  bash c.sh # d\npython -m e.f g\npython -c "h"\npip i') == {
         'a/b.py', 'c.sh', '-m e.f', '-c'}
-    assert {'tools/train.py', 'tools/quickstart.sh', '-m egscit_mm.run'} <= listed_commands()
-
-
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_commands_are_in_the_table_of_commands(page):
-    missing = commands_of(page) - listed_commands()
-    assert not missing, f'{page.name}: add to docs/commands.md {sorted(missing)}'
-
-
-def test_the_table_of_commands_names_files_that_exist():
-    text = (DOCS / 'commands.md').read_text()
-    named = set(re.findall(r'`(tests/[\w/]+\.py)`', text)) | {
-        script for script in listed_commands() if not script.startswith('-')}
-    assert len(named) > 20
-    for path in named:
-        assert (REPOSITORY / path).is_file(), path
+    seen = set().union(*map(commands_of, PAGES))
+    assert {'tools/train.py', 'tools/quickstart.sh', '-m egscit_mm.run'} <= seen
 
 
 def test_scripts_of_the_pages_exist():
     for page in PAGES:
         for script in commands_of(page):
             assert script.startswith('-') or (REPOSITORY / script).is_file(), (page.name, script)
+
+
+def test_every_page_is_in_the_list_of_pages():
+    listed = set(re.findall(r'\]\((\w+\.md)\)', (DOCS / 'README.md').read_text()))
+    assert listed == {page.name for page in DOCS.glob('*.md')} - {'README.md'}
+
+
+def test_the_readme_is_short():
+    assert len((REPOSITORY / 'README.md').read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize('page', ['README.md', 'configs/egscit/README.md'])
+def test_the_page_on_paper_and_release_is_linked(page):
+    assert 'docs/paper.md)' in (REPOSITORY / page).read_text()
 
 
 def test_the_changelog_has_the_version():

@@ -77,9 +77,11 @@ def parse_args():
                         help="default: that of the first image of the config's data")
     parser.add_argument('--minibatch', type=positive, help="images per update and domain "
                         "(default: the config's)")
-    parser.add_argument('--iters', type=positive, default=10, help='default: 10')
-    parser.add_argument('--warmup', type=positive, default=2, help='default: 2')
-    parser.add_argument('--amp', action='store_true')
+    parser.add_argument('--iters', type=positive, default=10,
+                        help='iterations to time (default: 10)')
+    parser.add_argument('--warmup', type=positive, default=2,
+                        help='iterations before the timing starts (default: 2)')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--json', type=Path, help='file for the figures')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()

@@ -20,6 +20,7 @@ if .venv/bin/python -c 'import importlib.metadata as m; m.version("mmcv")' 2>/de
 fi
 pip install -c requirements/constraints.txt torchvision $mmcv \
   -r requirements/runtime.txt -r requirements/tests.txt -r requirements/segmentation.txt \
-  -r requirements/evaluation.txt -r requirements/export.txt -r requirements/demo.txt
+  -r requirements/evaluation.txt -r requirements/export.txt -r requirements/demo.txt \
+  -r requirements/docs.txt
 pip install --no-deps --no-build-isolation -e .
 echo "$wanted" >"$stamp"

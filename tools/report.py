@@ -41,7 +41,7 @@ def parse_args():
                         'puts it)')
     parser.add_argument('--out', required=True, help='folder for samples.png and report.html')
     parser.add_argument('--num-images', type=int, default=24,
-                        help='show so many test images (default: 24)')
+                        help='number of test images to show (default: 24)')
     parser.add_argument('--paper-task', choices=list(SSIM), default='MNIST-Single',
                         help="whose figures of the paper to show beside the model's")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',

@@ -1,11 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Trains a quarter-width VGG-19 on digits: perceptual features for the digit tasks, offline.
 
-The ImageNet weights of VGG-19 cannot be had without a network, and random weights do not see what
-a digit is. This one learns it in a few minutes from trainA, whose files name their digit
-(00000_7.png), with foreground and background in random colours: relu3_4 has to tell the strokes
-pixel by pixel, hollow, thick and shifted ones, too, and relu5_1 to name the digit. So its deep
-layers know what is drawn where and not in which colours; its shallow ones see the colours.
+The ImageNet weights of VGG-19 have to be downloaded, and random weights do not see what a digit is.
+This network learns it in a few minutes from trainA: from the labels in the file names (00000_7.png)
+and from the true strokes, painted in random colours, those of domain B among them. relu3_4 has to
+give the strokes pixel by pixel, also hollow, thick and shifted ones, and relu5_1 has to name the
+digit. So its deep layers know what is drawn where but not in which colours; its shallow ones see
+the colours. Say so beside every figure of a model that used these features: EGSC-IT itself needs
+no labels.
+
 Use: perceptual_loss=dict(pretrained=FILE, base_channels=16).
 """
 import argparse
@@ -36,8 +39,9 @@ def parse_args():
     parser.add_argument('--data', required=True, help='painted MNIST-Single (see '
                         'tools/dataset_converters/mnist.py)')
     parser.add_argument('--out', required=True, help='file for the weights')
-    parser.add_argument('--iters', type=int, default=1500)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--iters', type=int, default=1500,
+                        help='batches to train on (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     return parser.parse_args()
 
 
@@ -83,7 +87,7 @@ def spoilt(strokes: Tensor):
 def stroke_map(strokes: Tensor) -> Tensor:
     """What the stroke layer has to give: (N, 1, 28, 28) -> (N, 64, 7, 7), values in [0, 1].
 
-    The pixels of each 4x4 cell, sharp and blurred, as they are and turned over: all channels, so
+    The pixels of each 4x4 cell, sharp and blurred, as they are and inverted: all channels, so
     that none is left to tell the colours.
     """
     blurred = F.avg_pool2d(strokes, 3, 1, 1, count_include_pad=False)

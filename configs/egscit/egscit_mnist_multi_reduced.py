@@ -1,6 +1,6 @@
 # MNIST-Multiple to try out on a CPU: a quarter of the width and a short schedule, with digit
-# features in place of ImageNet's. What makes the digits take their own hues in so short a time is
-# in docs/results.md.
+# features, trained with labels and stroke masks, in place of ImageNet's. docs/experiments.md tells
+# what makes the digits take their own hues in so short a time.
 #   python tools/train_digit_features.py --data data/mnist_single --out data/digit_features.pth
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
 _base_ = 'egscit_mnist_multi.py'
@@ -16,7 +16,7 @@ model = dict(
     generator=dict(
         encoder=_network,
         decoder=dict(tanh_scale=1.1, **_network),
-        # The noise of the paper hides the hues, which vary least.
+        # Noise of standard deviation 1, the default, hides the hues, which vary least.
         latent_noise=0.1,
         # A -> B has to learn from B -> A -> B which digit has which hue. That comes to nothing if
         # B -> A hides the hue, or if the way back leans on a mask that A -> B does not have.

@@ -1,4 +1,4 @@
-# EGSC-IT on MNIST-Single (paper Sec. 4.1, Table 2; settings of Table 6).
+# EGSC-IT on MNIST-Single (paper Sec. 4, Table 2; settings of Table 6).
 #   python tools/train.py configs/egscit/egscit_mnist_single.py
 _base_ = [
     '_base_/models/egscit.py',

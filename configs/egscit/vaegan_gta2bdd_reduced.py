@@ -2,7 +2,7 @@
 # configs/egscit/egscit_gta2bdd_reduced.py" runs it.
 _base_ = 'vaegan_gta2bdd.py'
 
-# A thousand iterations cannot grow a quarter-width network from the paper's std of 0.02.
+# A thousand iterations cannot grow a quarter-width network from the release's std of 0.02.
 _network = dict(
     base_channels=16,
     init_cfg=dict(
@@ -13,7 +13,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=2 * 2,  # a minibatch for each of the 1 + 1 updates
     num_workers=1, dataset=dict(data_root='data/gta2bdd_reduced'))
-# What docs/results.md was trained with; other rates were not compared.
+# The rates of docs/experiments.md; others were not compared.
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))

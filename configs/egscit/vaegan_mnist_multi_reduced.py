@@ -2,9 +2,9 @@
 # configs/egscit/egscit_mnist_multi_reduced.py" runs it.
 _base_ = 'vaegan_mnist_multi.py'
 
-# One strided convolution in place of two: the hues of the digits are what varies least in these
-# pictures, so they are what a deep network learns last. Small weights at the start, as the paper's
-# std of 0.02, delay it, too.
+# One strided convolution in place of two: the hues of the digits vary least in these pictures, so
+# a deep network learns them last. Small weights at the start, such as the release's std of 0.02,
+# delay that further.
 _network = dict(
     base_channels=16,
     num_downsamples=1,

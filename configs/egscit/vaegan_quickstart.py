@@ -1,7 +1,7 @@
 # Stage 1 of the quickstart; "bash tools/quickstart.sh" runs it.
 _base_ = 'vaegan_mnist_single.py'
 
-# Two hundred iterations cannot grow weights from the paper's std of 0.02: start at twice that.
+# Two hundred iterations cannot grow weights from the release's std of 0.02: start at twice that.
 _init_cfg = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
 model = dict(

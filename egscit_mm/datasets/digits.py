@@ -58,6 +58,11 @@ def binarize(digit: np.ndarray, threshold: float = 127.5) -> np.ndarray:
 
     Raises:
         ValueError: If ``digit`` is not a two-dimensional uint8 array.
+
+    Examples:
+        >>> binarize(np.array([[0, 127], [128, 255]], np.uint8))
+        array([[False, False],
+               [ True,  True]])
     """
     if digit.ndim != 2 or digit.dtype != np.uint8:
         raise ValueError(
@@ -77,6 +82,11 @@ def paint(foreground_mask: np.ndarray, style: Style) -> np.ndarray:
 
     Raises:
         ValueError: If ``foreground_mask`` is not a two-dimensional bool array.
+
+    Examples:
+        >>> paint(np.array([[True, False]]), STYLES['B']['red_on_green'])
+        array([[[255,   0,   0],
+                [  0, 255,   0]]], dtype=uint8)
     """
     if foreground_mask.ndim != 2 or foreground_mask.dtype != bool:
         raise ValueError('foreground_mask must be a bool array of shape (H, W), got '
@@ -87,7 +97,7 @@ def paint(foreground_mask: np.ndarray, style: Style) -> np.ndarray:
 
 
 def draw_style(domain: str, label: int, split: str, rng: np.random.RandomState) -> str:
-    """Draw the style of one picture of MNIST-Single (paper, section 4.1).
+    """Draw the style of one picture of MNIST-Single (paper, Sec. 4).
 
     Domain A takes its two styles with equal probability. Domain B takes its six styles
     with equal probability, except for the digits 5-9 of the training set, which are always
@@ -104,6 +114,10 @@ def draw_style(domain: str, label: int, split: str, rng: np.random.RandomState) 
 
     Raises:
         ValueError: If ``domain`` or ``split`` is unknown.
+
+    Examples:
+        >>> draw_style('B', 7, 'train', np.random.RandomState(0))
+        'red_on_green'
     """
     if domain not in STYLES:
         raise ValueError(f'unknown domain {domain!r}: expected one of {sorted(STYLES)}')

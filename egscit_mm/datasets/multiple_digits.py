@@ -45,7 +45,7 @@ def draw_cells(rng: np.random.RandomState) -> tuple[int, ...]:
 
 
 def draw_palette(domain: str, rng: np.random.RandomState) -> Palette:
-    """Draw the colours of one picture of MNIST-Multiple (paper, section 4.1).
+    """Draw the colours of one picture of MNIST-Multiple (paper, Sec. 4).
 
     Domain A is black on white or white on black, with equal probability. In domain B the
     background is black or white, with equal probability, and digit k has the hue k / 10 and a

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""One optimiser per side of the alternating updates (paper, Sec. 4)."""
+"""One optimiser per side of the alternating updates (paper, A.2)."""
 import copy
 from typing import Dict, List, Optional
 

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""The paper's learning-rate schedule (Sec. 4)."""
+"""The paper's learning-rate schedule (A.2)."""
 from typing import List, Union
 
 from mmagic.registry import PARAM_SCHEDULERS

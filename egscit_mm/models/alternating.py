@@ -300,7 +300,7 @@ class AlternatingUpdates:
 
 
 def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) -> Dict[str, float]:
-    """Fills in the paper's weights and refuses unknown names and negative weights."""
+    """Fills in the default weights and refuses unknown names and negative weights."""
     unknown = set(weights) - set(defaults)
     if unknown:
         raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '

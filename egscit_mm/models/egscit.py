@@ -35,8 +35,8 @@ class EGSCIT(ExemplarTranslationModel):
             networks. Needed to start a training only: a checkpoint of this model contains them.
         smooth_l1_beta (float): Differences of reconstructions and cycles below it, in images of
             [-1, 1], are squared (``torch.nn.functional.smooth_l1_loss``): the many pixels that are
-            nearly right then leave the gradient to those that are not. Defaults to 0, the paper's
-            L1.
+            nearly right then leave the gradient to those that are not. Defaults to 0, which is the
+            paper's L1.
 
     Raises:
         ValueError: If ``smooth_l1_beta`` is negative, or as the base class says.

@@ -17,22 +17,22 @@ class MUNIT(ExemplarTranslationModel):
     In training style codes are drawn from N(0, I); evaluation and inference are guided by an
     exemplar, whose style code the style encoder makes.
 
-    Departures from the paper, to compare with EGSC-IT on equal terms: the discriminators
+    Departures from MUNIT's paper, to compare with EGSC-IT on equal terms: the discriminators
     are EGSC-IT's (one scale, instance norm; 28x28 pixels leave no room for three scales), and each
     update draws its own minibatch.
 
     Args:
         *args, **kwargs: Arguments of :class:`ExemplarTranslationModel`: ``generator`` is the config
             of a :class:`MUNITTranslator`, ``loss_weights`` overrides ``gan`` 1, ``reconstruction``
-            10, ``content_code`` 1, ``style_code`` 1 (the paper's Eq. 5) and ``cycle`` 0 (the
-            explicit style-augmented cycle of its Sec. 3.2, an option; 10 is usual).
+            10, ``content_code`` 1, ``style_code`` 1 (Eq. 5 of MUNIT's paper) and ``cycle`` 0 (the
+            explicit style-augmented cycle of that paper, an option; 10 is usual).
     """
 
     default_loss_weights = dict(
         gan=1., reconstruction=10., content_code=1., style_code=1., cycle=0.)
 
     def generator_losses(self, images: Images) -> Losses:
-        """GAN, reconstruction of images and of codes, cycle if wanted (paper Eq. 1-5)."""
+        """GAN, reconstruction of images and of codes, cycle if wanted (MUNIT's Eq. 1-5)."""
         flows = ['reconstruction', 'translation', 'codes']
         if self.loss_weights['cycle']:
             flows.append('cycle')

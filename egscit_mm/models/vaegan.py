@@ -17,7 +17,7 @@ LOSS_WEIGHTS = dict(gan=10., reconstruction=100., kl=0.1)
 
 @MODELS.register_module()
 class VAEGAN(AlternatingUpdates, BaseModel):
-    """Variational autoencoders with discriminators, all domains in one run (paper Sec. 3.2, F).
+    """Variational autoencoders with discriminators, all domains in one run (paper Sec. 3.3).
 
     Args:
         generator (dict): Config of :class:`DomainAutoencoders`.

@@ -23,6 +23,11 @@ def image_grid(rows: Dict[str, Tensor], max_columns: int = 16) -> np.ndarray:
 
     Returns:
         np.ndarray: RGB, uint8, (H', W', 3).
+
+    Examples:
+        >>> rows = dict(content=torch.zeros(4, 3, 28, 28), translation=torch.ones(4, 3, 28, 28))
+        >>> image_grid(rows).shape
+        (62, 122, 3)
     """
     images = torch.cat([row[:max_columns].float().cpu() for row in rows.values()])
     columns = len(images) // len(rows)

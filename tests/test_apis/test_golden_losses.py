@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).with_name('golden_losses.json')
 ITERATIONS = 20
 # Processors and thread counts round differently, and Adam's first steps magnify it.
 TOLERANCE = 1e-3
-# Wider than the paper's: after twenty iterations from std 0.02 the images would still be grey.
+# Wider than the release's: after twenty iterations from std 0.02 the images would still be grey.
 INIT_CFG = dict(
     type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.15, a=-0.3, b=0.3)
 MINIBATCH = 2

@@ -56,7 +56,7 @@ def train(work_dir, max_iters, param_scheduler=None, **kwargs):
 
 
 def check_curve(rates, length, begin=0):
-    """The rates from iteration ``begin`` on are those of the paper's schedule (Sec. 4)."""
+    """The rates from iteration ``begin`` on are those of the paper's schedule (A.2)."""
     assert len(rates) == length - begin
     for step, rate in enumerate(rates, begin):
         for side, lr in RATES.items():

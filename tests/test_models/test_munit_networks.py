@@ -66,7 +66,7 @@ def test_style_code_of_any_size():
 
 @torch.no_grad()
 def slow_decode(decoder, content, style):
-    """Paper Sec. 5.1, written out for one image; statistics of one channel at a time."""
+    """MUNIT's Sec. 5.1, written out for one image; statistics of one channel at a time."""
 
     def conv(module, x):
         pad = module.kernel_size[0] // 2
@@ -125,7 +125,7 @@ def test_content_encoder_refuses_sizes_that_do_not_divide(height, width):
 
 # ---------------------------------------------------------------------------------- translator
 def slow_forward(net, images, styles):
-    """All flows of paper Fig. 2, from the networks one by one; styles of the translations given."""
+    """All flows of MUNIT's Fig. 2, network by network; styles of the translations given."""
     outputs = {name: {} for name in (
         'content', 'reconstruction', 'translation', 'translation_style', 'recovered_content',
         'recovered_style', 'cycle')}

@@ -19,7 +19,7 @@ ABLATIONS = {
 
 # -------------------------------------------------------------------- a slow, written-out version
 def slow_flow(net, content_code, content_image, exemplar, mask_domain, target):
-    """Mask, AdaIN and decoder of one image, statistics in NumPy (method of the paper, Eq. 1-3).
+    """Mask, AdaIN and decoder of one image, statistics in NumPy (paper Sec. 3.1, Eq. 1-2).
 
     Args:
         net (ExemplarTranslator): Its networks are used one by one.

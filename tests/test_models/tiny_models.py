@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Tiny models and batches that the tests of egscit_mm.models share.
 
-The networks keep PyTorch's own initialisation: with the paper's (std 0.02) a network of four
+The networks keep PyTorch's own initialisation: with the release's (std 0.02) a network of four
 channels puts out almost nothing, and a comparison of almost nothing proves nothing.
 """
 # isort: off

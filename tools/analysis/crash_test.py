@@ -46,10 +46,12 @@ SCENARIOS = {
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--kills', type=int, default=20, help='(default: %(default)s)')
+    parser.add_argument('--kills', type=int, default=20,
+                        help='number of kills (default: %(default)s)')
     parser.add_argument('--scenarios', nargs='+', choices=SCENARIOS, default=list(SCENARIOS),
-                        help='(default: all)')
-    parser.add_argument('--seed', type=int, default=0, help='of the kills (default: %(default)s)')
+                        help='trainings to kill (default: all)')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='chooses when to kill (default: %(default)s)')
     args = parser.parse_args()
     if args.kills < 1:
         parser.error(f'--kills must be at least 1, got {args.kills}')

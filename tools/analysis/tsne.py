@@ -32,9 +32,9 @@ def parse_args():
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('--out', required=True, help='picture to write (PNG)')
     parser.add_argument('--num', type=int, default=500, metavar='N',
-                        help='take so many test images (default: %(default)s)')
+                        help='number of test images to take (default: %(default)s)')
     parser.add_argument('--pca', type=int, default=50, metavar='D',
-                        help='first reduce the pixels to so many dimensions; 0: not at all '
+                        help='dimensions to reduce the pixels to first; 0: not at all '
                         '(default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',

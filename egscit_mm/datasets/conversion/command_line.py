@@ -15,7 +15,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that all converters have."""
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument(
-        '--format', choices=list(FORMATS), default='png', help='of the images: png loses nothing, '
+        '--format', choices=list(FORMATS), default='png', help='file type: png loses nothing, '
         'jpg (quality 95) is smaller and faster to read (default: %(default)s)')
     add_workers_argument(parser)
 

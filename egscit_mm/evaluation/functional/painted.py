@@ -31,6 +31,13 @@ def stroke_iou(translation: np.ndarray, ground_truth: np.ndarray) -> float:
 
     Raises:
         ValueError: If the shapes differ or the ground truth is not painted in flat colours.
+
+    Examples:
+        >>> red_on_green = np.full((28, 28, 3), (0, 255, 0), np.uint8)
+        >>> red_on_green[8:20, 12:16] = (255, 0, 0)
+        >>> swapped = red_on_green[..., [1, 0, 2]]
+        >>> stroke_iou(swapped, red_on_green)
+        1.0
     """
     _, regions = _painted_regions(translation, ground_truth)
     _, strokes = _background_and_strokes(translation, regions)
@@ -57,6 +64,14 @@ def right_colours(translation: np.ndarray, ground_truth: np.ndarray,
 
     Raises:
         ValueError: If the shapes differ or the ground truth is not painted in flat colours.
+
+    Examples:
+        >>> red_on_green = np.full((28, 28, 3), (0, 255, 0), np.uint8)
+        >>> red_on_green[8:20, 12:16] = (255, 0, 0)
+        >>> blue_on_green = red_on_green.copy()
+        >>> blue_on_green[8:20, 12:16] = (0, 0, 255)
+        >>> right_colours(blue_on_green, red_on_green, tolerance=64).tolist()
+        [True, False]
     """
     colours, regions = _painted_regions(translation, ground_truth)
     background, strokes = _background_and_strokes(translation, regions)

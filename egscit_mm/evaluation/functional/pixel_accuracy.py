@@ -20,6 +20,13 @@ def pixel_accuracy(image: np.ndarray, reference: np.ndarray,
 
     Raises:
         ValueError: If the shapes differ.
+
+    Examples:
+        >>> reference = np.zeros((2, 2, 3), np.uint8)
+        >>> image = reference.copy()
+        >>> image[0, 0] = 20
+        >>> pixel_accuracy(image, reference, thresholds=[8, 32])
+        [0.75, 1.0]
     """
     if image.shape != reference.shape:
         raise ValueError(f'pixel accuracy needs two images of the same shape, but got '

@@ -18,6 +18,13 @@ def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: i
 
     Raises:
         ValueError: If the shapes differ or a label is neither a class nor ``ignore``.
+
+    Examples:
+        >>> labels = np.array([0, 0, 1, 255])
+        >>> predictions = np.array([0, 1, 1, 0])
+        >>> confusion_matrix(predictions, labels, num_classes=2, ignore=255)
+        array([[1, 1],
+               [0, 1]])
     """
     if predictions.shape != labels.shape:
         raise ValueError(f'predictions have the shape {predictions.shape}, labels {labels.shape}')
@@ -40,6 +47,10 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: (num_classes,), in [0, 1]; NaN for a class that neither labels nor predictions
         have.
+
+    Examples:
+        >>> class_iou(np.array([[1, 1], [0, 1]]))
+        array([0.5, 0.5])
     """
     intersection = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - intersection

@@ -23,6 +23,13 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     Raises:
         TypeError: If an image is not uint8.
         ValueError: If an image is not HxWxC or is smaller than the window, or the shapes differ.
+
+    Examples:
+        >>> image = np.zeros((28, 28, 3), np.uint8)
+        >>> ssim(image, image)
+        1.0
+        >>> round(ssim(image, image + 255), 4)
+        0.0001
     """
     for array in (image, reference):
         if array.dtype != np.uint8:

@@ -20,6 +20,11 @@ def channel_statistics(features: Tensor) -> Tuple[Tensor, Tensor]:
 
     Returns:
         tuple[Tensor, Tensor]: Mean and population variance, each (N, C, 1, 1).
+
+    Examples:
+        >>> mean, variance = channel_statistics(torch.tensor([1., 3.]).view(1, 1, 1, 2))
+        >>> mean.item(), variance.item()
+        (2.0, 1.0)
     """
     variance, mean = torch.var_mean(
         at_least_float32(features), dim=(2, 3), correction=0, keepdim=True)
@@ -32,22 +37,27 @@ class AdaIN(nn.Module):
     ``AdaIN(c) = gamma * (c - mu(c)) / delta(c) + beta`` with (gamma, beta) from the exemplar.
     Text and code of the paper do not agree on delta, gamma and beta, hence three named forms:
 
-    ===========  =================  ===================  ===================
-    form         gamma              beta                 delta(c)
-    ===========  =================  ===================  ===================
-    ``std``      std of exemplar    mean of exemplar     std of content
-    ``var``      var of exemplar    mean of exemplar     var of content
-    ``release``  mean of exemplar   var of exemplar      var of content
-    ===========  =================  ===================  ===================
+    | form        | gamma            | beta             | delta(c)       |
+    | ----------- | ---------------- | ---------------- | -------------- |
+    | ``std``     | std of exemplar  | mean of exemplar | std of content |
+    | ``var``     | var of exemplar  | mean of exemplar | var of content |
+    | ``release`` | mean of exemplar | var of exemplar  | var of content |
 
     ``std`` is AdaIN as published (Huang & Belongie, ICCV 2017), ``var`` the wording of the paper
     ("variance"), ``release`` what the authors' code computes. Every delta has an epsilon, which
-    the release lacks. The scale of ``release`` is the only one that can be negative: an exemplar
-    can turn a channel's contrast over, which black-on-white content needs for a white-on-black one.
+    the release lacks. Only the scale of ``release`` can be negative. So an exemplar can reverse a
+    channel's contrast, as black-on-white content needs it for a white-on-black exemplar.
 
     Args:
         form (str): One of :data:`ADAIN_FORMS`.
         eps (float): Added to the variance of the content. Defaults to 1e-5.
+
+    Examples:
+        >>> adain = AdaIN('std')
+        >>> exemplar = torch.tensor([10., 14.]).view(1, 1, 1, 2)  # mean 12, standard deviation 2
+        >>> content = torch.tensor([-1., 1.]).view(1, 1, 1, 2)  # mean 0, standard deviation 1
+        >>> adain(content, adain.style(exemplar)).flatten().round()
+        tensor([10., 14.])
     """
 
     def __init__(self, form: str, eps: float = 1e-5):

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Feature mask (paper Sec. 3.2): soft attention to the content image's semantics."""
+"""Feature mask (paper Sec. 3.1): soft attention to the content image's semantics."""
 from torch import Tensor
 
 
@@ -14,5 +14,10 @@ def feature_mask(features: Tensor, eta: float) -> Tensor:
 
     Returns:
         Tensor: Mask, (N, C, H, W).
+
+    Examples:
+        >>> import torch
+        >>> feature_mask(torch.tensor([-100., 0., 100.]), eta=0.5)
+        tensor([0.5000, 0.7500, 1.0000])
     """
     return (1 - eta) * features.sigmoid() + eta

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Noise of the latent (paper Sec. 3.1: the encoder gives the mean of a unit Gaussian)."""
+"""Noise of the latent: the encoder gives the mean of a unit-variance Gaussian, as in UNIT."""
 import torch
 from torch import Tensor
 
@@ -16,5 +16,9 @@ def add_latent_noise(mean: Tensor, std: float) -> Tensor:
 
     Returns:
         Tensor: (N, C, H, W), laid out as ``mean``.
+
+    Examples:
+        >>> add_latent_noise(torch.ones(1, 1, 1, 2), std=0.)
+        tensor([[[[1., 1.]]]])
     """
     return mean + std * torch.randn_like(mean, memory_format=torch.contiguous_format)

@@ -9,6 +9,11 @@ class SameConv2d(nn.Conv2d):
 
     PyTorch's own ``padding='same'`` refuses strides; an odd total of padding puts the extra row
     and column at the end. Arguments are those of :class:`torch.nn.Conv2d` without padding.
+
+    Examples:
+        >>> import torch
+        >>> SameConv2d(3, 8, 4, stride=2)(torch.zeros(1, 3, 7, 28)).shape
+        torch.Size([1, 8, 4, 14])
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,6 +14,11 @@ class ResidualBlock(BaseModule):
     Args:
         channels (int): Channels of input and output.
         init_cfg (dict): Initialisation; truncated normal by default.
+
+    Examples:
+        >>> import torch
+        >>> ResidualBlock(4)(torch.zeros(1, 4, 7, 7)).shape
+        torch.Size([1, 4, 7, 7])
     """
 
     def __init__(self, channels: int, init_cfg: dict = TRUNC_NORMAL):

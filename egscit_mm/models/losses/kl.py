@@ -8,13 +8,18 @@ from ..layers import at_least_float32
 def kl_loss(latent_mean: Tensor) -> Tensor:
     """KL divergence between N(mu, 1) and N(0, 1), up to the factor 1/2: ``mean(mu^2)``.
 
-    The posterior has unit variance (paper Sec. 3.3, after UNIT), so only the mean remains. The
-    release takes mu with the noise added, which shifts the value by 1.
+    The posterior has unit variance, as in UNIT (Liu et al., NIPS 2017), so only the mean remains.
+    EGSC-IT's release takes mu with the noise added, which shifts the value by 1 on average.
 
     Args:
         latent_mean (Tensor): mu, of any shape.
 
     Returns:
         Tensor: Scalar >= 0, in float32 or wider.
+
+    Examples:
+        >>> import torch
+        >>> kl_loss(torch.tensor([1., 3.]))
+        tensor(5.)
     """
     return at_least_float32(latent_mean).square().mean()

@@ -19,13 +19,17 @@ PAPER_LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1')
 def normalize_channels(features: Tensor) -> Tensor:
     """Scales every channel to unit L2 norm over its positions.
 
-    Not in the paper, but in the release, and the weights lambda_c and lambda_s suppose it.
+    Not in the paper, but in the release: lambda_c and lambda_s have their size only with it.
 
     Args:
         features (Tensor): Feature maps, (N, C, H, W).
 
     Returns:
         Tensor: (N, C, H * W) in float32 or wider; a channel that is zero everywhere stays zero.
+
+    Examples:
+        >>> normalize_channels(torch.tensor([3., 4.]).view(1, 1, 1, 2))
+        tensor([[[0.6000, 0.8000]]])
     """
     return F.normalize(at_least_float32(features.flatten(2)), dim=2, eps=1e-6)
 
@@ -38,6 +42,11 @@ def gram_matrix(features: Tensor) -> Tensor:
 
     Returns:
         Tensor: (N, C, C).
+
+    Examples:
+        >>> gram_matrix(torch.tensor([[[1., 1.], [0., 2.]]])).round(decimals=4)
+        tensor([[[1., 1.],
+                 [1., 2.]]])
     """
     # Divided before the product: C x (H * W) numbers are fewer than C x C in the deep layers.
     features = features / features.shape[2]**0.5
@@ -51,6 +60,10 @@ def mean_difference(x: Tensor, y: Tensor) -> Tensor:
 
     As ``F.l1_loss(x, y)``, whose backward spends one more pass over x, which may be 512 x 512
     correlations of each image, on dividing its gradient by their number.
+
+    Examples:
+        >>> mean_difference(torch.tensor([0., 1.]), torch.tensor([2., 1.]))
+        tensor(1.)
     """
     return F.l1_loss(x, y, reduction='sum') / x.numel()
 
@@ -69,14 +82,24 @@ class VGGPerceptualLoss(BaseModule):
         pretrained (str | None): Weights, see :class:`VGG19Features`. Defaults to
             ``'torchvision'``.
         base_channels (int): Width of the VGG, see :class:`VGG19Features`. Defaults to 64.
-        content_layers (dict[str, float] | None): Weight per layer; None means the paper's
-            i / 5 for i = 1..5.
-        style_layers (dict[str, float] | None): Weight per layer; None means the paper's 1.
+        content_layers (dict[str, float] | None): Weight per layer; None means the release's
+            i / 5 for the paper's five layers, i = 1..5.
+        style_layers (dict[str, float] | None): Weight per layer; None means 1 for each of the five.
         activation_checkpointing (bool): Whether the activations of translations are computed again
             for the gradient instead of being kept: less memory, more time. Defaults to False.
 
     Raises:
         ValueError: If a weight is negative, a layer unknown or none is named.
+
+    Examples:
+        >>> loss = VGGPerceptualLoss(1., 1., pretrained=None, base_channels=2)
+        >>> loss.init_weights()
+        >>> images = dict(A=torch.zeros(1, 3, 28, 28), B=torch.ones(1, 3, 28, 28))
+        >>> content, style = loss(images, {('A', 'B'): images['A']})
+        >>> round(content['A', 'B'].item(), 4)
+        0.0
+        >>> style['A', 'B'].item() > 0
+        True
     """
 
     def __init__(self,

@@ -31,6 +31,12 @@ class ImageDecoder(BaseModule):
 
     Raises:
         ValueError: If a width or ``tanh_scale`` is below 1 or a number of layers below 0.
+
+    Examples:
+        >>> import torch
+        >>> decoder = ImageDecoder(base_channels=4, num_downsamples=2)
+        >>> decoder(torch.zeros(1, 16, 8, 16)).shape
+        torch.Size([1, 3, 32, 64])
     """
 
     def __init__(self,

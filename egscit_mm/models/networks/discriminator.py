@@ -27,7 +27,7 @@ def patch_discriminator(in_channels: int, base_channels: int, num_convs: int) ->
 
 @MODELS.register_module()
 class DomainDiscriminators(BaseModule):
-    """One patch discriminator per domain (paper Appendix: n3 = 5 layers counting the logits).
+    """One patch discriminator per domain (the paper's n3 = 5, read as four layers and the logits).
 
     One module for all domains, so that a distributed wrapper sees one forward per backward.
 
@@ -40,6 +40,12 @@ class DomainDiscriminators(BaseModule):
 
     Raises:
         ValueError: If a width or a number of layers is below 1.
+
+    Examples:
+        >>> import torch
+        >>> discriminators = DomainDiscriminators(base_channels=4)
+        >>> discriminators(dict(A=torch.zeros(1, 3, 28, 28)))['A'].shape
+        torch.Size([1, 1, 2, 2])
     """
 
     def __init__(self,

@@ -26,6 +26,12 @@ class ContentEncoder(BaseModule):
 
     Raises:
         ValueError: If a width is below 1 or a number of layers below 0.
+
+    Examples:
+        >>> import torch
+        >>> encoder = ContentEncoder(base_channels=4, num_downsamples=2)
+        >>> encoder(torch.zeros(1, 3, 32, 64)).shape
+        torch.Size([1, 16, 8, 16])
     """
 
     def __init__(self,

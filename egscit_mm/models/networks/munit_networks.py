@@ -47,7 +47,7 @@ class _StyledResidualBlock(nn.Module):
 
 @MODELS.register_module()
 class MUNITContentEncoder(BaseModule):
-    """Image to content code; instance norm removes the style (paper Sec. 5.1).
+    """Image to content code; instance norm removes the style (MUNIT's Sec. 5.1).
 
     conv 7x7, ``num_downsamples`` times conv 4x4 with stride 2 that doubles the width, residual
     blocks, each convolution with instance norm and ReLU. Reflection padding.
@@ -55,7 +55,7 @@ class MUNITContentEncoder(BaseModule):
     Args:
         in_channels (int): Channels of the image. Defaults to 3.
         base_channels (int): Width of the first layer. Defaults to 64.
-        num_downsamples (int): 2 in the paper; 0 for 28x28 digits. Defaults to 2.
+        num_downsamples (int): 2 in MUNIT's paper; 0 for 28x28 digits. Defaults to 2.
         num_blocks (int): Residual blocks. Defaults to 4.
         init_cfg (dict): Initialisation; Kaiming by default.
 
@@ -100,7 +100,7 @@ class MUNITContentEncoder(BaseModule):
 
 @MODELS.register_module()
 class MUNITStyleEncoder(BaseModule):
-    """Image to style code; no normalisation, which would remove the style (paper Sec. 5.1).
+    """Image to style code; no normalisation, which would remove the style (MUNIT's Sec. 5.1).
 
     conv 7x7, ``num_downsamples`` times conv 4x4 with stride 2, each with ReLU (the width doubles
     twice, then stays), global average pooling, one linear layer. Reflection padding.
@@ -108,7 +108,7 @@ class MUNITStyleEncoder(BaseModule):
     Args:
         in_channels (int): Channels of the image. Defaults to 3.
         base_channels (int): Width of the first layer. Defaults to 64.
-        num_downsamples (int): 4 in the paper; 2 for 28x28 digits. Defaults to 4.
+        num_downsamples (int): 4 in MUNIT's paper; 2 for 28x28 digits. Defaults to 4.
         style_dim (int): Length of the style code. Defaults to 8.
         init_cfg (dict): Initialisation; Kaiming by default.
 
@@ -143,7 +143,7 @@ class MUNITStyleEncoder(BaseModule):
 
 @MODELS.register_module()
 class MUNITDecoder(BaseModule):
-    """Content code and style code to image (paper Sec. 5.1).
+    """Content code and style code to image (MUNIT's Sec. 5.1).
 
     Residual blocks with AdaIN, whose scales and shifts a perceptron makes from the style code, then
     ``num_downsamples`` times nearest-neighbour up-sampling, conv 5x5 that halves the width, layer

@@ -14,7 +14,7 @@ FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
 @MODELS.register_module()
 class MUNITTranslator(GeneratorSide):
-    """Content encoder, style encoder and decoder of every domain (paper Fig. 2-3).
+    """Content encoder, style encoder and decoder of every domain (MUNIT's Fig. 2-3).
 
     ::
 

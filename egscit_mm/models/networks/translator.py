@@ -42,15 +42,15 @@ class ExemplarTranslator(GeneratorSide):
         eta (float): Lower bound of the feature mask, in [0, 1]; 1 means no mask (ablation).
             Defaults to 0.5.
         adain (str | None): Form of :class:`AdaIN`; None means no AdaIN (ablation). With no mask
-            either, there are no feature networks: that is UNIT. Defaults to ``'release'``,
-            which won the comparison in docs/results.md.
+            either, there are no feature networks: that is UNIT. Defaults to ``'release'``, the
+            form of the authors' code. docs/paper.md compares the forms.
         latent_noise (float): Standard deviation of the noise added to the latent in training;
             translation in eval mode is deterministic. Defaults to 1.
         detach_cycle (bool): Whether the cycle teaches only the way back, x_st -> x_sts, and not the
             translation that it starts from. Otherwise the translation may learn to hide in x_st
             what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
             Steganography"), and the way back to read it there in place of recognising the content.
-            Defaults to False, as the paper.
+            Defaults to False, as in the paper.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:

@@ -10,8 +10,8 @@ train_pipeline = [
         dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
         for key in _keys
     ],
-    # Paper Table 6: with p = 0.5 a crop of scale 0.8 to 1, resized back; flip with p = 0.5. The
-    # images are not paired: each has its own chance.
+    # Paper A.2: flip and random crop. The release's figures: with p = 0.5 a crop of scale 0.8 to 1,
+    # resized back; flip with p = 0.5. The images are not paired: each has its own chance.
     dict(type='RandomZoomCrop', keys=_keys, scale=(0.8, 1.0), prob=0.5),
     *[dict(type='Flip', keys=[key], direction='horizontal', flip_ratio=0.5) for key in _keys],
     dict(type='PackInputs', keys=_keys, meta_keys=_meta_keys),

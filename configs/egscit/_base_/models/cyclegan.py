@@ -10,7 +10,7 @@ model = dict(
         base_channels=64,
         norm_cfg=dict(type='IN'),
         use_dropout=False,
-        num_blocks=6,  # the paper's number for images of up to 128x128
+        num_blocks=6,  # CycleGAN's number for images of up to 128x128
         padding_mode='reflect',
         init_cfg=dict(type='normal', gain=0.02)),
     discriminator=dict(

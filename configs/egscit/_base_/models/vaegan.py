@@ -1,4 +1,4 @@
-# Stage 1 (paper Sec. 3.2): a VAE-GAN per domain, whose encoders become the feature networks.
+# Stage 1 (paper Sec. 3.3): a VAE-GAN per domain, whose encoders become the feature networks.
 model = dict(
     type='VAEGAN',
     generator=dict(

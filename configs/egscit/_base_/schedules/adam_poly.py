@@ -1,4 +1,4 @@
-# Paper Table 6: Adam(0.5, 0.999), learning rate lr * (1 - t / T)^0.9 over all T iterations.
+# Paper A.2: Adam(0.5, 0.999), learning rate lr * (1 - t / T)^0.9 over all T iterations.
 _adam = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4, betas=(0.5, 0.999)))
 optim_wrapper = dict(
     constructor='AlternatingOptimWrapperConstructor', generators=_adam, discriminators=_adam)
