@@ -19,7 +19,6 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 
-import mmcv
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load, put_text
@@ -34,6 +33,7 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.results import write_json
+from egscit_mm.utils.images import list_images, read_image
 from egscit_mm.visualization.comparison_page import comparison_html
 
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
@@ -298,7 +298,7 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
     cfg = config_of(args, row)
     checkpoint = train_method(args, cfg, work_dir, title, seed)
     contents, out = args.data / 'trainA', args.data / f'trainA_{row}'
-    names = sorted(path.name for path in contents.glob('*.png'))
+    names = list_images(contents)
     if not all((out / name).is_file() for name in names):
         command = tool('translate.py', cfg.filename, checkpoint, '--content', contents,
                        '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
@@ -309,8 +309,7 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
 
 def read(folder: Path, names: list) -> torch.Tensor:
     """The first pictures, RGB in [-1, 1], (N, 3, H, W)."""
-    images = [mmcv.imread(folder / name, channel_order='rgb')
-              for name in names[:NUM_STREET_PICTURES]]
+    images = [read_image(folder / name) for name in names[:NUM_STREET_PICTURES]]
     return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images]) / 127.5 - 1
 
 

@@ -1,16 +1,18 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Which files a translation of folders reads and writes."""
+import fnmatch
 import glob
 import hashlib
+import itertools
 import json
 import os
 import random
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..datasets.conversion.errors import ConversionError
-from ..datasets.conversion.images import IMAGE_SUFFIXES
-from ..datasets.conversion.writing import write_atomically
+from ..errors import BadInputError, ConversionError
+from ..utils.files import is_hidden, walk_files, write_atomically
+from ..utils.images import IMAGE_SUFFIXES, is_image_name, list_images
 
 SETTINGS = 'translation.json'
 PAIRINGS = ('each', 'random', 'all', 'matrix')
@@ -35,7 +37,7 @@ def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
 
     Args:
         patterns (Sequence[str]): Files are taken whatever their suffix; below folders and among
-            what a pattern matches, those with one of :data:`IMAGE_SUFFIXES`. Sorted within each.
+            what a pattern matches, those that :func:`list_images` finds. Sorted within each.
 
     Returns:
         dict[Path, Path]: By the image's name inside its folder (or below the part of the pattern
@@ -46,17 +48,10 @@ def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
     """
     found: Dict[Path, Path] = {}
     for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            root, files = path, _images(path.rglob('*'))
-        elif path.exists():
-            root, files = path.parent, [path]
-        elif glob.has_magic(pattern):
-            fixed = [part for part in _before_magic(path)]
-            root = Path(*fixed) if fixed else Path()
-            files = _images(map(Path, glob.glob(pattern, recursive=True)))
-        else:
-            raise ConversionError(f'{pattern} does not exist.')
+        try:
+            root, files = _matches(pattern)
+        except BadInputError as error:
+            raise ConversionError(str(error)) from error
         if not files:
             raise ConversionError(f'{pattern} holds no images ({", ".join(IMAGE_SUFFIXES)}).')
         for file in files:
@@ -68,16 +63,41 @@ def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
     return found
 
 
-def _images(paths) -> List[Path]:
-    return sorted(path for path in paths
-                  if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
+def _matches(pattern: str) -> Tuple[Path, List[Path]]:
+    """The folder that names are relative to, and the images, sorted by their names in it."""
+    path = Path(pattern)
+    if path.is_dir():
+        return path, [path / name for name in list_images(path)]
+    if os.path.lexists(path):
+        return path.parent, [path]
+    if not glob.has_magic(pattern):
+        raise ConversionError(f'{pattern} does not exist.')
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    root, parts = Path(*fixed), path.parts[len(fixed):]
+    plain = list(itertools.takewhile(lambda part: part != '**', parts))
+    deep = parts[len(plain):]
+    names = []
+    for place in glob.glob(os.path.join(glob.escape(str(root)), *plain)) if plain else [str(root)]:
+        if deep and os.path.isdir(place):
+            # Not by glob, which goes round and round where links lead in circles.
+            files = [os.path.join(place, name) for name in walk_files(place)
+                     if _fits(name.split('/'), deep)]
+        else:
+            files = [] if deep or os.path.isdir(place) else [place]
+        names += [os.path.relpath(file, root) for file in files]
+    return root, [root / name for name in sorted(names) if is_image_name(
+        root, name, IMAGE_SUFFIXES) and not any(map(is_hidden, Path(name).parts))]
 
 
-def _before_magic(path: Path):
-    for part in path.parts:
-        if glob.has_magic(part):
-            return
-        yield part
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a path fit those of a pattern, in which ``**`` is any folders."""
+    if not pattern:
+        return not parts
+    if pattern[0] == '**':
+        return len(pattern) == 1 or any(
+            _fits(parts[skipped:], pattern[1:]) for skipped in range(len(parts)))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(
+        parts[1:], pattern[1:])
 
 
 def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing: str,

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Optional
 
-from ...errors import sentence_for_the_user
-from .errors import ConversionError
+from ...errors import ConversionError, sentence_for_the_user
 from .images import FORMATS
 
 

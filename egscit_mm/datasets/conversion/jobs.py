@@ -8,8 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .errors import BadInputError, ConversionError, LeftOutError
-from .images import IMAGE_SUFFIXES
+from ...errors import BadInputError, ConversionError
+from ...utils.files import walk_files
+from ...utils.images import IMAGE_SUFFIXES, why_unusable
+from .errors import LeftOutError
 from .plans import Job, Task
 from .workers import outcomes_of
 from .writing import MANIFEST, read_manifest, write_section
@@ -87,10 +89,13 @@ def _pending(job: Job, out: Path) -> list[Task]:
     present = set()
     for folder in {path.split('/')[0] for path in planned} | {
             split + job.domain for split in ('train', 'test')}:
-        for path in (out / folder).rglob('*'):
+        if not (out / folder).is_dir():
+            continue
+        for name in walk_files(out / folder):
+            path = out / folder / name
             if path.suffix == '.tmp':  # of a run that was killed
                 path.unlink()
-            elif path.suffix.lower() in IMAGE_SUFFIXES and path.stat().st_size:
+            elif path.suffix.lower() in IMAGE_SUFFIXES and not why_unusable(path):
                 # Empty files are what a crash of the machine may leave.
                 present.add(path.relative_to(out).as_posix())
     unknown = sorted(present if previous is None else present - planned)

@@ -11,15 +11,17 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from .errors import BadInputError, ConversionError
+from ...errors import BadInputError, ConversionError
+from ...utils.files import is_hidden, walk_files
+from ...utils.images import is_image_name
 
 
 class Files:
     """The files of zip archives, folders and single files, as one read-only collection.
 
-    Names are relative to the archive or folder, with ``/``. Hidden files and macOS's resource
-    forks are no files; a folder that links lead to several times counts once. Safe to use in forked
-    worker processes: each opens the archives itself.
+    Names are relative to the archive or folder, with ``/``. Which files of a folder are found says
+    :func:`egscit_mm.utils.files.walk_files`; hidden files of archives are none either. Safe to use
+    in forked worker processes: each opens the archives itself.
 
     Args:
         paths (Iterable[Path]): Zip archives (by their suffix ``.zip``), folders (searched
@@ -46,11 +48,10 @@ class Files:
         for path in self.paths:
             for name, crc in _listing(path):
                 parts = PurePosixPath(name).parts
-                if parts[0] == '__MACOSX' or any(part.startswith('.') and part != '..'
-                                                 for part in parts):
+                if any(is_hidden(part) for part in parts if part != '..'):
                     continue
                 suffix = PurePosixPath(name).suffix.lower()
-                if suffix not in suffixes:
+                if suffix not in suffixes and not is_image_name(path, name, suffixes):
                     self.ignored[suffix] += 1
                     continue
                 if parts[0] == '/' or '..' in parts:
@@ -130,11 +131,11 @@ class Files:
 def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
     """Names in a path, with their CRC-32 in archives."""
     if path.is_dir():
-        seen = {path.resolve()}
-        for folder, folders, files in os.walk(path, onerror=_refuse_unreadable, followlinks=True):
-            folders[:] = [name for name in sorted(folders) if _is_new(Path(folder, name), seen)]
-            for file in files:
-                yield Path(folder, file).relative_to(path).as_posix(), None
+        try:
+            for name in walk_files(path):
+                yield name, None
+        except BadInputError as error:
+            raise ConversionError(str(error)) from error
     elif path.suffix.lower() == '.zip' and path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
@@ -155,15 +156,3 @@ def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
         yield path.name, None
     else:
         raise ConversionError(f'{path} does not exist: expected a zip archive, a folder or a file')
-
-
-def _refuse_unreadable(error: OSError) -> None:
-    raise ConversionError(f'cannot list {error.filename}: {error.strerror}') from error
-
-
-def _is_new(folder: Path, seen: set[Path]) -> bool:
-    # A link to a folder above would lead in circles, one to another place give images twice.
-    place = folder.resolve()
-    is_new = place not in seen
-    seen.add(place)
-    return is_new
