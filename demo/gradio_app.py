@@ -14,8 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import exit_with
-from egscit_mm.datasets.conversion.command_line import positive
+from egscit_mm.utils.cli import exit_with, positive
 from egscit_mm.utils.images import DECODED_FORMATS, list_images
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported

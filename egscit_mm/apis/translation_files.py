@@ -8,11 +8,11 @@ import json
 import os
 import random
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from ..errors import BadInputError, ConversionError
 from ..utils.files import is_hidden, walk_files, write_atomically
-from ..utils.images import IMAGE_SUFFIXES, is_image_name, list_images
+from ..utils.images import IMAGE_SUFFIXES, is_image_name, list_images, why_unusable
 
 SETTINGS = 'translation.json'
 PAIRINGS = ('each', 'random', 'all', 'matrix')
@@ -141,38 +141,50 @@ def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing
     return pairs
 
 
-def check_settings(out: Path, checkpoint: str, contents: Dict[Path, Path],
-                   exemplars: Dict[Path, Path], pairing: str, seed: int,
-                   target_domain: Optional[str]) -> None:
-    """Notes in the output folder what its translations were made of, or holds this run against it.
+def keep_record(out: Path, recipes: Dict[str, str]) -> None:
+    """Makes the output folder hold of a run's files those alone that this run would make.
 
-    A second run skips the translations that are there, so they must be those it would make.
+    ``translation.json`` in it notes of every file what it was made of. A file that was made of
+    something else is removed, to be made anew; what is there afterwards needs no second making.
+
+    Args:
+        out (Path): The folder.
+        recipes (dict[str, str]): By name in the folder, what this run makes each file of.
 
     Raises:
-        ConversionError: If the folder holds translations made otherwise.
+        ConversionError: If the folder holds a file of such a name that no earlier run made.
     """
-    with open(checkpoint, 'rb') as file:
-        digest = hashlib.file_digest(file, 'sha256').hexdigest()
-    settings = dict(
-        checkpoint=digest, target_domain=target_domain, pairing=pairing,
-        exemplars=_digest(exemplars))
-    if pairing == 'random':
-        settings['seed'] = seed
-    if pairing == 'each' and len(exemplars) > 1:  # a content's place decides on its exemplar
-        settings['contents'] = _digest(contents)
     path = out / SETTINGS
+    known = _read_record(path)
+    there = [name for name in recipes if os.path.lexists(out / name)]
+    for name in there:
+        if name not in known:
+            raise ConversionError(
+                f'{out / name} is there already, and {path} does not say what it was made of: '
+                'choose another --out, or move it away.')
+    stale = [name for name in there
+             if known[name] != recipes[name] or why_unusable(out / name)]
+    # Removed before the record says otherwise: a run that is killed here leaves nothing stale.
+    for name in stale:
+        (out / name).unlink()
+    if stale:
+        print(f'{len(stale)} files in {out}, such as {stale[0]}, are made anew: a content, an '
+              'exemplar, the checkpoint, the config or an option has changed.')
+    others = [name for name in known if name not in recipes and os.path.lexists(out / name)]
+    if others:
+        print(f'{len(others)} files in {out}, such as {others[0]}, are of an earlier run and not '
+              'of this one; they stay as they are.')
+    record = dict(files=dict({name: known[name] for name in others}, **recipes))
+    write_atomically(path, (json.dumps(record, indent=1) + '\n').encode())
+
+
+def _read_record(path: Path) -> Dict[str, str]:
     try:
-        before = json.loads(path.read_text()) if path.exists() else settings
-    except ValueError:
-        before = {}
-    if before != settings:
-        differ = sorted(key for key in {*settings, *before}
-                        if settings.get(key) != before.get(key))
-        raise ConversionError(f'{out} holds translations made with another {", ".join(differ)}, '
-                              'which this run would skip: choose another --out or delete it.')
-    write_atomically(path, (json.dumps(settings, indent=1) + '\n').encode())
+        return dict(json.loads(path.read_text())['files']) if path.exists() else {}
+    except (ValueError, KeyError, TypeError):  # not ours: then no file is known
+        return {}
 
 
-def _digest(files: Dict[Path, Path]) -> str:
-    names = '\0'.join(os.path.abspath(path) for path in files.values())
-    return hashlib.sha256(os.fsencode(names)).hexdigest()
+def recipe(*parts) -> str:
+    """One string for all that a file is made of: fingerprints and options, as JSON can say them."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,8 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Finding files below a folder, and writing files whole or not at all."""
+import hashlib
 import os
+import unicodedata
 from pathlib import Path
-from typing import List, Union
+from typing import Dict, Iterable, List, Tuple, Union
 
 from ..errors import BadInputError, ConversionError
 
@@ -109,3 +111,74 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         raise ConversionError(f'cannot write {path}: {error.strerror}. What is done is kept: cure '
                               'this and run the same command to go on') from error
+
+
+def check_outputs(outputs: Iterable[Tuple[Path, str]],
+                  inputs: Iterable[Union[str, os.PathLike]] = ()) -> None:
+    """Refuses a run of which one file would replace another, before the first is written.
+
+    Names that differ only in their letters' case, or in how an accent is coded, count as one: they
+    are on many file systems, also of whoever gets a copy of the results.
+
+    Args:
+        outputs (Iterable[tuple[Path, str]]): All files that the run writes, with what each is.
+        inputs (Iterable[str | PathLike]): The files that it reads.
+
+    Raises:
+        ConversionError: If two outputs are one file, one is an input, or one is a file where
+            another needs a folder. It names both and says what to do.
+    """
+    places: Dict[str, str] = {}
+    owners: Dict[str, Tuple[Path, str]] = {}
+    for path, what in outputs:
+        key = _key(path, places)
+        if key in owners:
+            other, first = owners[key]
+            names = f'{path}' if path == other else f'{other} and {path}, one file,'
+            raise ConversionError(f'{names} would be both {first} and {what}: rename one of the '
+                                  'two sources, or run them into folders of their own')
+        owners[key] = path, what
+    read = {key: path for path in inputs
+            for key in (_key(path, places), _key(os.path.realpath(path), places))}
+    folders = {}
+    for key, (path, what) in owners.items():
+        if key in read:
+            raise ConversionError(f'{path}, {what}, would replace {os.fspath(read[key])}, which '
+                                  'this run reads: choose another place to write to')
+        for parent in Path(key).parents:
+            if folders.setdefault(str(parent), what) is not what:
+                break  # its own parents are known, too
+    for key in owners.keys() & folders.keys():
+        path, what = owners[key]
+        raise ConversionError(f'{path} would be both {what} and the folder of {folders[key]}: '
+                              'rename one of the two sources, or run them into folders of their '
+                              'own')
+
+
+def _key(path: Union[str, os.PathLike], places: Dict[str, str]) -> str:
+    """The same for all names of one directory entry; ``places`` keeps what was looked up."""
+    folder, name = os.path.split(os.path.abspath(path))
+    if folder not in places:
+        places[folder] = os.path.realpath(folder)
+    return unicodedata.normalize('NFC', os.path.join(places[folder], name)).casefold()
+
+
+def fingerprint(path: Union[str, os.PathLike]) -> str:
+    """What a file is known by: its content, not its name or its time.
+
+    Args:
+        path (str | PathLike): The file.
+
+    Returns:
+        str: Its SHA-256 as hexadecimal digits; 'unreadable' where nothing can be read.
+    """
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return 'unreadable'
+    digest = hashlib.sha256()
+    try:
+        with open(path, 'rb', buffering=0) as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    except OSError:
+        return 'unreadable'
+    return digest.hexdigest()

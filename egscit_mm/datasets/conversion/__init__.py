@@ -14,6 +14,7 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
 """
 from ...errors import BadInputError, ConversionError
+from ...utils.cli import exit_with
 from ...utils.files import write_atomically
 from ...utils.images import DECODED_FORMATS, IMAGE_SUFFIXES, decode, decode_rgb, to_rgb
 from .command_line import (
@@ -22,7 +23,6 @@ from .command_line import (
     add_split_arguments,
     add_workers_argument,
     domain_name,
-    exit_with,
 )
 from .errors import LeftOutError
 from .images import FORMATS, crop, encode, stretch
