@@ -9,7 +9,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _KINDS = (FloatingPointError, ImportError, RuntimeError, ValueError)
 
 
-class ConversionError(Exception):
+class ConversionError(ValueError):
     """Stops a conversion or a translation of files; the message is for the user."""
 
 

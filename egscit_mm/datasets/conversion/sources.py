@@ -90,7 +90,7 @@ class Files:
         try:
             if name in self._crc:
                 return self._archive(path).read(name)
-            file = path / name if path.is_dir() else path
+            file = self._place_of(name)
             if file.exists() and not file.is_file():  # reading a pipe would wait for ever
                 raise OSError('not a regular file')
             return file.read_bytes()
@@ -98,6 +98,17 @@ class Files:
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile,
                 zlib.error) as error:
             raise BadInputError(f'{name} cannot be read from {path}: {error}') from error
+
+    def time(self, name: str) -> int:
+        """When a file, or the archive that it lies in, was last written; nanoseconds."""
+        try:
+            return os.stat(self._place_of(name)).st_mtime_ns
+        except OSError:  # reading it will say why
+            return 0
+
+    def _place_of(self, name: str) -> Path:
+        path = self._place[name]
+        return path / name if name not in self._crc and path.is_dir() else path
 
     def summary(self, names: Iterable[str], known: Mapping[str, int] = {}) -> dict:
         """What identifies the content of some files, wherever they lie.
