@@ -11,6 +11,7 @@ from egscit_mm.apis.translation_files import find_images
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import ConversionError, Files
 from egscit_mm.errors import BadInputError
+from egscit_mm.utils.files import check_outputs, fingerprint
 from egscit_mm.utils.images import IMAGE_SUFFIXES, list_images
 
 HIDDEN = ('.hidden.png', '._x.png', '__MACOSX/x.png', '__MACOSX/sub/._x.png',
@@ -161,5 +162,42 @@ def test_no_part_lists_folders_of_images_on_its_own():
                     path, words)
 
 
-def test_tools_are_importable():
-    assert Tool('translate.py').module.main
+@pytest.mark.parametrize('tool, arguments', [
+    ('export_onnx.py', ['CONFIG', 'CHECKPOINT', '--out', 'CHECKPOINT']),
+    ('test.py', ['CONFIG', 'CHECKPOINT', '--out', 'CONFIG']),
+])
+def test_tools_do_not_replace_what_they_read(tool, arguments, tmp_path):
+    config = TOOLS.parent / 'configs' / 'egscit' / 'egscit_quickstart.py'
+    files = dict(CONFIG=tmp_path / 'config.py', CHECKPOINT=tmp_path / 'model.onnx')
+    for path in files.values():
+        path.write_bytes(config.read_bytes())
+    with pytest.raises((ConversionError, SystemExit), match='would replace'):
+        Tool(tool)(*[files.get(word, word) for word in arguments])
+    assert {path.read_bytes() for path in files.values()} == {config.read_bytes()}
+
+
+def test_check_outputs(tmp_path):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'in')
+    check_outputs([(tmp_path / 'out' / 'a', 'one'), (tmp_path / 'out' / 'b', 'two')],
+                  [tmp_path / 'in' / 'a'])
+    for outputs, inputs, message in (
+            (['out/a', 'out/A'], [], 'would be both file 0 and file 1: rename one'),
+            (['out/a', 'out/b/../a'], [], 'would be both'),
+            (['in/a', 'link/a'], [], 'would be both'),
+            (['out/a', 'out/a/b/c'], [], 'both file 0 and the folder of file 1'),
+            (['link/a'], ['in/a'], 'link/a, file 0, would replace .*in/a'),
+            (['in/A'], ['in/a'], 'would replace')):
+        with pytest.raises(ConversionError, match=message):
+            check_outputs([(tmp_path / name, f'file {index}')
+                           for index, name in enumerate(outputs)],
+                          [tmp_path / name for name in inputs])
+
+
+def test_fingerprint(tmp_path):
+    path = tmp_path / 'a'
+    path.write_bytes(b'abc')
+    assert fingerprint(path).startswith('ba7816bf')
+    assert fingerprint(tmp_path) == fingerprint(tmp_path / 'none') == 'unreadable'
+    os.mkfifo(tmp_path / 'pipe')
+    assert fingerprint(tmp_path / 'pipe') == 'unreadable'
