@@ -14,8 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES, exit_with
-from egscit_mm.datasets.conversion.command_line import positive
+from egscit_mm.utils.cli import exit_with, positive
+from egscit_mm.utils.images import DECODED_FORMATS, list_images
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
 try:
@@ -123,9 +123,8 @@ class Translator:
 def examples(folder: Path) -> dict:
     """Files of content/ and exemplar/, by name of the folder."""
     found = {
-        name: sorted(str(path) for path in (folder / name).glob('*')
-                     if path.suffix.lower() in IMAGE_SUFFIXES)
-        for name in ('content', 'exemplar')
+        name: [str(folder / name / file) for file in list_images(folder / name)]
+        if (folder / name).is_dir() else [] for name in ('content', 'exemplar')
     }
     if not all(found.values()):
         sys.exit(f'--examples {folder}: images are expected in {folder}/content and '

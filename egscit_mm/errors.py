@@ -9,6 +9,14 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _KINDS = (FloatingPointError, ImportError, RuntimeError, ValueError)
 
 
+class ConversionError(ValueError):
+    """Stops a conversion or a translation of files; the message is for the user."""
+
+
+class BadInputError(ValueError):
+    """One input that cannot be used; what works on many goes on without it."""
+
+
 def check_file(path: Union[str, os.PathLike], what: str) -> None:
     """Refuses a path that leads to no file.
 

@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
-from egscit_mm.datasets.conversion.command_line import positive
 from egscit_mm.evaluation.results import write_json
+from egscit_mm.utils.cli import positive
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic

@@ -33,7 +33,7 @@ print(Config.fromfile('$config').train_cfg.max_iters)").pth
 echo "== 1/5 data"
 "$python" tools/dataset_converters/mnist.py --task single "${source[@]}" --out "$out/data"
 echo "== 2/5 perceptual features"
-[ -f "$out/digit_features.pth" ] ||
+[ "$out/digit_features.pth" -nt "$out/data/manifest.json" ] ||
   "$python" tools/train_digit_features.py --data "$out/data" --out "$out/digit_features.pth"
 data=(train_dataloader.dataset.data_root="$out/data" test_dataloader.dataset.data_root="$out/data")
 echo "== 3/5 training, both stages"

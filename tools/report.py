@@ -11,6 +11,7 @@ import os.path as osp
 import platform
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import mmengine
 import torch
@@ -20,11 +21,14 @@ from mmengine.fileio import put, put_text
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, ground_truth
+from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
 from egscit_mm.evaluation.paper import SSIM
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization import contact_sheet, exemplar_grid
 from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
 
+PICTURE, PAGE = 'samples.png', 'report.html'
 NUM_CONTENTS, NUM_EXEMPLARS = 6, 8  # of the exemplar grids
 FIGURES = ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar')
 
@@ -110,8 +114,10 @@ def main():
         work_dirs = {'Stage 1: feature networks': stage1_dir, **work_dirs}
     logs = {stage: TrainingLog(path, read_losses(path)) for stage, path in work_dirs.items()}
 
-    model = EGSCITInferencer(cfg, args.checkpoint).model
     samples = first_test_samples(cfg, args.num_images)
+    check_outputs([(Path(args.out, name), f'the {what} of this report') for name, what in (
+        (PICTURE, 'picture'), (PAGE, 'page'))], [*(path for path, _ in files), *paths_of(samples)])
+    model = EGSCITInferencer(cfg, args.checkpoint).model
     grids, exemplar_grids = draw(model, samples)
 
     facts = {'Config': name, 'Checkpoint': osp.basename(args.checkpoint)}
@@ -130,12 +136,12 @@ def main():
     facts['Made on'] = datetime.now().strftime('%Y-%m-%d %H:%M')
 
     scale = enlargement(next(iter(grids.values()))['content'])
-    put(png(contact_sheet(grids, scale)), osp.join(args.out, 'samples.png'))
+    put(png(contact_sheet(grids, scale)), osp.join(args.out, PICTURE))
     page = report_html(f'EGSC-IT: {name}', facts, figures, args.paper_task, grids, exemplar_grids,
                        logs)
-    put_text(page, osp.join(args.out, 'report.html'))
-    print(f'{osp.join(args.out, "samples.png")} and {osp.join(args.out, "report.html")} written')
+    put_text(page, osp.join(args.out, PAGE))
+    print(f'{osp.join(args.out, PICTURE)} and {osp.join(args.out, PAGE)} written')
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main)

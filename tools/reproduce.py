@@ -15,17 +15,18 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
 
-import mmcv
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load, put_text
 
 from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
 from egscit_mm.apis.processes import ProcessError, run_logged
+from egscit_mm.apis.translation_files import recipe
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -34,6 +35,8 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.results import write_json
+from egscit_mm.utils.files import fingerprint, write_atomically
+from egscit_mm.utils.images import list_images, read_image
 from egscit_mm.visualization.comparison_page import comparison_html
 
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
@@ -174,7 +177,12 @@ def settings(args, cfg: Config, seed: int) -> dict:
 # ---------------------------------------------------------------------------------------- train
 def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dict = None) -> Path:
     """Trains a config in a process of its own; returns the checkpoint."""
-    keep_recipe(cfg, seed, args.amp, work_dir)
+    inputs = dict(data=args.data / 'manifest.json')
+    if wants_features(cfg):
+        inputs['features'] = args.features
+    if 'model.feature_checkpoint' in (options or {}):
+        inputs['stage 1'] = options['model.feature_checkpoint']
+    keep_recipe(cfg, seed, args.amp, inputs, work_dir)
     checkpoint = work_dir / f'iter_{cfg.train_cfg.max_iters}.pth'
     if not checkpoint.is_file():
         command = tool('train.py', cfg.filename, '--work-dir', work_dir, '--resume',
@@ -184,16 +192,17 @@ def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dic
     return checkpoint
 
 
-def keep_recipe(cfg: Config, seed: int, amp: bool, work_dir: Path) -> None:
+def keep_recipe(cfg: Config, seed: int, amp: bool, inputs: dict, work_dir: Path) -> None:
     """Writes down what a training is made with, or refuses to go on with something else."""
-    recipe = dict({key: cfg.get(key) for key in RECIPE}, seed=seed, amp=amp)
-    recipe = json.loads(json.dumps(recipe))  # tuples become lists
+    wanted = dict({key: cfg.get(key) for key in RECIPE}, seed=seed, amp=amp,
+                  **{name: fingerprint(path) for name, path in inputs.items()})
+    wanted = json.loads(json.dumps(wanted))  # tuples become lists
     path = work_dir / 'recipe.json'
     if not path.is_file():
-        write_json(recipe, path)
+        write_json(wanted, path)
         return
     before = load(path)
-    changed = [key for key in recipe if recipe[key] != before.get(key)]
+    changed = [key for key in {**wanted, **before} if wanted.get(key) != before.get(key)]
     if changed:
         raise SystemExit(f'{work_dir} was trained with other settings ({", ".join(changed)} differ '
                          f'from {path}). Remove it to train it anew, or choose another --work-dir.')
@@ -213,7 +222,9 @@ def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Pa
 def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None:
     """Measures a checkpoint in a process of its own, if that was not done yet."""
     out = checkpoint.with_name(METRICS)
-    if not is_newer(out, checkpoint):
+    with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
+        if is_current:
+            return
         command = tool('test.py', cfg.filename, checkpoint, '--work-dir',
                        checkpoint.parent / 'test', '--out', out,
                        options=settings(args, cfg, seed))
@@ -223,7 +234,9 @@ def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None
 def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
     """Keeps what a method makes of the first test images, as rows by direction."""
     out = checkpoint.with_name(PICTURES)
-    if not is_newer(out, checkpoint):
+    with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
+        if is_current:
+            return
         cfg = deepcopy(cfg)
         cfg.merge_from_dict({key: str(value) for key, value in settings(args, cfg, seed).items()})
         rows = translated_rows(load_model(cfg, checkpoint), first_test_samples(cfg, NUM_PICTURES))
@@ -231,9 +244,25 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
         out.with_suffix('.part').rename(out)
 
 
-def is_newer(path: Path, other: Path) -> bool:
-    """Whether a file is there and not older than another one."""
-    return path.is_file() and path.stat().st_mtime >= other.stat().st_mtime
+def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
+    """What decides on the figures and the pictures of a method."""
+    return (fingerprint(checkpoint), fingerprint(args.data / 'manifest.json'), str(args.data), seed,
+            {key: cfg.get(key) for key in ('model', 'test_dataloader', 'test_cfg',
+                                           'test_evaluator')})
+
+
+@contextmanager
+def made_of(out: Path, *inputs):
+    """Tells whether a result is there that was made of the same; notes afterwards that it is.
+
+    A result that is made anew counts as done when the block has ended without an error.
+    """
+    note = out.with_name(f'{out.name}.made_of')
+    is_current = out.exists() and note.is_file() and note.read_text() == recipe(*inputs)
+    if not is_current:
+        note.unlink(missing_ok=True)
+    yield is_current
+    write_atomically(note, recipe(*inputs).encode())
 
 
 # --------------------------------------------------------------------------------------- render
@@ -298,19 +327,24 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
     cfg = config_of(args, row)
     checkpoint = train_method(args, cfg, work_dir, title, seed)
     contents, out = args.data / 'trainA', args.data / f'trainA_{row}'
-    names = sorted(path.name for path in contents.glob('*.png'))
-    if not all((out / name).is_file() for name in names):
-        command = tool('translate.py', cfg.filename, checkpoint, '--content', contents,
-                       '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
-                       '--out', out)
-        run_logged(command, work_dir / 'translate.log', f'{title}: translation')
+    names = list_images(contents)
+    inputs = [fingerprint(checkpoint), cfg.model]
+    for domain in 'AB':
+        folder = args.data / f'train{domain}'
+        inputs.append([(name, (folder / name).stat().st_size,
+                        (folder / name).stat().st_mtime_ns) for name in list_images(folder)])
+    with made_of(out, *inputs) as is_current:
+        if not is_current or not all((out / name).is_file() for name in names):
+            command = tool('translate.py', cfg.filename, checkpoint, '--content', contents,
+                           '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
+                           '--out', out)
+            run_logged(command, work_dir / 'translate.log', f'{title}: translation')
     return {'A2B': {'content': read(contents, names), 'translation': read(out, names)}}
 
 
 def read(folder: Path, names: list) -> torch.Tensor:
     """The first pictures, RGB in [-1, 1], (N, 3, H, W)."""
-    images = [mmcv.imread(folder / name, channel_order='rgb')
-              for name in names[:NUM_STREET_PICTURES]]
+    images = [read_image(folder / name) for name in names[:NUM_STREET_PICTURES]]
     return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images]) / 127.5 - 1
 
 

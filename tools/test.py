@@ -3,6 +3,7 @@
 import argparse
 import os
 import os.path as osp
+from pathlib import Path
 
 from mmengine.config import DictAction
 from mmengine.dist import master_only
@@ -21,6 +22,7 @@ from egscit_mm.config_check import (
 from egscit_mm.datasets.conversion import exit_with
 from egscit_mm.errors import check_file
 from egscit_mm.evaluation.results import nested, write_json
+from egscit_mm.utils.files import check_outputs
 
 
 class MetricsFileHook(Hook):
@@ -67,6 +69,8 @@ def parse_args():
 def main():
     args = parse_args()
     check_file(args.checkpoint, 'Checkpoint')
+    if args.out:
+        check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options or {})

@@ -13,9 +13,10 @@ Use: perceptual_loss=dict(pretrained=FILE, base_channels=16).
 """
 import argparse
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 
-import mmcv
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
 from egscit_mm.models.networks.vgg import VGG19Features
+from egscit_mm.utils.images import list_images, read_image
 
 BASE_CHANNELS = 16
 STROKE_LAYER = 'relu3_4'  # 7x7 positions of 64 channels for 28x28 pixels
@@ -47,11 +49,12 @@ def parse_args():
 
 def load_digits(folder: Path, limit: int = 20000):
     """Strokes (N, 1, 28, 28) as bool and labels (N,) of the pictures in trainA."""
-    files = sorted(folder.glob('*_[0-9].png'))[:limit]
+    names = list_images(folder) if folder.is_dir() else []
+    files = [folder / name for name in names if fnmatch(name, '*_[0-9].png')][:limit]
     if not files:
         raise SystemExit(f'{folder} holds no digits named INDEX_LABEL.png; paint them with '
                          'tools/dataset_converters/mnist.py.')
-    grey = np.stack([mmcv.imread(file, 'grayscale') for file in files])
+    grey = np.stack([cv2.cvtColor(read_image(file), cv2.COLOR_RGB2GRAY) for file in files])
     # Domain A is black on white or white on black; the corner is background.
     strokes = (grey > 127) != (grey[:, :1, :1] > 127)
     labels = [int(file.stem[-1]) for file in files]

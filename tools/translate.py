@@ -3,8 +3,8 @@
 
 --content and --exemplar take files, folders and glob patterns (in quotes). Names, folders and
 formats are kept, so that labels of the contents fit their translations. The same command again
-skips what is there. Images that cannot be read stop nothing: they are listed at the end, and the
-exit code is 1.
+skips what is there, unless what it was made of has changed. Images that cannot be read stop
+nothing: they are listed at the end, and the exit code is 1.
 
   each    content i after exemplar i, exemplars reused in turn where there are fewer
   random  every content after an exemplar drawn by --seed and its name
@@ -25,11 +25,21 @@ from tqdm import tqdm
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.apis.translation_files import PAIRINGS, check_settings, find_images, pair_images
-from egscit_mm.datasets.conversion import ConversionError, exit_with, write_atomically
-from egscit_mm.datasets.conversion.command_line import positive
+from egscit_mm.apis.translation_files import (
+    PAIRINGS,
+    SETTINGS,
+    find_images,
+    keep_record,
+    pair_images,
+    recipe,
+)
+from egscit_mm.config_check import read_config
+from egscit_mm.errors import ConversionError
+from egscit_mm.utils.cli import exit_with, positive
+from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically
 from egscit_mm.visualization.translation_page import write_translation_page
 
+MATRIX, PAGE = 'matrix.png', 'index.html'
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
 EXEMPLARS_KEPT = 32  # decoded images; where all contents share a few, they are read once
 SMALL = 64  # pixels: narrower images are enlarged by the browser without smoothing
@@ -72,6 +82,37 @@ def mask_path(args, pair) -> Path:
     return args.out / 'masks' / pair.name.with_suffix('.png')
 
 
+def outputs(args, pairs: list) -> list:
+    """All files of this run, with what each of them is."""
+    if args.pairing == 'matrix':
+        files = [(args.out / MATRIX, 'the matrix')]
+    else:
+        files = [(args.out / pair.name, f'the translation of {pair.content}') for pair in pairs]
+    if args.masks:
+        files += [(mask_path(args, pair), f'the mask of {pair.content}') for pair in pairs]
+    if args.html:
+        files.append((args.out / PAGE, 'the results page'))
+    return [*files, (args.out / SETTINGS, 'the record of what is there')]
+
+
+def recipes(args, pairs: list, contents: list, exemplars: list) -> dict:
+    """What each picture of this run is made of, by its name in the output folder."""
+    model = (fingerprint(args.checkpoint), read_config(args.config).model, args.target_domain,
+             args.amp)
+    paths = dict.fromkeys([*contents, *exemplars])
+    known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}
+    if args.pairing == 'matrix':
+        return {MATRIX: recipe(model, *[[known[path] for path in side]
+                                        for side in (contents, exemplars)])}
+    model = recipe(model)  # once, not for each of many thousand pairs
+    made_of = {pair.name.as_posix(): recipe(model, known[pair.content], known[pair.exemplar])
+               for pair in pairs}
+    if args.masks:
+        made_of.update({mask_path(args, pair).relative_to(args.out).as_posix():
+                        recipe(model, known[pair.content]) for pair in pairs})
+    return made_of
+
+
 def is_done(args, pair) -> bool:
     return (args.out / pair.name).is_file() and (not args.masks or mask_path(args, pair).is_file())
 
@@ -109,17 +150,12 @@ def translate_pairs(args, inferencer: EGSCITInferencer, pairs: list) -> list:
 
 def write_matrix(args, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
     """All contents after all exemplars as one picture."""
-    if len(contents) * len(exemplars) > MAX_MATRIX:
-        raise ConversionError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars'
-                              f' is too large for one picture (at most {MAX_MATRIX} translations); '
-                              'give fewer, or use --pairing all.')
     try:
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
     except ValueError as error:
         raise ConversionError(str(error)) from error
     picture = translation_matrix(inferencer, *images, args.target_domain, args.batch_size)
-    write_atomically(args.out / 'matrix.png', encoded(picture, '.png'))
-    print(f'{args.out / "matrix.png"}: {len(contents)} contents after {len(exemplars)} exemplars')
+    write_atomically(args.out / MATRIX, encoded(picture, '.png'))
 
 
 def write_page(args, pairs: list) -> None:
@@ -131,31 +167,39 @@ def write_page(args, pairs: list) -> None:
         columns = ['content', 'exemplar', *(['feature mask'] if args.masks else []), 'translation']
         with Image.open(rows[0][0]) as first:
             small = first.width < SMALL
-        write_translation_page(args.out / 'index.html', f'Translations in {args.out.name}', columns,
+        write_translation_page(args.out / PAGE, f'Translations in {args.out.name}', columns,
                                rows, small)
-        print(f'Page: {args.out / "index.html"}')
+        print(f'Page: {args.out / PAGE}')
 
 
 def main() -> int:
     args = parse_args()
     contents, exemplars = find_images(args.content), find_images(args.exemplar)
+    is_matrix = args.pairing == 'matrix'
+    pairs = [] if is_matrix else pair_images(contents, exemplars, args.pairing, args.seed)
+    out = os.path.realpath(args.out)  # Path.resolve() raises where links lead in circles
+    inside = [path for path in contents.values()
+              if Path(out) in Path(os.path.realpath(path)).parents]
+    if inside and not is_matrix:
+        raise ConversionError(f'The content {inside[0]} lies in --out {args.out}, where its '
+                              'translation could replace it: choose another folder.')
+    check_outputs(outputs(args, pairs), [*contents.values(), *exemplars.values(), args.config,
+                                         args.checkpoint])
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device, args.amp)
     inferencer.model.source_of(args.target_domain)
     if args.masks and not inferencer.has_masks:
         raise ConversionError(f'{args.config} has a model without feature masks: leave --masks '
                               'out.')
-    if args.pairing == 'matrix':
-        write_matrix(args, inferencer, list(contents.values()), list(exemplars.values()))
+    if is_matrix and len(contents) * len(exemplars) > MAX_MATRIX:
+        raise ConversionError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars'
+                              f' is too large for one picture (at most {MAX_MATRIX} translations); '
+                              'give fewer, or use --pairing all.')
+    keep_record(args.out, recipes(args, pairs, list(contents.values()), list(exemplars.values())))
+    if is_matrix:
+        if not (args.out / MATRIX).exists():
+            write_matrix(args, inferencer, list(contents.values()), list(exemplars.values()))
+        print(f'{args.out / MATRIX}: {len(contents)} contents after {len(exemplars)} exemplars')
         return 0
-    pairs = pair_images(contents, exemplars, args.pairing, args.seed)
-    out = os.path.realpath(args.out)  # Path.resolve() raises where links lead in circles
-    inside = [path for path in contents.values()
-              if Path(out) in Path(os.path.realpath(path)).parents]
-    if inside:
-        raise ConversionError(f'The content {inside[0]} lies in --out {args.out}, where its '
-                              'translation could replace it: choose another folder.')
-    check_settings(args.out, args.checkpoint, contents, exemplars, args.pairing, args.seed,
-                   args.target_domain)
     unreadable = translate_pairs(args, inferencer, pairs)
     if args.html:
         write_page(args, pairs)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..config_check import check_config, read_config
 from ..models import ExemplarTranslationModel
+from ..utils.files import check_outputs
 from ..version import __version__
 from .pictures import load_model
 
@@ -80,6 +81,8 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     _check_opset(opset)
     if Path(out).is_dir():
         raise ValueError(f'{os.fspath(out)} is a folder; give the name of a file.')
+    check_outputs([(Path(out), 'the exported network')], [path for path in (config, checkpoint)
+                                                        if isinstance(path, (str, os.PathLike))])
     cfg = read_config(config)
     check_config(cfg, 'inference')
     init_default_scope(cfg.get('default_scope', 'mmagic'))

@@ -2,7 +2,6 @@
 """Translation of single images, without Runner and dataset."""
 import os
 from itertools import groupby
-from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -11,13 +10,13 @@ from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..config_check import check_config, read_config
-from ..datasets.conversion.errors import BadInputError
-from ..datasets.conversion.images import decode, to_rgb
+from ..errors import BadInputError
 from ..models import ExemplarTranslationModel
 from ..models.egscit import mask_image
+from ..utils.images import read_image, to_rgb, upright
 from .pictures import load_model
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
@@ -203,8 +202,7 @@ def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
         image (str | PathLike | Image): Path, or PIL image of any mode.
 
     Returns:
-        Image: RGB, turned as its EXIF orientation says; grey and 16-bit values scaled to 0..255,
-        transparent pixels laid on white.
+        Image: RGB, upright; files as :func:`egscit_mm.utils.images.read_image` reads them.
 
     Raises:
         ValueError: If it is no path or PIL image, or the file is no readable image.
@@ -213,17 +211,10 @@ def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
         try:
             if 0 in image.size:
                 raise BadInputError('it has no pixels')
-            return to_rgb(ImageOps.exif_transpose(image))
+            return to_rgb(upright(image))
         except (BadInputError, OSError) as error:
             raise ValueError(f'The {image.mode} image cannot be read: {error}') from error
     if not isinstance(image, (str, os.PathLike)):
         raise ValueError('An image must be a path, a PIL image or a uint8 array, got '
                          f'{type(image).__name__}')
-    path = Path(image)
-    try:
-        if not path.is_file():  # a pipe would be waited for
-            raise BadInputError('it is a folder or no regular file' if path.exists() else
-                                'it does not exist')
-        return to_rgb(decode(path.read_bytes()))
-    except (BadInputError, OSError) as error:
-        raise ValueError(f'{path} is not a readable image: {error}') from error
+    return Image.fromarray(read_image(image))

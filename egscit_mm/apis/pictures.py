@@ -58,6 +58,14 @@ def first_test_samples(cfg: Config, number: int) -> List[dict]:
     return [dataset[index] for index in range(min(number, len(dataset)))]
 
 
+def paths_of(samples: List[dict]) -> List[str]:
+    """The files that samples were read from, as far as they tell."""
+    return [
+        path for sample in samples for key, path in sample['data_samples'].all_items()
+        if key.endswith('_path')
+    ]
+
+
 def ground_truth(samples: List[dict], direction: str) -> Optional[Tensor]:
     """Ground truths of a direction such as 'A2B'; None where the test set has none.
 

@@ -3,6 +3,8 @@
 from .collate import stack_collate
 from .exemplar_image_dataset import ExemplarImageDataset
 from .seeded_sampler import SeededInfiniteSampler
-from .transforms import RandomZoomCrop
+from .transforms import LoadImage, RandomZoomCrop
 
-__all__ = ['ExemplarImageDataset', 'RandomZoomCrop', 'SeededInfiniteSampler', 'stack_collate']
+__all__ = [
+    'ExemplarImageDataset', 'LoadImage', 'RandomZoomCrop', 'SeededInfiniteSampler', 'stack_collate'
+]

@@ -5,14 +5,14 @@ from itertools import permutations
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-import mmcv
 import numpy as np
-from mmagic.datasets.unpaired_image_dataset import IMG_EXTENSIONS
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
-from mmengine.utils import scandir
 
+from ..utils.images import IMAGE_SUFFIXES, list_images, read_image, why_unusable
 from .seeded_sampler import SeededIndex
+
+NUM_NAMED = 5  # files in an error
 
 
 @DATASETS.register_module()
@@ -26,8 +26,9 @@ class ExemplarImageDataset(BaseDataset):
         |-- testA, testB
         `-- testA2B, testB2A    optional: ground truths of the test translations
 
-    The file names of MMagic's image extensions count, in any case, and are taken in sorted
-    order.
+    Files with one of :data:`egscit_mm.utils.images.IMAGE_SUFFIXES` count, in any case, and are
+    taken in sorted order; hidden files and links in circles are left out
+    (:func:`egscit_mm.utils.files.walk_files`).
 
     In training the dataset has as many samples as its largest domain has images. Sample i holds
     image i of that domain; the images of the other domains are drawn uniformly at random
@@ -48,15 +49,16 @@ class ExemplarImageDataset(BaseDataset):
 
     Args:
         data_root (str | Path): Local folder that holds the domain folders.
-        pipeline (Sequence[dict | Callable]): Transforms, at least one LoadImageFromFile per key.
+        pipeline (Sequence[dict | Callable]): Transforms, at least one LoadImage per key.
         test_mode (bool): Whether to read the test folders instead of the training folders.
         domains (Sequence[str]): Names of the domains, the endings of the folder names.
         indices (int | Sequence[int], optional): Take only these samples, an int N for the
             first N. Meant for a quick validation on part of the test set.
 
     Raises:
-        ValueError: If there are fewer than two domains or one is named twice, or if the
-            ground truths do not match the test images in number.
+        ValueError: If there are fewer than two domains or one is named twice, if a file is empty
+            or a link leads nowhere, or if the ground truths do not match the test images in
+            number.
         FileNotFoundError: If a folder is missing or has no images.
     """
 
@@ -115,10 +117,11 @@ class ExemplarImageDataset(BaseDataset):
         if not path.is_dir():
             found = 'does not exist'
         else:
-            names = sorted(scandir(path, IMG_EXTENSIONS, recursive=True, case_sensitive=False))
-            if names:
-                return [str(path / name) for name in names]
-            found = f"holds no images ({', '.join(sorted({e.lower() for e in IMG_EXTENSIONS}))})"
+            files = [str(path / name) for name in list_images(path)]
+            _refuse_unusable(files)
+            if files:
+                return files
+            found = f"holds no images ({', '.join(IMAGE_SUFFIXES)})"
         expected = ', '.join(phase + domain for phase in ('train', 'test')
                              for domain in self.domains)
         raise FileNotFoundError(
@@ -158,8 +161,8 @@ class ExemplarImageDataset(BaseDataset):
             dict: What the pipeline makes of it.
 
         Raises:
-            ValueError: If an image of the sample cannot be read. MMagic's LoadImageFromFile does
-                not check what OpenCV returns and fails with errors that name no file.
+            ValueError: If an image of the sample cannot be read, whatever transform reads it:
+                MMagic's LoadImageFromFile fails with errors that name no file.
         """
         if isinstance(idx, SeededIndex):
             idx.seed_generators()
@@ -168,7 +171,7 @@ class ExemplarImageDataset(BaseDataset):
         try:
             return self.pipeline(data_info)
         except Exception as error:
-            unreadable = [path for path in paths if not _is_readable(path)]
+            unreadable = [reason for reason in map(_why_unreadable, paths) if reason]
             if isinstance(error, KeyError) and not unreadable:
                 raise ValueError(
                     f'a transform of the pipeline asks for {error}, which the sample does not '
@@ -176,12 +179,21 @@ class ExemplarImageDataset(BaseDataset):
             if not unreadable:
                 raise
             raise ValueError(
-                f"cannot read {', '.join(unreadable)} as an image: the file is missing, empty, "
-                'truncated or of another format. Replace or delete it') from error
+                f"cannot read {', '.join(unreadable)}. Replace or delete it") from error
 
 
-def _is_readable(path: str) -> bool:
+def _refuse_unusable(paths: Sequence[str]) -> None:
+    """Refuses what shows without reading it, before any training has begun."""
+    unusable = [f'{path} {why}' for path, why in zip(paths, map(why_unusable, paths)) if why]
+    if unusable:
+        more = f' and {len(unusable) - NUM_NAMED} more' if len(unusable) > NUM_NAMED else ''
+        raise ValueError(f'cannot read {len(unusable)} of {len(paths)} images: '
+                         f'{", ".join(unusable[:NUM_NAMED])}{more}. Replace or delete them')
+
+
+def _why_unreadable(path: str) -> Optional[str]:
     try:
-        return mmcv.imread(path) is not None
-    except Exception:  # whatever the reader raises, the caller reports the first error with it
-        return False
+        read_image(path)
+    except ValueError as error:
+        return str(error).replace(' is not a readable image: ', ' as an image: ', 1)
+    return None

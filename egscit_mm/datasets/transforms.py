@@ -1,12 +1,68 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Augmentation of the training images."""
+"""Reading and augmentation of the training images."""
 from collections.abc import Sequence
 from typing import Union
 
+import cv2
 import mmcv
 import numpy as np
 from mmagic.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+
+from ..utils.images import read_image
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Reads an image as the inferencer and the converters do.
+
+    In place of MMagic's `LoadImageFromFile`, which drops the alpha channel, so that a model would
+    be trained on the hidden colours of transparent pixels and translate others
+    (:mod:`egscit_mm.utils.images` says what becomes of which file).
+
+    Required key: `<key>_path`. Added keys: `<key>`, uint8 (H, W, C), `ori_<key>_shape`,
+    `<key>_channel_order` and `<key>_color_type`.
+
+    Args:
+        key (str): The image, such as `img_A`.
+        channel_order (str): `'bgr'` or `'rgb'`. Defaults to `'bgr'`, as MMagic has it.
+        color_type (str): `'color'`, three channels, or `'grayscale'`, one. Defaults to `'color'`.
+
+    Raises:
+        ValueError: If an argument is none of these, or a file cannot be read.
+    """
+
+    def __init__(self, key: str, channel_order: str = 'bgr', color_type: str = 'color') -> None:
+        for name, value, known in (('channel_order', channel_order, ('bgr', 'rgb')),
+                                   ('color_type', color_type, ('color', 'grayscale'))):
+            if value not in known:
+                raise ValueError(f'LoadImage: {name} must be one of {known}, got {value!r}')
+        self.key = key
+        self.channel_order = channel_order
+        self.color_type = color_type
+
+    def transform(self, results: dict) -> dict:
+        """Reads the image of a sample.
+
+        Args:
+            results (dict): The sample.
+
+        Returns:
+            dict: The same sample with the image.
+        """
+        image = read_image(results[f'{self.key}_path'], self.channel_order)
+        if self.color_type == 'grayscale':
+            code = dict(bgr=cv2.COLOR_BGR2GRAY, rgb=cv2.COLOR_RGB2GRAY)[self.channel_order]
+            image = cv2.cvtColor(image, code)[..., None]
+        results[self.key] = image
+        results[f'ori_{self.key}_shape'] = image.shape
+        results[f'{self.key}_channel_order'] = self.channel_order
+        results[f'{self.key}_color_type'] = self.color_type
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(key={self.key!r}, channel_order={self.channel_order!r}, '
+                f'color_type={self.color_type!r})')
 
 
 @TRANSFORMS.register_module()
@@ -33,8 +89,8 @@ class RandomZoomCrop(BaseTransform):
 
     Examples:
         >>> pipeline = [
-        ...     dict(type='LoadImageFromFile', key='img_A'),
-        ...     dict(type='LoadImageFromFile', key='img_B'),
+        ...     dict(type='LoadImage', key='img_A'),
+        ...     dict(type='LoadImage', key='img_B'),
         ...     dict(type='RandomZoomCrop', keys=['img_A', 'img_B']),
         ...     dict(type='Flip', keys='img_A'),
         ...     dict(type='Flip', keys='img_B'),

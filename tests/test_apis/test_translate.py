@@ -1,12 +1,15 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of files by tools/translate.py."""
 import importlib.util
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_data import picture
 
@@ -21,11 +24,8 @@ def translate(checkpoints, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', [
-            'translate.py', str(checkpoints / 'egscit_quickstart.py'),
-            str(checkpoints / 'egscit.pth'), *map(str, args)
-        ])
+    def run(*args, model=(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth')):
+        monkeypatch.setattr(sys, 'argv', ['translate.py', *map(str, (*model, *args))])
         return module.main()
 
     return run
@@ -180,12 +180,120 @@ def test_a_second_run_does_what_is_missing(translate, tmp_path, monkeypatch):
     for name in 'ac':
         assert (out / f'{name}.png').stat().st_mtime_ns == before[name].st_mtime_ns
     assert (out / 'index.html').read_text().count('<img') == 9
-    # What is there must be what this run would make.
-    with pytest.raises(ConversionError, match='made with another target_domain, which'):
-        run('--target-domain', 'A')
-    exemplar = save(tmp_path / 'other.png', 8, 8)
-    with pytest.raises(ConversionError, match='made with another exemplars, which'):
-        run()
+
+
+def test_what_has_changed_is_made_anew(translate, checkpoints, inferencer, tmp_path, capsys):
+    """As make does: contents, exemplars, checkpoint, config and options count by what they are."""
+    for seed, name in enumerate('ab'):
+        save(tmp_path / 'content' / f'{name}.png', 8, 8, seed=seed)
+        save(tmp_path / 'exemplar' / f'{name}.png', 8, 8, seed=8 + seed)
+    out = tmp_path / 'out'
+    model = [tmp_path / 'config.py', tmp_path / 'model.pth']
+    shutil.copy(checkpoints / 'egscit_quickstart.py', model[0])
+    shutil.copy(checkpoints / 'egscit.pth', model[1])
+
+    def made(*args):
+        """Names of the files that a run makes."""
+        old = {path: path.stat().st_mtime_ns for path in out.rglob('*') if path.suffix == '.png'}
+        assert translate('--content', tmp_path / 'content', '--exemplar', tmp_path / 'exemplar',
+                         '--out', out, *args, model=model) == 0
+        return {path.relative_to(out).as_posix() for path in out.rglob('*')
+                if path.suffix == '.png' and old.get(path) != path.stat().st_mtime_ns}
+
+    assert made('--masks') == {'a.png', 'b.png', 'masks/a.png', 'masks/b.png'}
+    assert made('--masks') == set()
+    # The time of a file does not count, only its content; that counts even at the same time.
+    os.utime(tmp_path / 'content' / 'a.png')
+    assert made('--masks') == set()
+    exemplar = tmp_path / 'exemplar' / 'b.png'
+    before = exemplar.stat()
+    save(exemplar, 8, 8, seed=20)
+    os.utime(exemplar, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert made('--masks') == {'b.png', 'masks/b.png'}
+    assert 'made anew' in capsys.readouterr().out
+    wanted = inferencer(tmp_path / 'content' / 'b.png', exemplar)
+    assert np.abs(np.array(Image.open(out / 'b.png')).astype(int) - wanted).max() <= 1
+    save(tmp_path / 'content' / 'a.png', 8, 8, seed=21)
+    assert made('--masks') == {'a.png', 'masks/a.png'}
+    # Options, exemplars and contents that come and go.
+    assert made() == set()
+    assert made('--target-domain', 'A') == {'a.png', 'b.png'}
+    assert made() == {'a.png', 'b.png'}
+    assert made('--amp') == {'a.png', 'b.png'}
+    assert made('--amp', '--pairing', 'random', '--seed', 3) <= {'a.png', 'b.png'}
+    assert made() == {'a.png', 'b.png'}
+    save(tmp_path / 'exemplar' / 'aa.png', 8, 8, seed=22)  # now the second one
+    assert made() == {'b.png'}
+    (tmp_path / 'content' / 'b.png').unlink()
+    assert made() == set() and (out / 'b.png').exists()
+    assert 'files in' in capsys.readouterr().out
+    # The model.
+    changed = torch.load(model[1], weights_only=True)
+    changed['state_dict'] = {key: value + 0.01 if value.is_floating_point() else value
+                             for key, value in changed['state_dict'].items()}
+    torch.save(changed, model[1])
+    assert made() == {'a.png'}
+    model[0].write_text(model[0].read_text() + "\nmodel['generator']['eta'] = 0.25\n")
+    assert made() == {'a.png'}
+    assert made() == set()
+
+
+def test_a_matrix_is_made_anew_where_it_has_changed(translate, tmp_path):
+    content, exemplar = (save(tmp_path / name, 8, 8, seed=seed)
+                         for seed, name in enumerate(['c.png', 'e.png']))
+    out = tmp_path / 'out'
+
+    def matrix():
+        translate('--content', content, '--exemplar', exemplar, '--out', out, '--pairing', 'matrix')
+        return (out / 'matrix.png').read_bytes()
+
+    first = matrix()
+    assert matrix() == first
+    save(exemplar, 8, 8, seed=5)
+    assert matrix() != first
+
+
+def test_a_file_that_no_run_made_is_not_replaced(translate, tmp_path):
+    content = save(tmp_path / 'a.png', 8, 8)
+    mine = save(tmp_path / 'out' / 'a.png', 4, 4)
+    before = mine.read_bytes()
+    with pytest.raises(ConversionError, match='does not say what it was made of'):
+        translate('--content', content, '--exemplar', content, '--out', tmp_path / 'out')
+    assert mine.read_bytes() == before
+
+
+CLASHES = {
+    # Contents, exemplars (of the output folder where they begin with out/), options, message.
+    'masks of two formats': (['in/x.png', 'in/x.jpg'], ['e.png'], ['--masks'],
+                             'the mask of .*x.jpg and the mask of .*x.png: rename'),
+    'mask and translation': (['in/a.png', 'in/masks/a.png'], ['e.png'], ['--masks'],
+                             'the translation of .*masks/a.png and the mask of .*in/a.png'),
+    'letters of two cases': (['in/a.png', 'in/A.png'], ['e.png'], [],
+                             'one file, would be both the translation of .*A.png and'),
+    'folders of two cases': (['in/s/a.png', 'in/S/a.png'], ['e.png'], [], 'one file'),
+    'accents of two codes': (['in/\u00e9.png', 'in/e\u0301.png'], ['e.png'], [], 'one file'),
+    'an exemplar': (['in/a.png'], ['out/a.png'], [], 'would replace .*out/a.png, which this run'),
+    'an exemplar of a mask': (['in/a.png'], ['out/masks/a.png'], ['--masks'], 'would replace'),
+    'an exemplar as matrix': (['in/a.png'], ['out/matrix.png'], ['--pairing', 'matrix'],
+                              'matrix.png, the matrix, would replace'),
+    'page and folder': (['in/index.html/a.png'], ['e.png'], ['--html'],
+                        'both the results page and the folder of the translation of'),
+    'masks of an exemplar called masks': (
+        ['in/a.png', 'in/e/a.png'], ['masks.png', 'e.png'], ['--masks', '--pairing', 'all'],
+        'would be both'),
+}
+
+
+@pytest.mark.parametrize('name', CLASHES)
+def test_no_file_replaces_another(name, translate, tmp_path):
+    contents, exemplars, options, message = CLASHES[name]
+    for seed, path in enumerate([*contents, *exemplars]):
+        save(tmp_path / path, 8, 8, seed=seed)
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
+    with pytest.raises(ConversionError, match=message):
+        translate('--content', tmp_path / 'in', '--exemplar',
+                  *[tmp_path / path for path in exemplars], '--out', tmp_path / 'out', *options)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
 
 
 def test_an_added_content_keeps_the_random_exemplars(tmp_path):

@@ -10,7 +10,7 @@ from tool import Tool
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs' / 'egscit' / 'egscit_mnist_single.py'
-STEPS = ['dataset', 'LoadImageFromFile', 'RandomZoomCrop', 'Flip', 'PackInputs', 'collate', 'sum']
+STEPS = ['dataset', 'LoadImage', 'RandomZoomCrop', 'Flip', 'PackInputs', 'collate', 'sum']
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import os
+import time
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -216,3 +220,61 @@ def test_help_says_what_goes_in(capsys):
         run_converter('folders', '--help')
     text = capsys.readouterr().out
     assert converter('folders').__doc__ in text and 'EXIF' in text and 'photos/summer' in text
+
+
+def changed_images(folder):
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+            for path in folder.rglob('*.png')}
+
+
+@pytest.mark.parametrize('archived', [False, True])
+def test_changed_sources_are_converted_anew(tmp_path, archived, capsys):
+    """By time, as make does, but not what has only been copied."""
+    source, out = tmp_path / 'in', tmp_path / 'out'
+
+    def write(colours):
+        source.mkdir(exist_ok=True)
+        for index, colour in enumerate(colours):
+            path = source / f'{index}.png'
+            Image.new('RGB', (8, 8), colour).save(path)
+            # Later than what was converted before, on any file system.
+            later = time.time_ns() + 10**9
+            os.utime(path, ns=(later, later))
+        if archived:
+            with zipfile.ZipFile(tmp_path / 'in.zip', 'w') as archive:
+                for path in sorted(source.iterdir()):
+                    archive.write(path, path.name)
+            os.utime(tmp_path / 'in.zip', ns=(later, later))
+
+    def made():
+        before = changed_images(out)
+        assert run(dict(A=tmp_path / 'in.zip' if archived else source), out) == 0
+        return {name.rpartition('/')[2] for name, when in changed_images(out).items()
+                if before.get(name) != when}
+
+    write(['red', 'green', 'blue'])
+    assert made() == {'0.png', '1.png', '2.png'}
+    assert made() == set()
+    write(['red', 'green', 'blue'])
+    assert made() == set()
+    write(['red', 'green', 'white'])
+    assert '2.png' in made()
+    assert 'are made anew' in capsys.readouterr().out
+    shown, = out.glob('*/2.png')
+    assert Image.open(shown).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_names_that_are_one_file_on_some_systems(tmp_path, capsys):
+    folders = dict(A=write_folder(tmp_path / 'in', {'a.png': plain(1), 'A.png': plain(2)}))
+    test = write_folder(tmp_path / 'test', {'0.png': plain(3)})
+    assert run(folders, tmp_path / 'out', '--test', 'A', test) == 1
+    assert 'a.png: would become trainA/a.png, as A.png does: rename one' in capsys.readouterr().err
+    assert values(tmp_path / 'out', 'trainA') == [2]
+
+
+def test_sources_in_the_folder_to_write(tmp_path):
+    (tmp_path / 'trainA').mkdir()
+    for index in range(3):
+        Image.new('RGB', (8, 8)).save(tmp_path / 'trainA' / f'{index}.png')
+    with pytest.raises(ConversionError, match='trainA, where the images come from, lies in'):
+        run(dict(A=tmp_path / 'trainA'), tmp_path)

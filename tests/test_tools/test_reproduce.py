@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import json
 import multiprocessing
+import os
 import runpy
 import sys
 import time
@@ -277,6 +278,22 @@ def test_other_settings_are_refused(pretend, tmp_path):
     pretend(*arguments)
     with pytest.raises(SystemExit, match=r'seed0/unit was trained with other settings \(amp'):
         pretend(*arguments, '--amp')
+
+
+def test_what_has_changed_is_evaluated_anew(pretend, tmp_path):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows', 'unit']
+    pretend(*arguments)
+    checkpoint, = (tmp_path / 'work' / 'seed0' / 'unit').glob('iter_*.pth')
+    time_of_results = checkpoint.with_name('metrics.json').stat().st_mtime_ns
+    checkpoint.write_bytes(b'another')
+    os.utime(checkpoint, ns=(0, time_of_results - 10**9))  # though it is older
+    assert summary(pretend(*arguments)) == ['mnist --task', 'test unit_mnist_single']
+    assert summary(pretend(*arguments)) == ['mnist --task']
+    # A training on other data must not go on.
+    (tmp_path / 'work' / 'data').mkdir()
+    (tmp_path / 'work' / 'data' / 'manifest.json').write_text('{}')
+    with pytest.raises(SystemExit, match=r'was trained with other settings \(data differ'):
+        pretend(*arguments)
 
 
 def test_bad_mnist(reproduce, tmp_path, capfd):

@@ -32,6 +32,8 @@ from tqdm import tqdm
 
 from egscit_mm.evaluation.results import write_json
 
+READERS = ('LoadImage', 'LoadImageFromFile')
+
 
 def parse_args():
     parser = argparse.ArgumentParser(
@@ -187,7 +189,7 @@ def main():
     except FileNotFoundError as error:
         raise SystemExit(str(error)) from error
     images_per_sample = sum(
-        type(step).__name__ == 'LoadImageFromFile' for step in loader.dataset.pipeline.transforms)
+        type(step).__name__ in READERS for step in loader.dataset.pipeline.transforms)
     images_per_batch = loader.batch_size * images_per_sample
     figures = dict(
         config=osp.splitext(osp.basename(args.config))[0],

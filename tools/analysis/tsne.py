@@ -7,6 +7,7 @@ translations that collapse to few styles, or miss them, lie apart.
 """
 import argparse
 import os.path as osp
+from pathlib import Path
 from typing import Dict
 
 import numpy as np
@@ -17,7 +18,9 @@ from mmengine.fileio import put
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization.report import png
 
 PERPLEXITY = 30  # scikit-learn's default; it must be smaller than the number of images
@@ -98,8 +101,10 @@ def main():
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader); take a config of the '
                          'digit tasks, such as configs/egscit/egscit_mnist_single.py.')
-    rows = translated_rows(
-        load_model(cfg, args.checkpoint), first_test_samples(cfg, args.num))
+    samples = first_test_samples(cfg, args.num)
+    check_outputs([(Path(args.out), 'the picture of the clouds')],
+                  [args.config, args.checkpoint, *paths_of(samples)])
+    rows = translated_rows(load_model(cfg, args.checkpoint), samples)
     panels = {
         direction.replace('2', '→'): embed(
             {'real': grid['exemplar'].numpy(), 'translated': grid['translation'].numpy()},
@@ -111,4 +116,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main)

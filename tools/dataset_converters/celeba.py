@@ -107,7 +107,7 @@ def read_partition(path: Path) -> dict[str, str]:
 
 def render(contents: dict[str, bytes]) -> dict[str, Image.Image]:
     """The face, cropped and resized twice."""
-    image = conversion.to_rgb(conversion.decode(contents['image']))
+    image = Image.fromarray(conversion.decode_rgb(contents['image']))
     if image.size != FACE_SIZE:
         raise BadInputError('the image is {}x{}, not an aligned face of {}x{}'.format(
             *image.size, *FACE_SIZE))

@@ -72,7 +72,8 @@ def parse_args() -> argparse.Namespace:
 def render(contents: dict[str, bytes], resize: Callable,
            size: tuple[int, int]) -> dict[str, Image.Image]:
     """The image in the size wanted."""
-    return dict(image=resize(conversion.to_rgb(conversion.decode(contents['image'])), size))
+    image = Image.fromarray(conversion.decode_rgb(contents['image']))
+    return dict(image=resize(image, size))
 
 
 def plan(args: argparse.Namespace, domain: str) -> Job:

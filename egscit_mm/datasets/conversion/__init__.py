@@ -13,36 +13,30 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 
 The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
 """
+from ...errors import BadInputError, ConversionError
+from ...utils.cli import exit_with
+from ...utils.files import write_atomically
+from ...utils.images import DECODED_FORMATS, IMAGE_SUFFIXES, decode, decode_rgb, to_rgb
 from .command_line import (
     add_output_arguments,
     add_size_argument,
     add_split_arguments,
     add_workers_argument,
     domain_name,
-    exit_with,
 )
-from .errors import BadInputError, ConversionError, LeftOutError
-from .images import (
-    DECODED_FORMATS,
-    FORMATS,
-    IMAGE_SUFFIXES,
-    crop,
-    decode,
-    encode,
-    stretch,
-    to_rgb,
-)
+from .errors import LeftOutError
+from .images import FORMATS, crop, encode, stretch
 from .jobs import convert
 from .labels import categories_of_train_ids, render_labelled, stretch_labels, train_ids_of_colours
 from .plans import Job, Task, by_stem, draw_test_names, output_paths
 from .sources import Files
-from .writing import write_atomically
 
 __all__ = [
     'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files',
     'Job', 'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument',
     'add_split_arguments', 'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert',
-    'crop', 'decode', 'domain_name', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
+    'crop', 'decode', 'decode_rgb', 'domain_name', 'draw_test_names', 'encode', 'exit_with',
+    'output_paths',
     'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
     'write_atomically'
 ]

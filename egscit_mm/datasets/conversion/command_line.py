@@ -2,12 +2,10 @@
 """What the converters' command lines share."""
 import argparse
 import os
-import sys
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Optional
 
-from ...errors import sentence_for_the_user
-from .errors import ConversionError
+from ...utils.cli import not_negative, positive
 from .images import FORMATS
 
 
@@ -44,20 +42,6 @@ def add_split_arguments(parser: argparse.ArgumentParser) -> None:
         '--seed', type=int, default=0, help='chooses the test images (default: %(default)s)')
 
 
-def positive(text: str) -> int:
-    """An integer above 0, for argparse."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {text}')
-    return int(text)
-
-
-def not_negative(text: str) -> int:
-    """An integer of at least 0, for argparse."""
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f'must be at least 0, got {text}')
-    return int(text)
-
-
 def fraction(text: str) -> float:
     """A number between 0 and 1, for argparse."""
     if not 0 < float(text) < 1:
@@ -70,27 +54,3 @@ def domain_name(text: str) -> str:
     if not (text.isascii() and text.isalnum()):
         raise argparse.ArgumentTypeError(f'must be letters and digits such as A, got {text!r}')
     return text
-
-
-def exit_with(
-        main: Callable[[], int],
-        interrupted: str = 'What is done is kept: run the same command to go on') -> None:
-    """Run a script's main function and leave with its exit code, or with a readable error.
-
-    Errors that may be mistakes in the program keep their traceback.
-
-    Args:
-        main (Callable[[], int]): The function.
-        interrupted (str): What to say after Ctrl-C.
-    """
-    sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: file names may be of any bytes
-    try:
-        sys.exit(main())
-    except Exception as error:
-        sentence = str(error) if isinstance(error, ConversionError) else (
-            sentence_for_the_user(error))
-        if sentence is None:
-            raise
-        sys.exit(f'Error: {sentence}')
-    except KeyboardInterrupt:
-        sys.exit(f'Interrupted. {interrupted}')

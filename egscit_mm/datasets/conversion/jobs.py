@@ -5,12 +5,16 @@ import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Optional
 
 from tqdm import tqdm
 
-from .errors import BadInputError, ConversionError, LeftOutError
-from .images import IMAGE_SUFFIXES
+from ...errors import BadInputError, ConversionError
+from ...utils.files import walk_files
+from ...utils.images import IMAGE_SUFFIXES, why_unusable
+from .errors import LeftOutError
 from .plans import Job, Task
+from .sources import Files
 from .workers import outcomes_of
 from .writing import MANIFEST, read_manifest, write_section
 
@@ -52,18 +56,30 @@ def _refuse_source(job: Job, out: Path) -> None:
                 raise ConversionError(
                     f'--out {out} lies in {path}, where the images come from, so that the next run '
                     'would convert its own results: choose a folder elsewhere')
+            for folder in sorted({name.split('/')[0] for task in job.tasks
+                                  for name in task.outputs.values()}):
+                if path.resolve().is_relative_to((out / folder).resolve()):
+                    raise ConversionError(
+                        f'{path}, where the images come from, lies in {out / folder}, which this '
+                        'command writes: choose another --out')
 
 
 def _refuse_duplicates(job: Job) -> None:
-    """Move tasks that would write the same file as another one to the failed inputs."""
-    owner = {}
+    """Move tasks that would write the same file as another one to the failed inputs.
+
+    Names that differ only in their letters' case count as one, as on many file systems.
+    """
+    owner, tasks = {}, []
     for task in job.tasks:
-        path = task.outputs['image']
-        if path in owner:
-            job.failed[task.name] = f'would become {path}, as {owner[path]} does: rename one'
+        paths = {key: path.casefold() for key, path in task.outputs.items()}
+        taken = [key for key in ('image', *paths) if paths[key] in owner]
+        if taken:
+            job.failed[task.name] = (f'would become {task.outputs[taken[0]]}, as '
+                                     f'{owner[paths[taken[0]]]} does: rename one')
         else:
-            owner[path] = task.name
-    job.tasks = [task for task in job.tasks if owner[task.outputs['image']] == task.name]
+            owner.update(dict.fromkeys(paths.values(), task.name))
+            tasks.append(task)
+    job.tasks = tasks
 
 
 def _pending(job: Job, out: Path) -> list[Task]:
@@ -87,10 +103,13 @@ def _pending(job: Job, out: Path) -> list[Task]:
     present = set()
     for folder in {path.split('/')[0] for path in planned} | {
             split + job.domain for split in ('train', 'test')}:
-        for path in (out / folder).rglob('*'):
+        if not (out / folder).is_dir():
+            continue
+        for name in walk_files(out / folder):
+            path = out / folder / name
             if path.suffix == '.tmp':  # of a run that was killed
                 path.unlink()
-            elif path.suffix.lower() in IMAGE_SUFFIXES and path.stat().st_size:
+            elif path.suffix.lower() in IMAGE_SUFFIXES and not why_unusable(path):
                 # Empty files are what a crash of the machine may leave.
                 present.add(path.relative_to(out).as_posix())
     unknown = sorted(present if previous is None else present - planned)
@@ -99,7 +118,48 @@ def _pending(job: Job, out: Path) -> list[Task]:
             f'{out} holds {len(unknown)} images that this command does not make, such as '
             f'{unknown[0]}: the source or the split has changed, or they are of other origin. '
             'Choose another --out, or delete them')
-    return [task for task in job.tasks if not present.issuperset(task.outputs.values())]
+    done = [task for task in job.tasks if present.issuperset(task.outputs.values())]
+    current = {task.name for task in done} - _outdated(job, done, out, previous)
+    return [task for task in job.tasks if task.name not in current]
+
+
+def _outdated(job: Job, done: list[Task], out: Path, previous: Optional[dict]) -> set[str]:
+    """Names of the tasks whose inputs are newer than what was made of them, as make goes by.
+
+    Files that were only copied or got again have a new time; their checksum in the manifest of a
+    finished conversion tells that they are the same.
+    """
+    outdated, previous = set(), previous or {}
+    unused = {*previous.get('failed', ()), *previous.get('left_out', ())}
+    for source, files in job.sources.items():
+        newer = {task.name for task in done for origin, name in task.inputs.values()
+                 if origin == source
+                 and files.time(name) > (out / task.outputs['image']).stat().st_mtime_ns}
+        used = {name for task in job.tasks if task.name not in unused
+                for origin, name in task.inputs.values() if origin == source}
+        if newer and not _has_checksum(files, used, previous.get('sources', {}).get(source)):
+            outdated |= newer
+    return outdated
+
+
+def _has_checksum(files: Files, names: set[str], recorded: Optional[dict]) -> bool:
+    try:
+        return recorded is not None and files.summary(names) == recorded
+    except BadInputError:  # reading it again will say why
+        return False
+
+
+def _remove_outdated(job: Job, pending: list[Task], out: Path) -> None:
+    """Removes what is made anew: a label map must never stand beside another image."""
+    num_images = 0
+    for task in pending:
+        for path in task.outputs.values():
+            if (out / path).is_file():
+                (out / path).unlink()
+                num_images += path == task.outputs['image']
+    if num_images:
+        print(f'{out}: {num_images} images of domain {job.domain} are made anew, as their sources '
+              'have changed')
 
 
 def _do(job: Job, pending: list[Task], out: Path, workers: int) -> int:
@@ -108,6 +168,7 @@ def _do(job: Job, pending: list[Task], out: Path, workers: int) -> int:
         print(f'{out}: domain {job.domain} is already complete, nothing to do')
         return 0
     write_section(out, job.domain, dict(complete=False, settings=job.settings))
+    _remove_outdated(job, pending, out)
     failed, left_out = dict(job.failed), {}
     checksums = {source: {} for source in job.sources}
     num_done, is_tried = 0, len(pending) == len(job.tasks) > NUM_TRIED

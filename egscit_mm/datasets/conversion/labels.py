@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 from torchvision.datasets import Cityscapes
 
-from .errors import BadInputError
-from .images import decode, stretch, to_rgb
+from ...errors import BadInputError
+from ...utils.images import decode, decode_rgb, open_lazily
+from .images import stretch
 
 IGNORE = 255  # label of pixels that count in no score
 
@@ -103,11 +104,11 @@ def render_labelled(contents: dict[str, bytes], size: tuple[int, int], role: str
     Raises:
         BadInputError: If a file cannot be decoded, or the image has a palette.
     """
-    image = decode(contents['image'])
-    if image.mode == 'P':
+    if open_lazily(contents['image']).mode == 'P':
         raise BadInputError('the image has a palette, as label maps have: are images and labels '
                             'swapped?')
-    outputs = dict(image=stretch(to_rgb(image), size))
+    image = Image.fromarray(decode_rgb(contents['image']))
+    outputs = dict(image=stretch(image, size))
     if role in contents:
         labels = decode(contents[role], role)
         if labels.size != image.size:

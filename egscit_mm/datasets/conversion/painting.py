@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from .errors import ConversionError
+from ...errors import ConversionError
+from ...utils.images import list_images
 from .pictures import Picture, Plan, Sources
 from .workers import map_in_workers
 from .writing import MANIFEST
@@ -38,7 +39,7 @@ def is_painted(out: Path, manifest: dict) -> bool:
         raise ConversionError(f'{out} exists and was not written with these arguments and source '
                               'files: choose another --out, or delete it first')
     for folder, count in manifest['counts'].items():
-        found = len(list((out / folder).glob('*.png')))
+        found = len(list_images(out / folder)) if (out / folder).is_dir() else 0
         if found != count:
             raise ConversionError(f'{out / folder} holds {found} PNG files, but {path} says '
                                   f'{count}: delete {out} and run this again')

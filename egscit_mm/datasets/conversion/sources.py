@@ -11,15 +11,17 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from .errors import BadInputError, ConversionError
+from ...errors import BadInputError, ConversionError
+from ...utils.files import is_hidden, walk_files
+from ...utils.images import is_image_name
 
 
 class Files:
     """The files of zip archives, folders and single files, as one read-only collection.
 
-    Names are relative to the archive or folder, with ``/``. Hidden files and macOS's resource
-    forks are no files; a folder that links lead to several times counts once. Safe to use in forked
-    worker processes: each opens the archives itself.
+    Names are relative to the archive or folder, with ``/``. Which files of a folder are found says
+    :func:`egscit_mm.utils.files.walk_files`; hidden files of archives are none either. Safe to use
+    in forked worker processes: each opens the archives itself.
 
     Args:
         paths (Iterable[Path]): Zip archives (by their suffix ``.zip``), folders (searched
@@ -46,11 +48,10 @@ class Files:
         for path in self.paths:
             for name, crc in _listing(path):
                 parts = PurePosixPath(name).parts
-                if parts[0] == '__MACOSX' or any(part.startswith('.') and part != '..'
-                                                 for part in parts):
+                if any(is_hidden(part) for part in parts if part != '..'):
                     continue
                 suffix = PurePosixPath(name).suffix.lower()
-                if suffix not in suffixes:
+                if suffix not in suffixes and not is_image_name(path, name, suffixes):
                     self.ignored[suffix] += 1
                     continue
                 if parts[0] == '/' or '..' in parts:
@@ -89,7 +90,7 @@ class Files:
         try:
             if name in self._crc:
                 return self._archive(path).read(name)
-            file = path / name if path.is_dir() else path
+            file = self._place_of(name)
             if file.exists() and not file.is_file():  # reading a pipe would wait for ever
                 raise OSError('not a regular file')
             return file.read_bytes()
@@ -97,6 +98,17 @@ class Files:
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile,
                 zlib.error) as error:
             raise BadInputError(f'{name} cannot be read from {path}: {error}') from error
+
+    def time(self, name: str) -> int:
+        """When a file, or the archive that it lies in, was last written; nanoseconds."""
+        try:
+            return os.stat(self._place_of(name)).st_mtime_ns
+        except OSError:  # reading it will say why
+            return 0
+
+    def _place_of(self, name: str) -> Path:
+        path = self._place[name]
+        return path / name if name not in self._crc and path.is_dir() else path
 
     def summary(self, names: Iterable[str], known: Mapping[str, int] = {}) -> dict:
         """What identifies the content of some files, wherever they lie.
@@ -130,11 +142,11 @@ class Files:
 def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
     """Names in a path, with their CRC-32 in archives."""
     if path.is_dir():
-        seen = {path.resolve()}
-        for folder, folders, files in os.walk(path, onerror=_refuse_unreadable, followlinks=True):
-            folders[:] = [name for name in sorted(folders) if _is_new(Path(folder, name), seen)]
-            for file in files:
-                yield Path(folder, file).relative_to(path).as_posix(), None
+        try:
+            for name in walk_files(path):
+                yield name, None
+        except BadInputError as error:
+            raise ConversionError(str(error)) from error
     elif path.suffix.lower() == '.zip' and path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
@@ -155,15 +167,3 @@ def _listing(path: Path) -> Iterator[tuple[str, Optional[int]]]:
         yield path.name, None
     else:
         raise ConversionError(f'{path} does not exist: expected a zip archive, a folder or a file')
-
-
-def _refuse_unreadable(error: OSError) -> None:
-    raise ConversionError(f'cannot list {error.filename}: {error.strerror}') from error
-
-
-def _is_new(folder: Path, seen: set[Path]) -> bool:
-    # A link to a folder above would lead in circles, one to another place give images twice.
-    place = folder.resolve()
-    is_new = place not in seen
-    seen.add(place)
-    return is_new

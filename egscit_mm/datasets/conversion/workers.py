@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-from .errors import BadInputError, ConversionError, LeftOutError
+from ...errors import BadInputError, ConversionError
+from ...utils.files import write_atomically
+from .errors import LeftOutError
 from .images import encode
 from .plans import Job, Task
 from .sources import Files
-from .writing import write_atomically
 
 
 class Outcome(NamedTuple):

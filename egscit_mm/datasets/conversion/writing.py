@@ -1,36 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Writing files, the manifest among them, so that each is there whole or not at all."""
 import json
-import os
 from pathlib import Path
 
-from .errors import ConversionError
+from ...errors import ConversionError
+from ...utils.files import write_atomically
 
 MANIFEST = 'manifest.json'
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears complete or not at all.
-
-    Args:
-        path (Path): The file; its folder is made if needed.
-        content (bytes): All of it.
-
-    Raises:
-        ConversionError: If it cannot be written, such as on a full disk.
-    """
-    # Not longer than the name itself, which may have the greatest length allowed.
-    temporary = path.with_name(f'{os.getpid()}.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConversionError(f'cannot write {path}: {error.strerror}. What is done is kept: cure '
-                              'this and run the same command to go on') from error
 
 
 def read_manifest(out: Path) -> dict:

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from mmagic.registry import METRICS
 from mmengine.device import get_device
 from mmengine.runner import load_checkpoint
-from PIL import Image
 from torch import nn
 from torchvision.datasets import Cityscapes
 
+from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen
 from .translation_metric import TranslatedImage, TranslationMetric
@@ -161,7 +161,7 @@ def read_labels(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError('the file does not exist. Make the labels with the converters in '
                          'tools/dataset_converters (docs/datasets.md)')
-    with Image.open(path) as image:
-        if image.mode not in ('L', 'P'):
-            raise ValueError(f'it is of mode {image.mode}, not a one-channel map of train ids')
-        return np.array(image)
+    image = decode(path.read_bytes(), 'label map')
+    if image.mode not in ('L', 'P'):
+        raise ValueError(f'it is of mode {image.mode}, not a one-channel map of train ids')
+    return np.array(image)

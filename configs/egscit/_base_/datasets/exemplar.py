@@ -7,7 +7,7 @@ _meta_keys = [
 
 train_pipeline = [
     *[
-        dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
+        dict(type='LoadImage', key=key, color_type='color', channel_order='bgr')
         for key in _keys
     ],
     # Paper A.2: flip and random crop. The release's figures: with p = 0.5 a crop of scale 0.8 to 1,
@@ -18,7 +18,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     *[
-        dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
+        dict(type='LoadImage', key=key, color_type='color', channel_order='bgr')
         for key in _keys
     ],
     dict(type='PackInputs', keys=_keys, meta_keys=_meta_keys),

@@ -9,7 +9,7 @@ _keys = _inputs + _ground_truths
 # Not test_pipeline: MMagic's inferencers run that on a single image, without ground truths.
 _ground_truth_pipeline = [
     *[
-        dict(type='LoadImageFromFile', key=key, color_type='color', channel_order='bgr')
+        dict(type='LoadImage', key=key, color_type='color', channel_order='bgr')
         for key in _keys
     ],
     dict(

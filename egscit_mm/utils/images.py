@@ -1,0 +1,310 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""The one reader of image files, and the one way to find them in a folder.
+
+Training, inference, metrics, converters and the web page all read through :func:`decode_rgb`, so
+that a file is the same picture everywhere:
+
+- upright, as its EXIF orientation says (damaged EXIF data count as none);
+- 8-bit RGB: grey is repeated, 16 bits are scaled down, palettes and CMYK are converted;
+- transparent pixels, of an alpha channel, a palette or a transparent colour, are laid on white;
+- the first picture of an animation or of several pages;
+- colour profiles (ICC) are ignored: the values are taken as sRGB.
+
+A file is known by its content, whatever its name says. What cannot be shown so is refused:
+floating-point pixels, integers beyond 16 bits, truncated files and other formats, such as GIF.
+"""
+import io
+import os
+import stat
+import struct
+from typing import Iterable, List, Optional, Union
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import BadInputError
+from .files import walk_files
+
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+# What is decoded, whatever a file is called. Pillow knows some forty formats more, and holes in its
+# decoders are mostly in those that few people use.
+DECODED_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
+
+_ORIENTATION = 0x0112  # tag of EXIF
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MAX_PLAIN_PIXELS = 2**26  # beyond it Pillow decides, which warns of decompression bombs
+# PNG: chunks that change no pixel. JPEG: markers of baseline, extended and progressive frames.
+_HARMLESS_CHUNKS = {b'IDAT', b'pHYs', b'sRGB', b'gAMA', b'cHRM', b'iCCP', b'tIME', b'sBIT'}
+_JPEG_FRAMES = {0xC0, 0xC1, 0xC2}
+_PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB'), struct.Struct('>I4s')
+
+
+# ------------------------------------------------------------------------------------- decoding
+def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
+    """Reads the header of an image file.
+
+    Args:
+        content (bytes): Of the file.
+        role (str): What to call it in the error.
+
+    Returns:
+        Image.Image: The image in its own mode, whose pixels are not read yet.
+
+    Raises:
+        BadInputError: If it is none of :data:`DECODED_FORMATS`.
+    """
+    try:
+        return Image.open(io.BytesIO(content), formats=DECODED_FORMATS)
+    except UnidentifiedImageError as error:  # its own message has an address in memory
+        why = f'none of {", ".join(DECODED_FORMATS)}' if content else 'empty'
+        raise BadInputError(f'the {role} cannot be decoded: the file is {why}') from error
+    except Exception as error:  # each format of Pillow fails in its own way
+        raise BadInputError(f'the {role} cannot be decoded: {error}') from error
+
+
+def decode(content: bytes, role: str = 'image') -> Image.Image:
+    """Reads an image file to its end, in its own mode: for label maps, whose values count.
+
+    Args:
+        content (bytes): Of the file; the first picture of several counts.
+        role (str): What to call it in the error.
+
+    Returns:
+        Image.Image: The image in its own mode, turned upright as its EXIF data say.
+
+    Raises:
+        BadInputError: If it is no image or is damaged.
+    """
+    image = open_lazily(content, role)
+    try:
+        image.load()
+        return upright(image)
+    except Exception as error:  # each format of Pillow fails in its own way
+        raise BadInputError(f'the {role} cannot be decoded: {error}') from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; itself where there is none."""
+    turn = _UPRIGHT.get(_orientation(image))
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    # What transpose() keeps of the information; the orientation must not count twice.
+    turned.info = {key: value for key, value in image.info.items() if key == 'transparency'}
+    return turned
+
+
+def _orientation(image: Image.Image) -> Optional[int]:
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged EXIF data turn no picture, in any viewer
+        return None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Converts any image to 8-bit RGB, as the module's description says.
+
+    Args:
+        image (Image.Image): Of any mode but 32-bit float.
+
+    Returns:
+        Image.Image: The same picture in mode RGB; the image itself if it is in this mode.
+
+    Raises:
+        BadInputError: If the image holds floats or integers of more than 16 bits, whose range is
+            unknown, or colours that cannot be converted.
+    """
+    if image.mode == 'F':
+        raise BadInputError('the image has floating-point pixels: save it with 8 or 16 bits')
+    if image.mode.startswith('I'):  # Pillow's convert() would clip 16-bit values at 255
+        image = _eight_bits(image)
+    try:
+        if _has_transparency(image):
+            if image.mode == 'La':
+                image = image.convert('LA')
+            image = image.convert('RGBA')
+            image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
+        return image if image.mode == 'RGB' else image.convert('RGB')
+    except (OSError, ValueError) as error:
+        raise BadInputError(f'an image of mode {image.mode} cannot be converted to RGB: save it as '
+                            'RGB') from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise BadInputError(f'the image has values of {values.min()}..{values.max()}: save it '
+                            'with 8 or 16 bits')
+    grey = Image.fromarray(np.round(values / 257).astype(np.uint8))
+    transparent = image.info.get('transparency')
+    if not isinstance(transparent, int):
+        return grey
+    return Image.merge('LA', (grey, Image.fromarray(
+        np.where(values == transparent, 0, 255).astype(np.uint8))))
+
+
+def _has_transparency(image: Image.Image) -> bool:
+    return (image.mode in ('RGBA', 'RGBa', 'LA', 'La', 'PA') or 'transparency' in image.info
+            or (image.mode == 'P' and image.palette.mode.endswith('A')))
+
+
+def decode_rgb(content: bytes, channel_order: str = 'rgb', role: str = 'image') -> np.ndarray:
+    """Decodes an image file to the picture that all parts of this package see.
+
+    Plain JPEG and PNG files, the bulk of all data, go through OpenCV, all others through Pillow,
+    which knows more of them.
+
+    Args:
+        content (bytes): Of the file.
+        channel_order (str): ``'rgb'`` or ``'bgr'``. Defaults to ``'rgb'``.
+        role (str): What to call it in the error.
+
+    Returns:
+        np.ndarray: uint8, (H, W, 3).
+
+    Raises:
+        BadInputError: If it is no image, is damaged, or cannot be shown in 8-bit RGB.
+    """
+    if _is_plain(content):
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8),
+                                 cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error:
+            image = None
+        if image is not None:
+            return image if channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        # Damaged in a way that the header does not show: Pillow says in which.
+    image = np.asarray(to_rgb(decode(content, role)))
+    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if channel_order == 'bgr' else image
+
+
+def _is_plain(content: bytes) -> bool:
+    """Whether it is a file of which OpenCV makes the same as Pillow does, only faster."""
+    if content.startswith(b'\x89PNG\r\n\x1a\n'):
+        return _is_plain_png(content)
+    return content.startswith(b'\xff\xd8\xff') and _is_plain_jpeg(content)
+
+
+def _is_plain_png(content: bytes) -> bool:
+    """Grey or RGB, 8 bits, complete, with no chunk that could change a pixel."""
+    if content[12:16] != b'IHDR' or len(content) < 33:
+        return False
+    width, height, depth, kind = _PNG_HEADER.unpack_from(content, 16)
+    if depth != 8 or kind not in (0, 2) or width * height > _MAX_PLAIN_PIXELS:
+        return False
+    place, end = 33, len(content)
+    while place + 8 <= end:
+        length, name = _PNG_CHUNK.unpack_from(content, place)
+        if name == b'IEND':
+            return True
+        if name not in _HARMLESS_CHUNKS and (
+                name != b'tEXt' or content.startswith(b'Raw profile', place + 8)):
+            return False
+        place += 12 + length
+    return False
+
+
+def _is_plain_jpeg(content: bytes) -> bool:
+    """Grey or three colours, 8 bits, with an end, not to be turned."""
+    if not content.endswith(b'\xff\xd9'):
+        return False  # truncated, or followed by something else
+    place, end = 2, len(content) - 10
+    is_known = has_exif = False
+    while place < end and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xDA:  # the pixels follow
+            return is_known and not (has_exif and _is_turned(content))
+        if marker in _JPEG_FRAMES:
+            height, width = (int.from_bytes(content[place + i:place + i + 2], 'big')
+                             for i in (5, 7))
+            is_known = (content[place + 4] == 8 and content[place + 9] in (1, 3)
+                        and 0 < width * height <= _MAX_PLAIN_PIXELS)
+        has_exif |= marker == 0xE1
+        place += 2 + int.from_bytes(content[place + 2:place + 4], 'big')
+    return False
+
+
+def _is_turned(content: bytes) -> bool:
+    try:
+        return _orientation(open_lazily(content)) in _UPRIGHT
+    except BadInputError:
+        return True
+
+
+# -------------------------------------------------------------------------------------- reading
+def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.ndarray:
+    """Reads an image file, as :func:`decode_rgb` does.
+
+    Args:
+        path (str | PathLike): The file.
+        channel_order (str): ``'rgb'`` or ``'bgr'``. Defaults to ``'rgb'``.
+
+    Returns:
+        np.ndarray: uint8, (H, W, 3).
+
+    Raises:
+        BadInputError: If it cannot be read; it names the file.
+    """
+    # Not pathlib, which takes half as long as decoding a digit.
+    try:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            raise BadInputError('it is a folder or no regular file' if os.path.exists(path) else
+                                'it does not exist')
+        with open(path, 'rb', buffering=0) as file:
+            content = file.read()
+        return decode_rgb(content, channel_order)
+    except (BadInputError, OSError) as error:
+        raise BadInputError(f'{os.fspath(path)} is not a readable image: {error}') from error
+
+
+# -------------------------------------------------------------------------------------- finding
+def list_images(folder: Union[str, os.PathLike],
+                suffixes: Iterable[str] = IMAGE_SUFFIXES) -> List[str]:
+    """Names of the images below a folder, as every part of this package lists them.
+
+    :func:`egscit_mm.utils.files.walk_files` says which files are found. Links that lead nowhere and
+    have no suffix at all are listed too: a folder of images that is gone must not go unnoticed.
+
+    Args:
+        folder (str | PathLike): Where to search, in depth.
+        suffixes (Iterable[str]): Lower-case suffixes of image files; those of files count in any
+            case.
+
+    Returns:
+        list[str]: Names relative to the folder, with ``/``, sorted by their characters.
+
+    Raises:
+        BadInputError: If a folder cannot be listed; it names the folder.
+    """
+    suffixes = tuple(suffixes)
+    return [name for name in walk_files(folder) if is_image_name(folder, name, suffixes)]
+
+
+def is_image_name(folder: Union[str, os.PathLike], name: str, suffixes: Iterable[str]) -> bool:
+    """Whether a file below a folder is taken for an image, by its name."""
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix:
+        return suffix in suffixes
+    path = os.path.join(folder, name)
+    return os.path.islink(path) and not os.path.exists(path)
+
+
+def why_unusable(path: Union[str, os.PathLike]) -> Optional[str]:
+    """What shows without reading it that a file is no image; None where nothing does."""
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return 'is a link that leads nowhere' if os.path.islink(path) else (
+            f'cannot be read ({error.strerror})')
+    if not stat.S_ISREG(info.st_mode):
+        return 'is no regular file'
+    return None if info.st_size else 'is empty'

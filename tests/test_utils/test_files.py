@@ -1,0 +1,203 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Every part of the package finds the same images in a folder."""
+import os
+import sys
+
+import pytest
+from PIL import Image
+from tool import TOOLS, Tool
+
+from egscit_mm.apis.translation_files import find_images
+from egscit_mm.datasets import ExemplarImageDataset
+from egscit_mm.datasets.conversion import ConversionError, Files
+from egscit_mm.errors import BadInputError
+from egscit_mm.utils.files import check_outputs, fingerprint
+from egscit_mm.utils.images import IMAGE_SUFFIXES, list_images
+
+HIDDEN = ('.hidden.png', '._x.png', '__MACOSX/x.png', '__MACOSX/sub/._x.png',
+          '.ipynb_checkpoints/x-checkpoint.png', '.Trash-1000/files/x.png', '.git/x.png',
+          '@eaDir/x.png/thumb.jpg', 'sub/@eaDir/x.png', '$RECYCLE.BIN/x.png', 'lost+found/x.png')
+IGNORED = ('notes.txt', 'Thumbs.db', 'desktop.ini', 'x.png.part', 'png')
+IMAGES = ['10.png', '2.png', 'B.PNG', 'a.webp', 'b.bmp', 'c.TIF', 'd.tiff', 'e.JPeG',
+          'folder.png/i.ppm', 'sub/deep/f.jpg', 'sub-1.png']
+
+
+def image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'')
+    kind = Image.registered_extensions().get(path.suffix.lower(), 'PNG')
+    Image.new('RGB', (4, 4)).save(path, kind)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of images with what systems put beside them."""
+    for name in (*IMAGES, *HIDDEN, *IGNORED):
+        image(tmp_path / 'data' / 'testA' / name)
+    return tmp_path / 'data' / 'testA'
+
+
+def of_dataset(folder):
+    (folder.parent / 'testB').exists() or image(folder.parent / 'testB' / '0.png')
+    dataset = ExemplarImageDataset(folder.parent, [], test_mode=True)
+    paths = [dataset.get_data_info(i)['img_A_path'] for i in range(len(dataset))]
+    return [os.path.relpath(path, folder) for path in paths]
+
+
+def of_translation(folder):
+    return [os.path.relpath(path, folder) for path in find_images([str(folder)]).values()]
+
+
+def of_pattern(folder):
+    found = find_images([str(folder / '**' / '*')])
+    assert [folder / name for name in found] == list(found.values())
+    return [name.as_posix() for name in found]
+
+
+def of_converter(folder):
+    return Files([folder], IMAGE_SUFFIXES).names
+
+
+WAYS = [list_images, of_dataset, of_translation, of_pattern, of_converter]
+
+
+@pytest.mark.parametrize('ways', WAYS)
+def test_the_same_images(ways, folder):
+    assert ways(folder) == sorted(IMAGES)
+
+
+@pytest.mark.parametrize('ways', WAYS)
+def test_links(ways, folder, tmp_path):
+    image(tmp_path / 'elsewhere' / 'linked.png')
+    image(tmp_path / 'data' / 'other.png')
+    (folder / 'alink').symlink_to(tmp_path / 'elsewhere')
+    (folder / 'zlink').symlink_to(tmp_path / 'elsewhere')  # the same once more
+    (folder / 'aaa').symlink_to(folder / 'sub')  # has a name of its own here
+    (folder / 'file.png').symlink_to(tmp_path / 'elsewhere' / 'linked.png')
+    (folder / 'circle').symlink_to(folder)
+    (folder / 'sub' / 'circle').symlink_to(folder)
+    (folder / 'up').symlink_to(tmp_path / 'data')  # would bring the other domains in
+    (tmp_path / 'elsewhere' / 'up').symlink_to(tmp_path / 'data')
+    (tmp_path / 'elsewhere' / 'back').symlink_to(folder / 'sub')
+    assert ways(folder) == sorted([*IMAGES, 'alink/linked.png', 'file.png'])
+
+
+def test_the_folder_itself_may_be_hidden_or_a_link(folder, tmp_path):
+    hidden = folder.rename(tmp_path / '.hidden')
+    assert list_images(hidden) == sorted(IMAGES)
+    (tmp_path / 'link').symlink_to(hidden)
+    assert list_images(tmp_path / 'link') == sorted(IMAGES)
+    assert len(find_images([str(tmp_path / 'link' / '*.png')])) == 3
+
+
+def spoil(folder):
+    (folder / 'gone.png').symlink_to(folder / 'nothing.png')
+    (folder / 'gone_folder').symlink_to(folder / 'nothing')
+    (folder / 'loop.png').symlink_to('loop.png')
+    (folder / 'void.png').write_bytes(b'')
+
+
+def test_dataset_names_broken_links_and_empty_files(folder):
+    spoil(folder)
+    with pytest.raises(ValueError, match='cannot read 4 of 15 images') as error:
+        of_dataset(folder)
+    for words in ('gone.png is a link that leads nowhere', 'gone_folder is a link', 'loop.png is',
+                  'void.png is empty'):
+        assert str(folder / words) in str(error.value)
+
+
+@pytest.mark.parametrize('ways', [of_translation, of_pattern, of_converter])
+def test_broken_files_are_listed_for_the_report(ways, folder):
+    spoil(folder)
+    assert {*ways(folder)} - {*IMAGES} == {'gone.png', 'gone_folder', 'loop.png', 'void.png'}
+
+
+@pytest.mark.parametrize('ways', WAYS)
+def test_unreadable_folder(ways, folder, monkeypatch):
+    closed = folder / 'sub' / 'deep'
+    scandir = os.scandir
+
+    def refuse(path):  # root may list everything: pretend
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises((BadInputError, ConversionError), match='Permission denied') as error:
+        ways(folder)
+    assert str(closed) in str(error.value)
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='names of bytes')
+def test_names_of_any_bytes(folder):
+    name = os.fsdecode(b'caf\xe9.png')
+    image(folder / name)
+    assert name in list_images(folder)
+
+
+def test_patterns(folder):
+    def names(*parts):
+        return [name.as_posix() for name in find_images([os.path.join(folder, *parts)])]
+
+    assert names('*.png') == ['10.png', '2.png', 'sub-1.png']
+    assert names('[12]*.png') == ['10.png', '2.png']
+    assert names('**', '*.jpg') == ['sub/deep/f.jpg'] == names('s*', '**', '*.jpg')
+    assert names('**', 'deep', '*') == ['sub/deep/f.jpg']
+    assert names('**', '2.png') == ['2.png']
+    assert names('**') == sorted(IMAGES)
+    with pytest.raises(ConversionError, match='holds no images'):
+        names('.*')
+
+
+def test_no_part_lists_folders_of_images_on_its_own():
+    """One lister: whoever needs the images of a folder calls list_images."""
+    sources = [*TOOLS.glob('**/*.py'), *TOOLS.parent.glob('egscit_mm/**/*.py'),
+               *TOOLS.parent.glob('demo/*.py')]
+    for path in sources:
+        text = path.read_text()
+        if path.name != 'files.py':
+            for words in ('os.walk(', 'os.scandir(', '.rglob(', '.iterdir())', 'IMG_EXTENSIONS',
+                          "glob('*.png')", 'mmcv.imread('):
+                assert words not in text or (path.name, words) == ('painting.py', '.iterdir())'), (
+                    path, words)
+
+
+@pytest.mark.parametrize('tool, arguments', [
+    ('export_onnx.py', ['CONFIG', 'CHECKPOINT', '--out', 'CHECKPOINT']),
+    ('test.py', ['CONFIG', 'CHECKPOINT', '--out', 'CONFIG']),
+])
+def test_tools_do_not_replace_what_they_read(tool, arguments, tmp_path):
+    config = TOOLS.parent / 'configs' / 'egscit' / 'egscit_quickstart.py'
+    files = dict(CONFIG=tmp_path / 'config.py', CHECKPOINT=tmp_path / 'model.onnx')
+    for path in files.values():
+        path.write_bytes(config.read_bytes())
+    with pytest.raises((ConversionError, SystemExit), match='would replace'):
+        Tool(tool)(*[files.get(word, word) for word in arguments])
+    assert {path.read_bytes() for path in files.values()} == {config.read_bytes()}
+
+
+def test_check_outputs(tmp_path):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'in')
+    check_outputs([(tmp_path / 'out' / 'a', 'one'), (tmp_path / 'out' / 'b', 'two')],
+                  [tmp_path / 'in' / 'a'])
+    for outputs, inputs, message in (
+            (['out/a', 'out/A'], [], 'would be both file 0 and file 1: rename one'),
+            (['out/a', 'out/b/../a'], [], 'would be both'),
+            (['in/a', 'link/a'], [], 'would be both'),
+            (['out/a', 'out/a/b/c'], [], 'both file 0 and the folder of file 1'),
+            (['link/a'], ['in/a'], 'link/a, file 0, would replace .*in/a'),
+            (['in/A'], ['in/a'], 'would replace')):
+        with pytest.raises(ConversionError, match=message):
+            check_outputs([(tmp_path / name, f'file {index}')
+                           for index, name in enumerate(outputs)],
+                          [tmp_path / name for name in inputs])
+
+
+def test_fingerprint(tmp_path):
+    path = tmp_path / 'a'
+    path.write_bytes(b'abc')
+    assert fingerprint(path).startswith('ba7816bf')
+    assert fingerprint(tmp_path) == fingerprint(tmp_path / 'none') == 'unreadable'
+    os.mkfifo(tmp_path / 'pipe')
+    assert fingerprint(tmp_path / 'pipe') == 'unreadable'
