@@ -34,6 +34,7 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.results import write_json
+from egscit_mm.image_sizes import stacked
 from egscit_mm.visualization.comparison_page import comparison_html
 
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
@@ -307,11 +308,11 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
     return {'A2B': {'content': read(contents, names), 'translation': read(out, names)}}
 
 
-def read(folder: Path, names: list) -> torch.Tensor:
-    """The first pictures, RGB in [-1, 1], (N, 3, H, W)."""
+def read(folder: Path, names: list):
+    """The first pictures, RGB in [-1, 1], (N, 3, H, W); a list where they differ in size."""
     images = [mmcv.imread(folder / name, channel_order='rgb')
               for name in names[:NUM_STREET_PICTURES]]
-    return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images]) / 127.5 - 1
+    return stacked([torch.from_numpy(image).permute(2, 0, 1) / 127.5 - 1 for image in images])
 
 
 def main():

@@ -67,6 +67,9 @@ def parse_args():
 def main():
     args = parse_args()
     check_file(args.checkpoint, 'Checkpoint')
+    if args.out and osp.isdir(args.out):
+        raise ValueError(f'--out {args.out} is a folder; give a file name such as '
+                         f'{osp.join(args.out, "metrics.json")}.')
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options or {})

@@ -123,7 +123,7 @@ def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing
 
 def check_settings(out: Path, checkpoint: str, contents: Dict[Path, Path],
                    exemplars: Dict[Path, Path], pairing: str, seed: int,
-                   target_domain: Optional[str]) -> None:
+                   target_domain: Optional[str], source_domain: Optional[str] = None) -> None:
     """Notes in the output folder what its translations were made of, or holds this run against it.
 
     A second run skips the translations that are there, so they must be those it would make.
@@ -136,6 +136,8 @@ def check_settings(out: Path, checkpoint: str, contents: Dict[Path, Path],
     settings = dict(
         checkpoint=digest, target_domain=target_domain, pairing=pairing,
         exemplars=_digest(exemplars))
+    if source_domain is not None:
+        settings['source_domain'] = source_domain
     if pairing == 'random':
         settings['seed'] = seed
     if pairing == 'each' and len(exemplars) > 1:  # a content's place decides on its exemplar
