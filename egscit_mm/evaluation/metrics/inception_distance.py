@@ -1,7 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Distances between the set of translations and the set of real images of their domain."""
 import warnings
-from typing import Any, Dict, List, Tuple, Union
+from itertools import permutations
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -100,6 +101,11 @@ class TranslationFID(InceptionDistance):
     arguments.
     """
 
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
+        """``fid/<direction>``."""
+        return [f'fid/{source}2{target}' for source, target in permutations(domains, 2)]
+
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """FID by direction.
 
@@ -144,6 +150,8 @@ class TranslationKID(InceptionDistance):
         subset_size (int): Images of each set in a subset. Defaults to 100.
         **kwargs: Arguments of :class:`InceptionDistance`.
     """
+
+    figures = ('kid', )
 
     def __init__(self, *args, subsets: int = 100, subset_size: int = 100, **kwargs) -> None:
         super().__init__(*args, **kwargs)

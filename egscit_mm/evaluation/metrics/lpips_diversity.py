@@ -51,6 +51,8 @@ class LPIPSDiversity(TranslationMetric):
         ValueError: If there are fewer than two exemplars.
     """
 
+    figures = ('lpips_diversity', )
+
     def __init__(self,
                  num_exemplars: int = 10,
                  num_contents: Optional[int] = 100,

@@ -72,6 +72,12 @@ class TranslationMIoU(TranslationMetric):
                 raise ValueError(f'TranslationMIoU: {checkpoint} does not fit the segmenter '
                                  f'{type(self.segmenter).__name__}: {error}') from error
 
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
+        """Names of the results, had every class a pixel."""
+        direction = arguments.get('direction', 'A2B')
+        return [f'miou/{direction}', *(f'iou_{name}/{direction}' for name in CLASSES)]
+
     def set_domains(self, domains: Sequence[str]) -> None:
         """Keeps the one direction.
 

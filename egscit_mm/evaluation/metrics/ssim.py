@@ -29,6 +29,8 @@ class ExemplarSSIM(TranslationMetric):
     The standard deviation is that of the population of images (divided by n).
     """
 
+    figures = ('ceiling_exemplar', 'ssim_exemplar')
+
     def measure(self, image: TranslatedImage) -> Dict[str, float]:
         """SSIM to the exemplar of the translation and, where there is one, of the ground truth."""
         height, width = image.translation.shape[:2]
@@ -52,6 +54,8 @@ class TranslationSSIM(TranslationMetric):
     ``ssim_ground_truth/A2B_mean`` and ``ssim_ground_truth/A2B_std``, the standard deviation being
     that of the population of images (divided by n).
     """
+
+    figures = ('ssim_ground_truth', )
 
     def measure(self, image: TranslatedImage) -> Dict[str, float]:
         """SSIM to the ground truth.

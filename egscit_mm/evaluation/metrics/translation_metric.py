@@ -106,6 +106,24 @@ class TranslationMetric(BaseMetric):
             self.set_domains(domains)
         self.size: Optional[int] = None
 
+    # What `measure` gives.
+    figures: Tuple[str, ...] = ()
+
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> Optional[List[str]]:
+        """Names of the results, without prefix, before anything is built.
+
+        Args:
+            domains (Sequence[str]): Names of the domains.
+            arguments (dict): Those of the constructor.
+
+        Returns:
+            list[str] | None: The names; None where they are not known beforehand.
+        """
+        return [f'{figure}/{source}2{target}_{statistic}' for figure in cls.figures
+                for source, target in permutations(domains, 2) for statistic in ('mean', 'std')
+                ] or None
+
     def set_domains(self, domains: Sequence[str]) -> None:
         """Sets the directions to measure: all between these domains."""
         if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
