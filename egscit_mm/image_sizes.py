@@ -180,12 +180,13 @@ def check_channels(images_by_key: dict, samples: Sequence, channels: int) -> Non
     for key, images in images_by_key.items():
         for index, image in enumerate(images):
             if image.ndim != 3 or len(image) != channels:
+                remedy = "set color_type='color' in every LoadImageFromFile of the pipelines, " \
+                    'which reads grey files, too, as three equal channels'
+                if channels != 3:
+                    remedy += ', and in_channels and out_channels of all networks to 3'
                 raise ValueError(
                     f'{_name(samples, key, index)} was loaded as (C, H, W) = '
-                    f'{tuple(image.shape)}, but the networks take {channels} channels: set '
-                    "color_type='color' in every LoadImageFromFile of the pipelines, which reads "
-                    'grey files, too, as three equal channels, and leave in_channels and '
-                    'out_channels of the networks at 3')
+                    f'{tuple(image.shape)}, but the networks take {channels} channels: {remedy}')
             if isinstance(images, Tensor):
                 break
 

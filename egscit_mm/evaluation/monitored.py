@@ -69,8 +69,8 @@ def monitored_problems(cfg: Config) -> Iterator[str]:
         for name in wanted:
             if names is not None and name != 'auto' and name not in names:
                 close = difflib.get_close_matches(str(name), names, 3, 0.3)
-                yield (f'{place}.{setting} is {name!r}, which the validation does not give: did you '
-                       f'mean {", ".join(close) or names[0]}? It gives {_listed(names)}.')
+                yield (f'{place}.{setting} is {name!r}, which the validation does not give: did '
+                       f'you mean {", ".join(close) or names[0]}? It gives {_listed(names)}.')
                 break
         else:
             yield from _rule_problems(place, setting, kind, hook, wanted, names)

@@ -32,7 +32,8 @@ def image_grid(rows: Dict[str, Row], max_columns: int = 16) -> np.ndarray:
     images = [image.float().cpu() for row in rows.values() for image in row[:max_columns]]
     columns = len(images) // len(rows)
     height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
-    grid = make_grid(torch.stack([_in_cell(image, height, width) for image in images]), nrow=columns, padding=PADDING, normalize=True, value_range=(-1, 1),
+    cells = torch.stack([_in_cell(image, height, width) for image in images])
+    grid = make_grid(cells, nrow=columns, padding=PADDING, normalize=True, value_range=(-1, 1),
                      pad_value=0.5)
     return (grid * 255).round().byte().permute(1, 2, 0).numpy()
 

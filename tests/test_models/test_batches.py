@@ -1,5 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Batches that a training or a test cannot take, and what an iteration asks of the device."""
+import sys
+from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
 import pytest
@@ -12,6 +14,8 @@ from tiny_models import (
     tiny_munit,
     tiny_vaegan,
 )
+
+import egscit_mm
 
 
 def test_training_domains_of_other_sizes_are_named_in_stage_2(tmp_path):
@@ -50,20 +54,20 @@ def test_feature_networks_are_asked_for_once():
     assert model.generators_ema.steps.device.type == 'cpu' and model.generators_ema.steps == 4
 
 
-def test_an_iteration_reads_tensors_only_for_the_log(monkeypatch):
+def test_an_iteration_reads_tensors_once_for_the_log(monkeypatch):
+    """Of the package's own code; the libraries look at numbers that lie on the processor."""
     model = tiny_egscit(ema_config=dict(type='mmengine.ExponentialMovingAverage'))
     wrappers, batch = optim_wrappers(model), random_batch(6)
     model.train_step(batch, wrappers)
-    steps, read = model.generators_ema.steps, []
+    package, read = str(Path(egscit_mm.__file__).parent), []
     for name in ('__bool__', '__float__', '__int__', 'item', 'tolist'):
         method = getattr(torch.Tensor, name)
 
         def recorded(tensor, *args, name=name, method=method):
-            on_cpu_anyway = tensor.dtype == torch.long and tensor.ndim == 0 and steps is not None
-            if not on_cpu_anyway:
+            if sys._getframe(1).f_code.co_filename.startswith(package):
                 read.append(name)
             return method(tensor, *args)
 
         monkeypatch.setattr(torch.Tensor, name, recorded)
     model.train_step(batch, wrappers)
-    assert [name for name in read if name != 'item'] == ['tolist']
+    assert read == ['tolist']

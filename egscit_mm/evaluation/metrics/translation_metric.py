@@ -70,8 +70,9 @@ class TranslationMetric(BaseMetric):
 
     The batch is as MMagic's pipelines and CycleGAN make it: the exemplar of ``fake_B`` is
     ``data_batch['inputs']['img_B']``, the translation ``fake_B`` (with more than two domains
-    ``fake_A2B``) and the ground truth ``gt_A2B`` are fields of the data sample; 3xHxW in 0..255. Inputs and ground truths are BGR unless the
-    sample's ``<key>_channel_order`` says 'rgb'; translations are always BGR.
+    ``fake_A2B``) and the ground truth ``gt_A2B`` are fields of the data sample; 3xHxW in 0..255.
+    Inputs and ground truths are BGR unless the sample's ``<key>_channel_order`` says 'rgb';
+    translations are always BGR.
 
     It fits MMEngine's ``Evaluator`` (ValLoop, TestLoop) and MMagic's (MultiValLoop, MultiTestLoop).
 

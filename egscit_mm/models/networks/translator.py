@@ -109,7 +109,7 @@ class ExemplarTranslator(GeneratorSide):
         return self._in_one_pass(self.shared_encoder_block, hidden)
 
     def content(self, latent_means: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
-        """Content by domain or direction: latent noise (in training only), then the shared decoder block."""
+        """Content by domain or direction: latent noise (in training), then the shared block."""
         latents = latent_means
         if self.training and self.latent_noise:
             latents = {domain: add_latent_noise(mean, self.latent_noise)
