@@ -156,7 +156,7 @@ def apply() -> None:
 def apply_after_import() -> None:
     """Apply what needs ``mmagic.models``, which this imports. Call after :func:`apply`."""
     fix_generation_init_weights()
-    test_cyclegan_by_size()
+    cyclegan_by_size()
 
 
 # ----------------------------------------------------------------------------- imports of MMagic
@@ -396,7 +396,7 @@ def fix_generation_init_weights() -> None:
     _rebind('mmagic', released, generation_init_weights)
 
 
-def test_cyclegan_by_size() -> None:
+def cyclegan_by_size() -> None:
     """Let MMagic's CycleGAN translate test images of other sizes on their own.
 
     Symptom: DataPreprocessor pads the smaller images of a batch with black, so that the figures
