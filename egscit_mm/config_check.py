@@ -28,8 +28,6 @@ from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 
-from .evaluation.monitored import monitored_problems
-
 # What MMEngine's Runner takes all of, or none.
 _TOGETHER = dict(
     train=('train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -182,8 +180,6 @@ def check_config(cfg: Config, purpose: str) -> None:
         for key in ('model', *_PARTS[purpose]):
             if cfg.get(key) is not None:
                 problems += _problems(key, cfg[key])
-    if purpose == 'train' and not problems:
-        problems += monitored_problems(cfg)
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
     if problems:

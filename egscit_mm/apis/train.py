@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..config_check import check_config, merge_options, naming_the_setting
+from ..evaluation.monitored import check_monitored
 from ..evaluation.results import write_json
 from .resume import full_disk_explained, is_intact, newest_checkpoint
 
@@ -55,6 +56,7 @@ def train(cfg: Config,
     options = options or {}
     merge_options(cfg, options)
     check_config(cfg, 'train')
+    check_monitored(cfg)
     given_work_dir = work_dir or cfg.get('work_dir')
     name = osp.splitext(osp.basename(cfg.filename))[0]
     cfg.work_dir = given_work_dir or osp.join('work_dirs', name)

@@ -12,6 +12,7 @@ from mmagic.registry import METRICS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
+from ..config_check import ConfigError
 from .metrics import TranslationMetric
 
 
@@ -40,6 +41,20 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
             return None
         names += [f'{prefix}/{name}' if prefix else name for name in found]
     return names
+
+
+def check_monitored(cfg: Config) -> None:
+    """Refuses a config whose hooks name figures that there are not.
+
+    Args:
+        cfg (Config): The config, already checked by itself.
+
+    Raises:
+        ConfigError: Naming the setting and the figures there are.
+    """
+    problems = list(monitored_problems(cfg))
+    if problems:
+        raise ConfigError(f'{cfg.filename or "The config"}: {" ".join(problems)}')
 
 
 def monitored_problems(cfg: Config) -> Iterator[str]:

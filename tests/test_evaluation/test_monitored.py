@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from egscit_mm.config_check import check_config
+from egscit_mm.apis import train
 from egscit_mm.evaluation.monitored import figure_names, monitored_problems
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
@@ -33,12 +33,13 @@ def config(metrics=('TranslationSSIM', 'ExemplarSSIM', 'StyleAccuracy'), hooks=(
     (dict(save_best='auto'), ('rule', 'ssim_ground_truth/A2B_mean')),
     (dict(save_best=['auto', 'ssim_ground_truth/A2B_mean'], rule='greater'), ('rule', 'auto')),
 ])
-def test_wrong_names_and_rules(checkpoint, expected):
+def test_wrong_names_and_rules(checkpoint, expected, tmp_path):
     problem, = monitored_problems(config(**checkpoint))
     assert problem.startswith(f'default_hooks.checkpoint.{expected[0]} is ')
     assert expected[1] in problem and len(problem) < 800
     with pytest.raises(ValueError, match=f'default_hooks.checkpoint.{expected[0]}'):
-        check_config(config(**checkpoint), 'train')
+        train(config(**checkpoint), str(tmp_path))  # before the data are looked for
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('checkpoint', [
