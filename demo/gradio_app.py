@@ -83,16 +83,16 @@ class Translator:
         self.inferencer = inferencer
         self.max_pixels = max_pixels
         generators = inferencer.model.inference_generators
-        self.directions = {f'{source} → {target}': target
+        self.directions = {f'{source} → {target}': (source, target)
                            for source, target in generators.directions}
 
     def translate(self, content: str, exemplar: str, direction: str) -> tuple:
         """Translation and feature mask (None where the model has none) of uploaded files."""
         images = self.read(content, 'content'), self.read(exemplar, 'exemplar')
-        target = self.directions[direction]
+        source, target = self.domains(direction)
         if not self.inferencer.has_masks:
-            return self.inferencer(*images, target), None
-        return self.inferencer(*images, target, return_masks=True)
+            return self.inferencer(*images, target, source_domain=source), None
+        return self.inferencer(*images, target, return_masks=True, source_domain=source)
 
     def matrix(self, contents: list, exemplars: list, direction: str):
         """Picture of all contents after all exemplars."""
@@ -101,7 +101,14 @@ class Translator:
             if not 1 <= len(files or []) <= MAX_SIDE_OF_MATRIX:
                 raise gr.Error(f'Give 1 to {MAX_SIDE_OF_MATRIX} {role}, not {len(files or [])}.')
             sides.append([self.read(path, role) for path in files])
-        return translation_matrix(self.inferencer, *sides, self.directions[direction])
+        source, target = self.domains(direction)
+        return translation_matrix(self.inferencer, *sides, target, source_domain=source)
+
+    def domains(self, direction: str) -> tuple:
+        """Source and target of a direction of the page."""
+        if direction not in self.directions:
+            raise gr.Error(f'Choose one of the directions {", ".join(self.directions)}.')
+        return self.directions[direction]
 
     def read(self, path: str, role: str) -> Image.Image:
         """An uploaded image, if it is one and not too large. Its header is read first."""

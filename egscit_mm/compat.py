@@ -156,6 +156,7 @@ def apply() -> None:
 def apply_after_import() -> None:
     """Apply what needs ``mmagic.models``, which this imports. Call after :func:`apply`."""
     fix_generation_init_weights()
+    cyclegan_by_size()
 
 
 # ----------------------------------------------------------------------------- imports of MMagic
@@ -393,6 +394,22 @@ def fix_generation_init_weights() -> None:
                 released(layer, init_type, init_gain)
 
     _rebind('mmagic', released, generation_init_weights)
+
+
+def cyclegan_by_size() -> None:
+    """Let MMagic's CycleGAN translate test images of other sizes on their own.
+
+    Symptom: DataPreprocessor pads the smaller images of a batch with black, so that the figures
+    depend on the batch size, or raises ``ValueError: All fields of a data sample should share the
+    same padding size``.
+    """
+    from mmagic.models import CycleGAN
+
+    from .image_sizes import by_size
+    for name in ('test_step', 'val_step'):
+        step = getattr(CycleGAN, name)
+        if not hasattr(step, '__wrapped__'):
+            setattr(CycleGAN, name, by_size(step))
 
 
 def _rebind(package: str, old: Any, new: Any) -> None:

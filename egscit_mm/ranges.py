@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Ranges of constructor arguments: errors that name class, argument, value and range."""
+from itertools import permutations
 from numbers import Integral, Real
 from typing import Any, Dict, Sequence
 
@@ -66,7 +67,7 @@ def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
 
 
 def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None:
-    """Refuses what are no different names that modules can have.
+    """Refuses what are no different names that modules, files and figures can have.
 
     Args:
         owner: The object, or the name of its class, whose argument they are.
@@ -74,16 +75,24 @@ def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None
         smallest (int): Smallest number of them. Defaults to 1.
 
     Raises:
-        ValueError: If they are too few, equal or no names.
+        ValueError: If they are too few, equal or no names, or if two directions of theirs would
+            have the same name.
 
     Examples:
         >>> check_domains('EGSCIT', ('summer', 'winter'), smallest=2)
     """
-    fit = not isinstance(domains, str) and all(
-        isinstance(domain, str) and domain and '.' not in domain for domain in domains)
+    fit = isinstance(domains, (list, tuple)) and all(
+        isinstance(domain, str) and domain and not {'.', '/'} & {*domain} for domain in domains)
     if not fit or len(set(domains)) < max(len(domains), smallest):
         raise ValueError(f'{_name(owner)}: domains must be at least {smallest} different names '
-                         f"without dots, such as ('A', 'B'), got {domains!r}")
+                         f"without dots and slashes, such as ('A', 'B'), got {domains!r}")
+    directions = [f'{source}2{target}' for source, target in permutations(domains, 2)]
+    names = [*domains, *directions]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f'{_name(owner)}: domains {tuple(domains)!r}: {twice[0]!r} would be the '
+                         'name of two of their directions, or of a direction and a domain; rename '
+                         'one of them')
 
 
 def _name(owner: Any) -> str:

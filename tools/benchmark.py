@@ -288,12 +288,13 @@ def inference_functions(args, cfg, device, size, minibatch) -> dict:
     """Translation of a batch."""
     model, _ = build(cfg, device)
     model.eval()
+    source, target = model.generators.directions[0]
     content, exemplar = (torch.rand(minibatch, 3, *size, device=device) * 2 - 1 for _ in range(2))
 
     @torch.inference_mode()
     def run():
         with torch.autocast(device, torch.bfloat16, enabled=args.amp):
-            model.translation(content, exemplar=exemplar)
+            model.translation(content, target, exemplar, source)
 
     return dict(translation=run)
 

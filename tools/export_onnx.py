@@ -11,6 +11,8 @@ def parse_args():
     parser.add_argument('config', help='config of stage 2')
     parser.add_argument('checkpoint', help='its checkpoint, or a published model')
     parser.add_argument('--out', required=True, help='the ONNX file')
+    parser.add_argument('--source-domain', help='domain of the contents (default: with two '
+                        'domains the other one)')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--opset', type=int, help="ONNX operator set (default: PyTorch's choice)")
     return parser.parse_args()
@@ -21,7 +23,8 @@ def main():
     print('Exporting and comparing, half a minute or so ...', flush=True)
     try:
         differences = export_onnx(
-            args.config, args.checkpoint, args.out, args.target_domain, args.opset)
+            args.config, args.checkpoint, args.out, args.target_domain, args.opset,
+            args.source_domain)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise SystemExit(str(error)) from error
     for shapes, difference in differences.items():

@@ -11,6 +11,7 @@ import os.path as osp
 import platform
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from itertools import permutations
 from pathlib import Path
 
 import mmengine
@@ -23,6 +24,7 @@ import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
 from egscit_mm.evaluation.paper import SSIM
+from egscit_mm.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization import contact_sheet, exemplar_grid
@@ -56,10 +58,10 @@ def parse_args():
     return args
 
 
-def load_figures(path: str) -> dict:
+def load_figures(path: str, directions: list) -> dict:
     """Reads and checks the file of tools/test.py."""
     figures = mmengine.load(path, file_format='json')
-    names = [f'{figure}/{direction}' for figure in FIGURES for direction in ('A2B', 'B2A')]
+    names = [f'{figure}/{direction}' for figure in FIGURES for direction in directions]
     known = [name for name in names if name in figures]
     wrong = [name for name in known if 'mean' not in figures[name]]
     if wrong or not known:
@@ -72,22 +74,25 @@ def load_figures(path: str) -> dict:
 @torch.inference_mode()
 def draw(model, samples: list) -> tuple:
     """Rows and exemplar grids by direction."""
-    inputs = model.data_preprocessor(pseudo_collate(samples))['inputs']
-    images = model.images_by_domain(inputs)
+    parts = {}  # by size, so that no image is padded
+    for places, part in same_size_parts(pseudo_collate(samples)):
+        inputs = model.data_preprocessor(part)['inputs']
+        parts[tuple(places)] = model.rows(model.images_by_domain(inputs))
+    all_rows = in_order(parts)
     grids, exemplar_grids = {}, {}
     for source, target in model.inference_generators.directions:
-        direction = f'{source}2{target}'
-        contents, exemplars = images[source][:NUM_CONTENTS], images[target][:NUM_EXEMPLARS]
-        translations = torch.stack([
-            model.translation(content.expand_as(exemplars), target, exemplars, source)
-            for content in contents
-        ])
-        exemplar_grids[direction] = exemplar_grid(contents, exemplars, translations)
-    for direction, rows in model.rows(images).items():
+        rows = all_rows[f'{source}2{target}']
+        contents, exemplars = rows['content'][:NUM_CONTENTS], rows['exemplar'][:NUM_EXEMPLARS]
+        translations = [[
+            model.translation_at_any_size(content[None], target, exemplar[None], source)[0]
+            for exemplar in exemplars
+        ] for content in contents]
+        exemplar_grids[f'{source}2{target}'] = exemplar_grid(contents, exemplars, translations)
+    for direction, rows in all_rows.items():
         truth = ground_truth(samples, direction)
         grids[direction] = {}
         for name, row in rows.items():
-            grids[direction][name] = row.cpu()
+            grids[direction][name] = stacked([image.cpu() for image in row])
             if name == 'translation' and truth is not None:
                 grids[direction]['ground_truth'] = truth
     return grids, exemplar_grids
@@ -101,9 +106,11 @@ def main():
     for path, what in files:
         if not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
-    figures = load_figures(args.metrics) if args.metrics else {}
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
+    directions = [f'{source}2{target}'
+                  for source, target in permutations(cfg.model.get('domains', ('A', 'B')), 2)]
+    figures = load_figures(args.metrics, directions) if args.metrics else {}
     name = osp.splitext(osp.basename(args.config))[0]
 
     work_dirs = {'Stage 2: translation': args.work_dir or osp.join('work_dirs', name)}

@@ -35,6 +35,7 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.results import write_json
+from egscit_mm.image_sizes import stacked
 from egscit_mm.utils.files import fingerprint, write_atomically
 from egscit_mm.utils.images import list_images, read_image
 from egscit_mm.visualization.comparison_page import comparison_html
@@ -342,10 +343,10 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
     return {'A2B': {'content': read(contents, names), 'translation': read(out, names)}}
 
 
-def read(folder: Path, names: list) -> torch.Tensor:
-    """The first pictures, RGB in [-1, 1], (N, 3, H, W)."""
+def read(folder: Path, names: list):
+    """The first pictures, RGB in [-1, 1], (N, 3, H, W); a list where they differ in size."""
     images = [read_image(folder / name) for name in names[:NUM_STREET_PICTURES]]
-    return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images]) / 127.5 - 1
+    return stacked([torch.from_numpy(image).permute(2, 0, 1) / 127.5 - 1 for image in images])
 
 
 def main():

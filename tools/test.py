@@ -69,6 +69,9 @@ def parse_args():
 def main():
     args = parse_args()
     check_file(args.checkpoint, 'Checkpoint')
+    if args.out and osp.isdir(args.out):
+        raise ValueError(f'--out {args.out} is a folder; give a file name such as '
+                         f'{osp.join(args.out, "metrics.json")}.')
     if args.out:
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
     init_cpu_distributed(args.launcher)

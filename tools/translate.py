@@ -55,6 +55,8 @@ def parse_args():
     parser.add_argument('--out', required=True, type=Path, help='folder for the translations')
     parser.add_argument('--pairing', choices=PAIRINGS, default='each', help='default: each')
     parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
+    parser.add_argument('--source-domain', help='domain of the contents (default: with two '
+                        'domains the other one)')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--batch-size', type=positive, default=8, help='default: 8')
     parser.add_argument('--masks', action='store_true',
@@ -97,8 +99,8 @@ def outputs(args, pairs: list) -> list:
 
 def recipes(args, pairs: list, contents: list, exemplars: list) -> dict:
     """What each picture of this run is made of, by its name in the output folder."""
-    model = (fingerprint(args.checkpoint), read_config(args.config).model, args.target_domain,
-             args.amp)
+    model = (fingerprint(args.checkpoint), read_config(args.config).model, args.source_domain,
+             args.target_domain, args.amp)
     paths = dict.fromkeys([*contents, *exemplars])
     known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}
     if args.pairing == 'matrix':
@@ -137,7 +139,7 @@ def translate_pairs(args, inferencer: EGSCITInferencer, pairs: list) -> list:
             if batch:
                 done, contents, exemplars = zip(*batch)
                 results = inferencer(contents, exemplars, args.target_domain, args.masks,
-                                     batch_size=args.batch_size)
+                                     batch_size=args.batch_size, source_domain=args.source_domain)
                 results, masks = results if args.masks else (results, [None] * len(done))
                 for pair, image, mask in zip(done, results, masks):
                     # The mask first: a translation that is there has its mask.
@@ -154,7 +156,8 @@ def write_matrix(args, inferencer: EGSCITInferencer, contents: list, exemplars: 
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
     except ValueError as error:
         raise ConversionError(str(error)) from error
-    picture = translation_matrix(inferencer, *images, args.target_domain, args.batch_size)
+    picture = translation_matrix(inferencer, *images, args.target_domain, args.batch_size,
+                                 args.source_domain)
     write_atomically(args.out / MATRIX, encoded(picture, '.png'))
 
 
@@ -186,7 +189,9 @@ def main() -> int:
     check_outputs(outputs(args, pairs), [*contents.values(), *exemplars.values(), args.config,
                                          args.checkpoint])
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device, args.amp)
-    inferencer.model.source_of(args.target_domain)
+    source, target = inferencer.model.direction(args.source_domain, args.target_domain)
+    if len(inferencer.model.domains) > 2:  # else the target says it, also in older folders
+        args.source_domain, args.target_domain = source, target
     if args.masks and not inferencer.has_masks:
         raise ConversionError(f'{args.config} has a model without feature masks: leave --masks '
                               'out.')

@@ -51,7 +51,8 @@ def export_onnx(config: Union[str, os.PathLike, Config],
                 checkpoint: Union[str, os.PathLike],
                 out: Union[str, os.PathLike],
                 target_domain: Optional[str] = None,
-                opset: Optional[int] = None) -> Dict[str, float]:
+                opset: Optional[int] = None,
+                source_domain: Optional[str] = None) -> Dict[str, float]:
     """Writes the translation network of a trained EGSCIT or MUNIT as one ONNX file.
 
     Inputs ``content`` (N, 3, H, W) and ``exemplar`` (N, 3, H', W'), output ``translation``
@@ -65,6 +66,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         out (str | PathLike): The file; an older one is replaced.
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         opset (int | None): ONNX operator set; what PyTorch's exporter prefers if None.
+        source_domain (str | None): Domain of the contents; with two domains the other one if None.
 
     Returns:
         dict[str, float]: Largest absolute difference to PyTorch, by the shapes compared.
@@ -90,7 +92,8 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         raise ValueError(f'{cfg.filename}: export needs a config with an EGSCIT model or MUNIT, '
                          f'this one has {cfg.model.type!r}')
     model = load_model(cfg, checkpoint, 'cpu')
-    translation = _direction(model, target_domain)
+    source, target = model.direction(source_domain, target_domain)
+    translation = Translation(model.inference_generators, source, target).eval()
     stride = translation.generators.encoders[translation.source].stride
     proto = _proto(translation, stride, opset)
     metadata = dict(
@@ -126,16 +129,6 @@ def _check_opset(opset: Optional[int]) -> None:
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
         raise ValueError(f'opset must be {OLDEST_OPSET} to {newest}, what PyTorch and this '
                          f'onnx know; got {opset}.')
-
-
-def _direction(model: ExemplarTranslationModel, target: Optional[str]) -> Translation:
-    target = target or model._default_domain
-    model._check_domain(target)
-    sources = [domain for domain in model.domains if domain != target]
-    if len(sources) > 1:
-        raise ValueError(f'A file translates from one domain to one, but {target!r} can be reached '
-                         f'from {sources}; export a model of two domains.')
-    return Translation(model.inference_generators, sources[0], target).eval()
 
 
 def _proto(translation: Translation, stride: int, opset: Optional[int]):

@@ -8,22 +8,19 @@ import numpy as np
 import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from PIL import Image
 
 from ..config_check import check_config, read_config
 from ..errors import BadInputError
 from ..models import ExemplarTranslationModel
-from ..models.egscit import mask_image
+from ..ranges import check_integers
 from ..utils.images import read_image, to_rgb, upright
-from .pictures import load_model
+from .pictures import checked_device, load_model
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
 PAIRINGS = ('each', 'matrix')
-# The reflecting convolutions of the deepest encoder (MUNIT's of the style: four strides) need it.
-MIN_SIDE = 16
 
 
 class EGSCITInferencer:
@@ -43,7 +40,7 @@ class EGSCITInferencer:
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If it cannot be read.
         ValueError: If the config has no such model, the checkpoint does not fit it, or there is
-            none: random weights translate nothing.
+            none (random weights translate nothing), or the device is not there.
     """
 
     def __init__(self,
@@ -55,7 +52,7 @@ class EGSCITInferencer:
         cfg = read_config(config)
         check_config(cfg, 'inference')
         init_default_scope(cfg.get('default_scope', 'mmagic'))
-        self.device = torch.device(device or get_device())
+        self.device = checked_device(device)
         if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
             raise ValueError(f'{cfg.filename}: translation needs a config with an EGSCIT model or '
                              f'MUNIT, this one has {cfg.model.type!r}')
@@ -64,7 +61,6 @@ class EGSCITInferencer:
             raise ValueError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
                              'in the config: without one the weights would be random.')
         self.model = load_model(cfg, checkpoint, self.device)
-        self.stride = self.model.inference_generators.encoders[self.model.domains[0]].stride
         self.amp = amp
         self._translation = torch.compile(self.model.translation) if compile else (
             self.model.translation)
@@ -82,7 +78,8 @@ class EGSCITInferencer:
                  return_masks: bool = False,
                  pairing: str = 'each',
                  output: str = 'array',
-                 batch_size: int = 8):
+                 batch_size: int = 8,
+                 source_domain: Optional[str] = None):
         """Translates contents after exemplars.
 
         Images are paths, PIL images or uint8 arrays, grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4),
@@ -98,6 +95,8 @@ class EGSCITInferencer:
                 every exemplar. Defaults to ``'each'``.
             output (str): ``'array'`` or ``'pil'``.
             batch_size (int): Neighbours of equal size are translated together, at most so many.
+            source_domain (str | None): Domain of the contents; with two domains the other one if
+                None.
 
         Returns:
             The translations in the size of their contents, RGB: uint8 arrays (H, W, 3), or PIL
@@ -106,14 +105,18 @@ class EGSCITInferencer:
             masks, one for each content, grey (H, W): 0 where the mask is eta, 255 where it is 1.
 
         Raises:
-            ValueError: If the numbers do not fit, an image cannot be read, the domain is unknown or
-                the model has no masks.
+            ValueError: If the numbers do not fit, an image cannot be read, a domain is unknown or
+                missing, or the model has no masks.
         """
         if pairing not in PAIRINGS:
             raise ValueError(f'pairing must be one of {PAIRINGS}, got {pairing!r}')
         if output not in ('array', 'pil'):
             raise ValueError(f"output must be 'array' or 'pil', got {output!r}")
+        check_integers(self, 1, batch_size=batch_size)
+        source, target = self.model.direction(source_domain, target_domain)
         contents, exemplars = _listed(content), _listed(exemplar)
+        if not exemplars:
+            raise ValueError('Give at least one exemplar, got an empty list')
         if pairing == 'each' and len(exemplars) not in (1, len(contents)):
             raise ValueError(f'Give one exemplar, or as many as contents: got {len(exemplars)} '
                              f"exemplars for {len(contents)} contents (pairing='matrix' translates "
@@ -129,8 +132,8 @@ class EGSCITInferencer:
         else:
             pairs = [(image, style) for image in contents for style in exemplars]
         results = self._in_batches(
-            lambda images, styles: self._translation(images, target_domain, styles), pairs,
-            batch_size)
+            lambda images, styles: self.model.translation_at_any_size(
+                images, target, styles, source, self._translation), pairs, batch_size)
         if output == 'pil':
             results = [Image.fromarray(image) for image in results]
         if pairing == 'matrix':
@@ -139,9 +142,7 @@ class EGSCITInferencer:
         alone = not _is_list(content)
         if not return_masks:
             return results[0] if alone else results
-        source = self.model.source_of(target_domain)
-        masks = self._in_batches(lambda images: mask_image(self.model.inference_generators,
-                                                           images, source),
+        masks = self._in_batches(lambda images: self.model.inner_rows(images, source)['mask'],
                                  [(image, ) for image in contents], batch_size)
         masks = [mask[..., 0] for mask in masks]
         if output == 'pil':
@@ -150,26 +151,21 @@ class EGSCITInferencer:
 
     def _in_batches(self, function, samples: List[Tuple[np.ndarray, ...]],
                     batch_size: int) -> List[np.ndarray]:
-        """Images (H, W, 3) that the function makes of tuples of images, cut to the first's size."""
+        """Images (H, W, 3) that the function makes of tuples of images."""
         results = []
-        for shapes, group in groupby(samples, lambda sample: [image.shape for image in sample]):
+        for _, group in groupby(samples, lambda sample: [image.shape for image in sample]):
             group = list(group)
-            height, width = shapes[0][:2]
             for start in range(0, len(group), batch_size):
                 batches = [self._tensor(images) for images in zip(*group[start:start + batch_size])]
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-                    result = function(*batches)[..., :height, :width]
+                    result = function(*batches)
                 result = ((result.float().clamp(-1, 1) + 1) * 127.5).round().byte()
                 results.extend(result.permute(0, 2, 3, 1).cpu().numpy())
         return results
 
     def _tensor(self, images: Sequence[np.ndarray]) -> torch.Tensor:
-        """RGB in [-1, 1], (N, 3, H, W), padded at the bottom and on the right."""
-        images = np.stack(images)
-        # By reflection, as often as needed, to a side that the encoder's strides divide.
-        pads = [(0, max(-side % self.stride, MIN_SIDE - side)) for side in images.shape[1:3]]
-        images = np.pad(images, [(0, 0), *pads, (0, 0)], mode='reflect')
-        images = torch.from_numpy(images).to(self.device)
+        """RGB in [-1, 1], (N, 3, H, W)."""
+        images = torch.from_numpy(np.stack(images)).to(self.device)
         return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

@@ -15,7 +15,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
                        contents: Sequence[Image.Image],
                        exemplars: Sequence[Image.Image],
                        target_domain: Optional[str] = None,
-                       batch_size: int = 8) -> np.ndarray:
+                       batch_size: int = 8,
+                       source_domain: Optional[str] = None) -> np.ndarray:
     """Translates all contents after all exemplars and puts the results into one picture.
 
     Args:
@@ -25,6 +26,7 @@ def translation_matrix(inferencer: EGSCITInferencer,
         exemplars (Sequence[Image]): The first row, RGB.
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         batch_size (int): So many are translated together. Defaults to 8.
+        source_domain (str | None): Domain of the contents; with two domains the other one if None.
 
     Returns:
         np.ndarray: RGB, uint8, (H', W', 3).
@@ -40,6 +42,6 @@ def translation_matrix(inferencer: EGSCITInferencer,
     rows = []
     for content in tqdm(contents, unit='row'):
         (row, ) = inferencer([content], exemplars, target_domain, pairing='matrix', output='pil',
-                             batch_size=batch_size)
+                             batch_size=batch_size, source_domain=source_domain)
         rows.append(stack(row))
     return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))

@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..config_check import check_config, merge_options, naming_the_setting, read_config
+from ..evaluation.monitored import check_monitored
 from ..evaluation.results import write_json
 from .resume import (
     check_is_new,
@@ -95,6 +96,7 @@ def train(cfg: Config,
 def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: str) -> None:
     """Completes a config with the command's options; refuses what cannot be trained."""
     check_config(cfg, 'train')
+    check_monitored(cfg)
     cfg.launcher = launcher
     cfg.resume = resume
     if cfg.resume and overwrite:

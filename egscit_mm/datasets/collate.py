@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from mmengine.dataset import default_collate
 from mmengine.registry import FUNCTIONS
 
+from ..image_sizes import check_training_sizes
+
 
 @FUNCTIONS.register_module()
 def stack_collate(samples: Sequence[dict]) -> dict:
@@ -12,8 +14,7 @@ def stack_collate(samples: Sequence[dict]) -> dict:
 
     A worker sends every tensor to the training process as a file descriptor of its own. MMEngine's
     default, pseudo_collate, leaves the images apart, and on small images this costs more than
-    loading them (docs/performance.md). It also lets images of different sizes through, which
-    MMagic's DataPreprocessor would pad with black.
+    loading them (docs/performance.md).
 
     Args:
         samples (Sequence[dict]): From PackInputs: ``inputs``, a dict of images (C, H, W), and
@@ -26,14 +27,6 @@ def stack_collate(samples: Sequence[dict]) -> dict:
     Raises:
         ValueError: If the images of a key differ in size.
     """
-    for key, first in samples[0]['inputs'].items():
-        for sample in samples:
-            image = sample['inputs'][key]
-            if image.shape != first.shape:
-                paths = [other['data_samples'].get(f'{key}_path') for other in (samples[0], sample)]
-                raise ValueError(
-                    f'the images of {key} differ in size: {paths[0]} is (C, H, W) = '
-                    f'{tuple(first.shape)}, {paths[1]} is {tuple(image.shape)}. A training needs '
-                    'images of one size per domain; make such a set with '
-                    'tools/dataset_converters/folders.py --size H W')
+    images = {key: [sample['inputs'][key] for sample in samples] for key in samples[0]['inputs']}
+    check_training_sizes(images, [sample['data_samples'] for sample in samples], across_keys=False)
     return default_collate(samples)

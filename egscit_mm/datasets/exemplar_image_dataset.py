@@ -9,6 +9,7 @@ import numpy as np
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
 
+from ..ranges import check_domains
 from ..utils.images import IMAGE_SUFFIXES, list_images, read_image, why_unusable
 from .seeded_sampler import SeededIndex
 
@@ -31,10 +32,12 @@ class ExemplarImageDataset(BaseDataset):
     (:func:`egscit_mm.utils.files.walk_files`).
 
     In training the dataset has as many samples as its largest domain has images. Sample i holds
-    image i of that domain; the images of the other domains are drawn uniformly at random
-    each time, from NumPy's global generator, so each epoch pairs differently. An index of
-    :class:`SeededInfiniteSampler` seeds the generators for its sample, so partners and
-    augmentation do not depend on the process that loads it, nor on what was loaded before.
+    image i of that domain; the images of every other domain come in an order of their own, a new
+    permutation after each pass, so that all are seen equally often and each epoch pairs
+    differently. An index of :class:`SeededInfiniteSampler` decides on the place in these orders and
+    seeds the generators for its sample: partners and augmentation do not depend on the process that
+    loads it, nor on what was loaded before. With other samplers every process draws its orders
+    from NumPy's global generator.
 
     In test mode the pairs are fixed: sample i holds image i of each domain, and a smaller
     domain starts again after its last image. ``testA2B`` holds, in sorted order, the image i of
@@ -56,9 +59,9 @@ class ExemplarImageDataset(BaseDataset):
             first N. Meant for a quick validation on part of the test set.
 
     Raises:
-        ValueError: If there are fewer than two domains or one is named twice, if a file is empty
-            or a link leads nowhere, or if the ground truths do not match the test images in
-            number.
+        ValueError: If there are fewer than two domains, one is named twice or two directions would
+            have the same name, if a file is empty or a link leads nowhere, or if the ground truths
+            do not match the test images in number.
         FileNotFoundError: If a folder is missing or has no images.
     """
 
@@ -71,7 +74,10 @@ class ExemplarImageDataset(BaseDataset):
         if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
             raise ValueError('ExemplarImageDataset: domains must be two or more different names, '
                              f"such as ('A', 'B'), got {domains!r}")
+        check_domains(self, domains, 2)
         self.domains = tuple(domains)
+        self._orders: dict[str, tuple] = {}  # by domain, the pass and its permutation
+        self._rest: dict[str, list[int]] = {}  # what a process has still to draw of one of its own
         super().__init__(
             data_root=str(data_root),
             pipeline=list(pipeline),
@@ -146,10 +152,24 @@ class ExemplarImageDataset(BaseDataset):
             for domain, num_images in self._num_images.items():
                 if domain != self._largest_domain:
                     # Each image of a domain stands in exactly one of the first num_images samples.
-                    drawn = np.random.randint(min(num_images, len(self)))
+                    partner = self._partner(domain, min(num_images, len(self)), idx)
                     key = f'img_{domain}_path'
-                    data_info[key] = super().get_data_info(drawn)[key]
+                    data_info[key] = super().get_data_info(partner)[key]
         return data_info
+
+    def _partner(self, domain: str, num_images: int, idx: int) -> int:
+        """Which image of a smaller domain a training sample gets."""
+        if isinstance(idx, SeededIndex):
+            seed, number = idx.place
+            current = seed, number // num_images
+            if self._orders.get(domain, (None, ))[0] != current:
+                # The sampler's own order has two numbers as its seed.
+                place = (*current, 1 + self.domains.index(domain))
+                self._orders[domain] = current, np.random.default_rng(place).permutation(num_images)
+            return int(self._orders[domain][1][number % num_images])
+        if not self._rest.get(domain):
+            self._rest[domain] = np.random.permutation(num_images).tolist()
+        return self._rest[domain].pop()
 
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline on a sample.

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ..image_sizes import first_samples, in_order, same_size_parts
 from ..ranges import check_integers
 from ..visualization import image_grid
 
@@ -52,17 +53,22 @@ class TranslationGridHook(Hook):
         """Draws one picture per grid, named ``translation_<grid>``."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if self.images is None:
-            inputs = model.data_preprocessor(self.first_batch(runner, data_batch))['inputs']
-            self.images = {
-                domain: images[:self.num_images].clone()
-                for domain, images in model.images_by_domain(inputs).items()
-            }
+            batch = self.first_batch(runner, data_batch)
+            # By size, so that no image is padded; a part for each.
+            self.images = {}
+            for places, part in same_size_parts(first_samples(batch, self.num_images)):
+                inputs = model.data_preprocessor(part)['inputs']
+                self.images[tuple(places)] = {
+                    domain: images.clone()
+                    for domain, images in model.images_by_domain(inputs).items()
+                }
         was_training = model.training
         # The latent noise of a picture must not change the random numbers of the training: eval
         # mode draws none.
         model.eval()
         with torch.no_grad():
-            for name, rows in model.rows(self.images).items():
+            parts = {places: model.rows(images) for places, images in self.images.items()}
+            for name, rows in in_order(parts).items():
                 runner.visualizer.add_image(
                     f'translation_{name}', image_grid(rows, self.num_images), step=runner.iter + 1)
         model.train(was_training)

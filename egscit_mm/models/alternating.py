@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
+from ..image_sizes import check_channels, check_training_sizes
 from ..ranges import check_integers, check_weights
 from .layers import at_least_float32
 
@@ -36,6 +37,8 @@ class AlternatingUpdates:
     """
 
     domains: tuple
+    in_channels: int  # of the images
+    stride: int  # what their sides must be divisible by
     discriminator_steps: int
     generator_steps: int
     split_batch: bool
@@ -46,6 +49,7 @@ class AlternatingUpdates:
     memory_format: torch.memory_format
     compile_options: Optional[dict]
     compiled = False
+    one_size_for_all_domains = False  # whether an update mixes the images of several domains
 
     def set_updates(self, loss_weights: Optional[Dict[str, float]],
                     default_loss_weights: Dict[str, float], discriminator_steps: int,
@@ -62,6 +66,8 @@ class AlternatingUpdates:
         check_integers(self, 1, **{
             'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
         self.loss_weights = check_loss_weights(loss_weights or {}, default_loss_weights)
+        encoder = self.generators.encoders[self.domains[0]]
+        self.in_channels, self.stride = encoder.in_channels, encoder.stride
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.split_batch = split_batch
@@ -114,6 +120,7 @@ class AlternatingUpdates:
         """
         if self.compile_options is not None and not self.compiled:
             self._compile_networks()
+        self.check_batch(data)
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
         logs = defaultdict(list)
@@ -131,6 +138,28 @@ class AlternatingUpdates:
         if self.skip_non_finite:
             result['skipped_updates'] = float(self.skipped_updates)
         return result
+
+    def check_batch(self, data: dict) -> None:
+        """Refuses training images that the preprocessor would pad or the networks cannot take.
+
+        Args:
+            data (dict): Batch of the dataloader.
+
+        Raises:
+            ValueError: Naming files, what they have and what to do.
+        """
+        images = self.check_test_batch(data)
+        check_training_sizes(images, data.get('data_samples') or [], self.one_size_for_all_domains)
+
+    def check_test_batch(self, data: dict) -> dict:
+        """Refuses images with other channels than the networks'; returns those of the domains."""
+        inputs = data['inputs']
+        if not isinstance(inputs, dict):
+            return {}  # images_by_domain refuses it
+        images = {f'img_{domain}': inputs[f'img_{domain}'] for domain in self.domains
+                  if f'img_{domain}' in inputs}
+        check_channels(images, data.get('data_samples') or [], self.in_channels)
+        return images
 
     def _weight_norms(self) -> Dict[str, List[Tensor]]:
         """A gradient that is not finite shows in the weights, in one number per side."""
@@ -249,7 +278,8 @@ class AlternatingUpdates:
             [p.grad for p in getattr(self, side).parameters() if p.grad is not None])
         skip = self.skip_non_finite and not norm.isfinite()
         if scaler is not None:
-            norm = norm / scaler.get_scale()
+            # Not get_scale(), which waits for the device.
+            norm = norm / scaler.scale(torch.ones_like(norm))
         if not skip or scaler is not None:
             optim_wrapper.step()
         optim_wrapper.zero_grad()

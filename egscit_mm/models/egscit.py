@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
+from ..image_sizes import fitted
 from ..ranges import check_not_negative
 from .alternating import Images, Losses
 from .exemplar_translation import ExemplarTranslationModel
@@ -58,6 +59,7 @@ class EGSCIT(ExemplarTranslationModel):
             self.perceptual_loss = MODELS.build(perceptual_loss).to(
                 memory_format=self.memory_format)
         self.feature_checkpoint = feature_checkpoint
+        self._features_known = False
 
     # ---------------------------------------------------------------- weights
 
@@ -133,14 +135,21 @@ class EGSCIT(ExemplarTranslationModel):
         Raises:
             RuntimeError: If the feature networks are not those of a trained stage 1.
         """
-        if self._generators.features_missing:
+        # Asked once: reading a tensor waits for the device.
+        if not self._features_known and self._generators.features_missing:
             raise RuntimeError(
                 'The feature networks F of stage 1 are not loaded (feature_checkpoint='
                 f'{self.feature_checkpoint!r}). Train both stages with "python tools/train.py '
                 'CONFIG" of this stage, or train stage 1 first with "python tools/train.py '
                 'configs/egscit/vaegan_<task>.py" and give its checkpoint with "--cfg-options '
                 'model.feature_checkpoint=work_dirs/vaegan_<task>/iter_N.pth".')
+        self._features_known = True
         return super().train_step(data, optim_wrapper)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        """Asks for the feature networks again, as others are loaded."""
+        self._features_known = False
+        super()._load_from_state_dict(*args, **kwargs)
 
     def generator_losses(self, images: Images) -> Losses:
         """All terms of the paper's Sec. 3.3: GAN, VAE, cycle and perceptual."""
@@ -171,7 +180,9 @@ class EGSCIT(ExemplarTranslationModel):
         generators = self.inference_generators
         if generators.eta == 1:
             return {}
-        return dict(mask=mask_image(generators, content, source))
+        height, width = content.shape[-2:]
+        mask = mask_image(generators, fitted(content, self.stride), source)
+        return dict(mask=mask[..., :height, :width])
 
 
 def mask_image(generators: nn.Module, content: Tensor, source: str) -> Tensor:

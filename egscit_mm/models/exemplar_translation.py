@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the models share that translate an image after an exemplar."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmagic.models.base_models import BaseTranslationModel
@@ -9,9 +9,10 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
+from ..image_sizes import by_size, fitted
 from ..ranges import check_domains
 from .alternating import AlternatingUpdates, Images, Losses
-from .samples import packed_samples
+from .samples import fake_key, packed_samples
 
 
 class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
@@ -49,6 +50,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
     """
 
     default_loss_weights: Dict[str, float]
+    one_size_for_all_domains = True  # a discriminator sees real and translated images together
 
     def __init__(self,
                  generator: dict,
@@ -136,6 +138,9 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
     def after_updates(self) -> None:
         """Averages the weights of the generator side."""
         if self.generators_ema is not None:
+            # Counted on the CPU: MMEngine looks at the number in every update, which would wait for
+            # the device.
+            self.generators_ema.steps = self.generators_ema.steps.cpu()
             self.generators_ema.update_parameters(self._generators)
 
     @staticmethod
@@ -156,18 +161,19 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         """Translates images to the style of exemplars.
 
         Args:
-            image (Tensor): Content, RGB in [-1, 1], (N, 3, H, W).
+            image (Tensor): Content, RGB in [-1, 1], (N, 3, H, W), H and W divisible by ``stride``.
             target_domain (str | None): Domain of the result; the default domain if None.
-            exemplar (Tensor): Images of the target domain, RGB in [-1, 1], (N or 1, 3, H', W').
+            exemplar (Tensor): Images of the target domain, RGB in [-1, 1], (N or 1, 3, H', W'),
+                perhaps of another size.
             source_domain (str | None): Domain of the content; with two domains it is the other one.
 
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
+
+        Raises:
+            ValueError: If a domain is unknown, both are the same, or one cannot do without.
         """
-        target_domain = target_domain or self._default_domain
-        self._check_domain(target_domain)
-        source_domain = source_domain or self.source_of(target_domain)
-        self._check_domain(source_domain)
+        source_domain, target_domain = self.direction(source_domain, target_domain)
         if exemplar is None:
             raise ValueError(
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
@@ -175,21 +181,55 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                 'egscit_mm.apis.EGSCITInferencer.')
         return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
 
-    def source_of(self, target_domain: Optional[str]) -> str:
-        """The domain of the contents, where only that of the result is given.
+    def translation_at_any_size(self, image: Tensor, target_domain: str, exemplar: Tensor,
+                                source_domain: str, translation: Optional[Callable] = None):
+        """:meth:`translation` of images whose sides the stride need not divide.
+
+        Content and exemplar are continued by reflection, the result is cut to the content's size.
 
         Args:
-            target_domain (str | None): The default domain if None.
+            image (Tensor): As for :meth:`translation`, and so are the next three.
+            target_domain (str): Domain of the result.
+            exemplar (Tensor): Images of the target domain.
+            source_domain (str): Domain of the content.
+            translation (callable | None): A compiled :meth:`translation` to call in its place.
+        """
+        height, width = image.shape[-2:]
+        result = (translation or self.translation)(
+            fitted(image, self.stride), target_domain, fitted(exemplar, self.stride), source_domain)
+        return result[..., :height, :width]
+
+    def direction(self, source_domain: Optional[str] = None,
+                  target_domain: Optional[str] = None) -> Tuple[str, str]:
+        """Domains of content and exemplar, where not both are given.
+
+        Args:
+            source_domain (str | None): With two domains the other one if None.
+            target_domain (str | None): The default domain if None; with two domains, the one that
+                is not the source.
 
         Raises:
-            ValueError: If there are several, or the domain is unknown.
+            ValueError: If a domain is unknown, both are the same, or one cannot do without.
         """
-        target_domain = target_domain or self._default_domain
-        self._check_domain(target_domain)
-        others = [domain for domain in self.domains if domain != target_domain]
-        if len(others) > 1:
-            raise ValueError(f'source_domain is needed, one of {others}')
-        return others[0]
+        for domain in (source_domain, target_domain):
+            if domain is not None:
+                self._check_domain(domain)
+        if target_domain is None:
+            others = [domain for domain in self.domains if domain != source_domain]
+            target_domain = self._default_domain if self._default_domain in others else others[0]
+            if len(others) > 1 and target_domain != self._default_domain:
+                raise ValueError(f'Content of domain {source_domain!r}: target_domain is needed, '
+                                 f'one of {others}')
+        if source_domain is None:
+            others = [domain for domain in self.domains if domain != target_domain]
+            if len(others) > 1:
+                raise ValueError(f'Translation to domain {target_domain!r}: source_domain is '
+                                 f'needed, one of {others}')
+            source_domain = others[0]
+        if source_domain == target_domain:
+            raise ValueError(f'Source and target domain are both {target_domain!r}; this model '
+                             f'translates between {list(self.domains)}')
+        return source_domain, target_domain
 
     def _check_domain(self, domain: str) -> None:
         if domain not in self.domains:
@@ -203,19 +243,24 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         self._check_domain(domain)
         return unwrapped(self.discriminators).networks[domain]
 
+    @by_size
     @torch.no_grad()
     def test_step(self, data: dict) -> list:
         """Translates in every direction, image i of one domain after image i of the other.
 
+        The images may have any sizes: each is translated as if it were alone.
+
         Returns:
-            list[DataSample]: With ``fake_<domain>``, BGR 0..255, (3, H, W).
+            list[DataSample]: BGR 0..255, (3, H, W), with the content's size, under the names of
+            :func:`~.samples.fake_key`.
         """
+        self.check_test_batch(data)
         data = self.data_preprocessor(data)
         images = self.images_by_domain(data['inputs'])
         outputs = {}
         for source, target in self._generators.directions:
-            fake = self.translation(images[source], target, images[target], source)
-            outputs[f'fake_{target}'] = (fake, f'img_{target}')
+            fake = self.translation_at_any_size(images[source], target, images[target], source)
+            outputs[fake_key(self.domains, source, target)] = (fake, f'img_{target}')
         return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
 
     val_step = test_step
@@ -225,25 +270,28 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         """Pictures to look at during training, one grid per direction. Call it in eval mode.
 
         Args:
-            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W).
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W), of any sizes.
 
         Returns:
             dict[str, dict[str, Tensor]]: By direction (``A2B``), rows by name (content, exemplar,
             those of :meth:`inner_rows`, translation, reconstruction, cycle), each (N, 3, H, W) in
-            [-1, 1].
+            [-1, 1], with the exemplar's size for the exemplar and the content's for the others.
         """
         generators = self.inference_generators
-        outputs = generators(images)
-        return {
-            f'{source}2{target}': dict(
-                content=images[source],
-                exemplar=images[target],
-                **self.inner_rows(images[source], source),
+        outputs = generators({d: fitted(batch, self.stride) for d, batch in images.items()})
+        grids = {}
+        for source, target in generators.directions:
+            height, width = images[source].shape[-2:]
+            made = dict(
                 translation=outputs['translation'][source, target],
                 reconstruction=outputs['reconstruction'][source],
                 cycle=outputs['cycle'][source, target])
-            for source, target in generators.directions
-        }
+            grids[f'{source}2{target}'] = dict(
+                content=images[source],
+                exemplar=images[target],
+                **self.inner_rows(images[source], source),
+                **{name: row[..., :height, :width] for name, row in made.items()})
+        return grids
 
     def inner_rows(self, content: Tensor, source: str) -> Dict[str, Tensor]:
         """Rows by name that show how the model sees the content; none here."""

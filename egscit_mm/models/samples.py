@@ -1,9 +1,24 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Model outputs as MMagic DataSamples."""
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from mmagic.structures import DataSample
 from torch import Tensor
+
+
+def fake_key(domains: Sequence[str], source: str, target: str) -> str:
+    """Name of the field of a data sample that holds a translation.
+
+    Args:
+        domains (Sequence[str]): Those of the model.
+        source (str): Domain of the content.
+        target (str): Domain of the exemplar.
+
+    Returns:
+        str: ``fake_<target>``, as MMagic's CycleGAN has it, with two domains;
+        ``fake_<source>2<target>`` with more, where a target is reached from several sources.
+    """
+    return f'fake_{target}' if len(domains) == 2 else f'fake_{source}2{target}'
 
 
 def packed_samples(preprocessor, data_samples: DataSample,

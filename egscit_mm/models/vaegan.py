@@ -7,6 +7,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..image_sizes import by_size, fitted
 from ..ranges import check_domains
 from .alternating import AlternatingUpdates, Images, Losses, unwrapped
 from .losses import kl_loss
@@ -100,15 +101,26 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         if mode != 'tensor':
             raise ValueError(f"VAEGAN.forward has only mode='tensor', got {mode!r}; losses come "
                              'from train_step, predictions from test_step.')
-        return unwrapped(self.generators)(self.images_by_domain(inputs))['reconstruction']
+        return self._reconstructions(self.images_by_domain(inputs))
 
+    def _reconstructions(self, images: Images) -> Images:
+        outputs = unwrapped(self.generators)({
+            domain: fitted(batch, self.stride) for domain, batch in images.items()
+        })
+        return {
+            domain: outputs['reconstruction'][domain][..., :batch.shape[-2], :batch.shape[-1]]
+            for domain, batch in images.items()
+        }
+
+    @by_size
     @torch.no_grad()
     def test_step(self, data: dict) -> list:
-        """Reconstructs the images of all domains.
+        """Reconstructs the images of all domains, each as if it were alone.
 
         Returns:
             list[DataSample]: With ``rec_<domain>``, BGR 0..255, (3, H, W).
         """
+        self.check_test_batch(data)
         data = self.data_preprocessor(data)
         reconstructions = self(data['inputs'])
         return packed_samples(self.data_preprocessor, data['data_samples'], {
@@ -122,13 +134,13 @@ class VAEGAN(AlternatingUpdates, BaseModel):
         """Pictures to look at during training: images above their reconstructions.
 
         Args:
-            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W).
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W), of any sizes.
 
         Returns:
             dict[str, dict[str, Tensor]]: By domain, rows by name, each (N, 3, H, W) in [-1, 1].
         """
-        outputs = unwrapped(self.generators)(images)
+        reconstructions = self._reconstructions(images)
         return {
-            domain: dict(image=real, reconstruction=outputs['reconstruction'][domain])
+            domain: dict(image=real, reconstruction=reconstructions[domain])
             for domain, real in images.items()
         }

@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Grids of images."""
 from math import ceil
-from typing import Dict
+from typing import Dict, Sequence, Union
 
 import numpy as np
 import torch
@@ -14,11 +14,16 @@ MARGIN = 8  # pixels around the texts of a contact sheet
 FONT_SIZE = 14  # pixels
 
 
-def image_grid(rows: Dict[str, Tensor], max_columns: int = 16) -> np.ndarray:
+Row = Union[Tensor, Sequence[Tensor]]
+
+
+def image_grid(rows: Dict[str, Row], max_columns: int = 16) -> np.ndarray:
     """Puts rows of images into one picture.
 
     Args:
-        rows (dict[str, Tensor]): By name, top to bottom: RGB in [-1, 1], (N, 3, H, W), all equal.
+        rows (dict[str, Tensor | Sequence[Tensor]]): By name, top to bottom, N images each: RGB in
+            [-1, 1], (3, H, W). All cells have the size of the largest image; smaller ones stand in
+            their middle, on grey.
         max_columns (int): At most so many images of each row are shown. Defaults to 16.
 
     Returns:
@@ -29,39 +34,47 @@ def image_grid(rows: Dict[str, Tensor], max_columns: int = 16) -> np.ndarray:
         >>> image_grid(rows).shape
         (62, 122, 3)
     """
-    images = torch.cat([row[:max_columns].float().cpu() for row in rows.values()])
+    images = [image.float().cpu() for row in rows.values() for image in row[:max_columns]]
     columns = len(images) // len(rows)
-    grid = make_grid(images, nrow=columns, padding=PADDING, normalize=True, value_range=(-1, 1),
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    cells = torch.stack([_in_cell(image, height, width) for image in images])
+    grid = make_grid(cells, nrow=columns, padding=PADDING, normalize=True, value_range=(-1, 1),
                      pad_value=0.5)
     return (grid * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def exemplar_grid(contents: Tensor, exemplars: Tensor, translations: Tensor) -> np.ndarray:
+def _in_cell(image: Tensor, height: int, width: int) -> Tensor:
+    """An image in the middle of a grey one."""
+    cell = image.new_zeros(len(image), height, width)
+    top, left = (height - image.shape[-2]) // 2, (width - image.shape[-1]) // 2
+    cell[:, top:top + image.shape[-2], left:left + image.shape[-1]] = image
+    return cell
+
+
+def exemplar_grid(contents: Row, exemplars: Row, translations: Sequence[Row]) -> np.ndarray:
     """Shows every content translated after every exemplar.
 
     Args:
-        contents (Tensor): RGB in [-1, 1], (M, 3, H, W): the first column.
-        exemplars (Tensor): RGB in [-1, 1], (N, 3, H, W): the first row.
-        translations (Tensor): RGB in [-1, 1], (M, N, 3, H, W): content m after exemplar n.
+        contents (Tensor | Sequence[Tensor]): RGB in [-1, 1], M images (3, H, W): the first column.
+        exemplars (Tensor | Sequence[Tensor]): RGB in [-1, 1], N images (3, H, W): the first row.
+        translations (Tensor | Sequence): RGB in [-1, 1], M rows of N images (3, H, W): content m
+            after exemplar n.
 
     Returns:
         np.ndarray: RGB, uint8, (H', W', 3).
     """
     # Zero is the grey between the images, too.
-    rows = [torch.cat([torch.zeros_like(exemplars[:1]), exemplars])]
-    rows += [
-        torch.cat([content[None], row])
-        for content, row in zip(contents, translations, strict=True)
-    ]
+    rows = [[torch.zeros_like(exemplars[0]), *exemplars]]
+    rows += [[content, *row] for content, row in zip(contents, translations, strict=True)]
     return image_grid(dict(enumerate(rows)), max_columns=len(exemplars) + 1)
 
 
-def contact_sheet(grids: Dict[str, Dict[str, Tensor]], scale: int = 1) -> np.ndarray:
+def contact_sheet(grids: Dict[str, Dict[str, Row]], scale: int = 1) -> np.ndarray:
     """Stacks grids with their titles above them and the names of their rows at the left.
 
     Args:
-        grids (dict[str, dict[str, Tensor]]): By title, rows by name as :func:`image_grid` takes
-            them, images of any one size.
+        grids (dict[str, dict[str, Tensor | Sequence[Tensor]]]): By title, rows by name as
+            :func:`image_grid` takes them.
         scale (int): Every pixel becomes scale x scale pixels. Defaults to 1.
 
     Returns:

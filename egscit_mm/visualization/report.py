@@ -8,22 +8,21 @@ import io
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Sequence
 
 import matplotlib.style
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor
 
 from ..evaluation import paper
-from .grid import image_grid, row_label
+from ..evaluation.comparison import DIRECTIONS
+from .grid import Row, image_grid, row_label
 from .report_template import TEMPLATE
 
 # The figures of the table, as the metrics name them, with what to call them.
 FIGURES = dict(ssim_ground_truth='to ground truth', ssim_exemplar='to exemplar')
-DIRECTIONS = ('A2B', 'B2A')
 OURS = 'This run'
 TOTAL = 'generators, total'
 SIDE = 56  # pixels: small images are enlarged to about this side
@@ -148,13 +147,15 @@ def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes
     return file.getvalue()
 
 
-def ssim_table(figures: Dict[str, Any], task: str) -> Dict[str, Dict[str, list]]:
+def ssim_table(figures: Dict[str, Any], task: str,
+               directions: Sequence[str] = DIRECTIONS) -> Dict[str, Dict[str, list]]:
     """Puts measured figures beside the ceiling and the paper's.
 
     Args:
         figures (dict): By ``<figure>/<direction>``, as ``tools/test.py --out`` writes them:
             ``{'ssim_exemplar/A2B': {'mean': 0.4, 'std': 0.1}, ...}``. Missing ones become dashes.
         task (str): A key of :data:`egscit_mm.evaluation.paper.SSIM`.
+        directions (Sequence[str]): Of the columns. Defaults to the paper's.
 
     Returns:
         dict[str, dict[str, list[str]]]: By group and name of the row, one cell per figure of
@@ -163,17 +164,17 @@ def ssim_table(figures: Dict[str, Any], task: str) -> Dict[str, Dict[str, list]]
 
     def row(values: Dict[str, dict]) -> list:
         return [_mean_std(values.get(f'{figure}/{direction}'))
-                for figure in FIGURES for direction in DIRECTIONS]
+                for figure in FIGURES for direction in directions]
 
     def flat(**by_figure) -> Dict[str, dict]:
         return {f'{figure}/{direction}': value for figure, by_direction in by_figure.items()
                 for direction, value in by_direction.items()}
 
     published = paper.SSIM[task]
-    perfect = flat(ssim_ground_truth=dict.fromkeys(DIRECTIONS, {'mean': 1.}))
+    perfect = flat(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.}))
     ceiling = {
         f'ssim_exemplar/{direction}': figures.get(f'ceiling_exemplar/{direction}')
-        for direction in DIRECTIONS
+        for direction in directions
     }
     methods = published['ssim_exemplar'] | published['ssim_ground_truth']
     paper_rows = {
@@ -183,10 +184,10 @@ def ssim_table(figures: Dict[str, Any], task: str) -> Dict[str, Dict[str, list]]
     if 'ceiling_exemplar' in published:
         paper_rows['perfect translation, MNIST'] = row(
             perfect | flat(ssim_exemplar=published['ceiling_exemplar']))
-    return {
-        OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)},
-        f'Paper, {task}': paper_rows,
-    }
+    groups = {OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)}}
+    if set(DIRECTIONS) & set(directions):  # of other domains the paper says nothing
+        groups[f'Paper, {task}'] = paper_rows
+    return groups
 
 
 def _mean_std(value: Any) -> str:
@@ -195,16 +196,16 @@ def _mean_std(value: Any) -> str:
     return f'{value["mean"]:.3f}' + (f' ± {value["std"]:.3f}' if 'std' in value else '')
 
 
-def enlargement(images: Tensor) -> int:
+def enlargement(images: Row) -> int:
     """By which whole number images (..., H, W) are enlarged for the eye: digits twice."""
-    return max(1, SIDE // max(images.shape[-2:]))
+    return max(1, SIDE // max(max(image.shape[-2:]) for image in images))
 
 
 def report_html(title: str,
                 facts: Dict[str, str],
                 figures: Dict[str, Any],
                 task: str,
-                samples: Dict[str, Dict[str, Tensor]],
+                samples: Dict[str, Dict[str, Row]],
                 exemplar_grids: Dict[str, np.ndarray],
                 logs: Dict[str, TrainingLog]) -> str:
     """Makes the page. Every text may hold any characters.
@@ -215,8 +216,8 @@ def report_html(title: str,
         figures (dict): Measured figures as for :func:`ssim_table`; empty if there are none.
         task (str): Whose figures of the paper to show, a key of
             :data:`egscit_mm.evaluation.paper.SSIM`.
-        samples (dict[str, dict[str, Tensor]]): By direction, rows by name as
-            :meth:`EGSCIT.rows` makes them: RGB in [-1, 1], (N, 3, H, W).
+        samples (dict[str, dict[str, Tensor | Sequence[Tensor]]]): By direction, rows by name as
+            :meth:`EGSCIT.rows` makes them: RGB in [-1, 1], N images (3, H, W).
         exemplar_grids (dict[str, np.ndarray]): By direction, from :func:`exemplar_grid`.
         logs (dict[str, TrainingLog]): By stage.
 
@@ -241,8 +242,8 @@ def report_html(title: str,
         title=title,
         facts=facts,
         measured=bool(figures),
-        columns=[f'{direction}, {name}' for name in FIGURES.values() for direction in DIRECTIONS],
-        groups=ssim_table(figures, task),
+        columns=[f'{direction}, {name}' for name in FIGURES.values() for direction in samples],
+        groups=ssim_table(figures, task, list(samples)),
         ours=OURS,
         sources=[f'SSIM {FIGURES.get(figure, "of perfect translations")}: {source}'
                  for figure, source in paper.SOURCES[task].items()],
@@ -255,16 +256,16 @@ def report_html(title: str,
         charts={stage: _chart(log) for stage, log in logs.items()})
 
 
-def _masks(contents: Tensor, masks: Tensor, scale: int) -> dict:
+def _masks(contents: Row, masks: Row, scale: int) -> dict:
     """Contents above their masks, stretched from black to white, and the values of these two."""
-    low, high = masks.min(), masks.max()
+    low, high = min(mask.min() for mask in masks), max(mask.max() for mask in masks)
     # Equal masks stay as they are: there is nothing to stretch.
-    stretched = (masks - low) / (high - low) * 2 - 1 if high > low else masks
+    stretched = [(mask - low) / (high - low) * 2 - 1 if high > low else mask for mask in masks]
     return dict(picture=picture_strip({'content': contents, 'mask': stretched}, scale),
                 black=f'{(low.item() + 1) / 2:.2f}', white=f'{(high.item() + 1) / 2:.2f}')
 
 
-def picture_strip(rows: Dict[str, Tensor], scale: int) -> Picture:
+def picture_strip(rows: Dict[str, Row], scale: int) -> Picture:
     """Puts rows of images, as :func:`image_grid` takes them, into one picture of the page."""
     number = len(next(iter(rows.values())))
     return _picture(image_grid(rows, max_columns=number), scale, number)

@@ -97,8 +97,8 @@ TEMPLATE = HEAD + """\
 <header>
 <h1>{{ title }}</h1>
 <p>Exemplar-guided image translation: the content of one picture in the style of another.
-<b>A2B</b> takes the content from domain A and the style from an exemplar of domain B;
-<b>B2A</b> the other way round.</p>
+A direction such as <b>{{ samples|first }}</b> takes the content from the first of its domains and
+the style from an exemplar of the second.</p>
 </header>
 
 <section aria-labelledby="run">

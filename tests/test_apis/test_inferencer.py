@@ -203,3 +203,30 @@ def test_compiled(checkpoints, inferencer, monkeypatch):
     assert compiled == [model.model.translation]
     images = picture(16, 16, 1), picture(16, 16, 2)
     assert np.array_equal(model(*images), inferencer(*images))
+
+
+@pytest.mark.parametrize('batch_size', [0, -1, 1.5, None, '4'])
+def test_bad_batch_sizes(inferencer, batch_size):
+    with pytest.raises(ValueError, match='EGSCITInferencer: batch_size must be an integer of at '
+                       f'least 1, got {batch_size!r}'):
+        inferencer(picture(16, 16), picture(16, 16), batch_size=batch_size)
+
+
+@pytest.mark.parametrize('device', ['cuda:99', 'gpu', 'meta', 'cuda:-3', 7.5])
+def test_bad_devices(checkpoints, device):
+    config, checkpoint = checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth'
+    with pytest.raises(ValueError, match=f"device '?{device}"):
+        EGSCITInferencer(config, checkpoint, device=device)
+
+
+def test_cuda_without_cuda(checkpoints):
+    if torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    with pytest.raises(ValueError, match="device 'cuda' cannot be used here: .* have cpu"):
+        EGSCITInferencer(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', 'cuda')
+
+
+def test_no_exemplars(inferencer):
+    for pairing in ('each', 'matrix'):
+        with pytest.raises(ValueError, match='at least one exemplar'):
+            inferencer([picture(16, 16)], [], pairing=pairing)

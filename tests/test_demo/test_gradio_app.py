@@ -66,7 +66,7 @@ def refused(function, *args):
 
 def test_translate(translator, inferencer, files):
     assert list(translator.directions) == ['A → B', 'B → A']
-    for direction, target in translator.directions.items():
+    for direction, (_, target) in translator.directions.items():
         image, mask = translator.translate(files['content'], files['exemplar'], direction)
         wanted = inferencer(files['content'], files['exemplar'], target, return_masks=True)
         assert np.array_equal(image, wanted[0]) and np.array_equal(mask, wanted[1])

@@ -245,7 +245,7 @@ class TestMetrics:
         inputs = {'img_gta2': [image], 'img_bdd': [image]}
         metric.process(dict(inputs=inputs), [dict(fake_gta2=image, fake_bdd=image)])
         assert metric.evaluate(1)['ssim_exemplar/gta22bdd_mean'] == pytest.approx(1)
-        for domains in ['AB', ('A', ), ('A', 'A'), ('A', 'B', 'C')]:
+        for domains in ['AB', ('A', ), ('A', 'A')]:
             with pytest.raises(ValueError, match='two different names'):
                 ExemplarSSIM(domains=domains)
 

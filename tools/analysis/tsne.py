@@ -70,6 +70,18 @@ def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.nd
     return dict(zip(images, np.split(points, ends[:-1])))
 
 
+def check_one_size(samples: list) -> None:
+    """Refuses images of several sizes, whose pixels cannot be compared."""
+    images = {key: [sample['inputs'][key] for sample in samples] for key in samples[0]['inputs']}
+    sizes = {tuple(image.shape[1:]): f'number {index} of {key}'
+             for key, row in images.items() for index, image in enumerate(row)}
+    if len(sizes) > 1:
+        raise SystemExit('t-SNE compares pixels, so all images must have one size, but there are '
+                         + ', '.join(f'{height}x{width} ({where})'
+                                     for (height, width), where in list(sizes.items())[:3])
+                         + ' among the test images: add a Resize to the test pipeline.')
+
+
 def draw(panels: Dict[str, Dict[str, np.ndarray]]) -> np.ndarray:
     """Draws the clouds.
 
@@ -104,6 +116,7 @@ def main():
     samples = first_test_samples(cfg, args.num)
     check_outputs([(Path(args.out), 'the picture of the clouds')],
                   [args.config, args.checkpoint, *paths_of(samples)])
+    check_one_size(samples)
     rows = translated_rows(load_model(cfg, args.checkpoint), samples)
     panels = {
         direction.replace('2', '→'): embed(

@@ -1,8 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Distances between the set of translations and the set of real images of their domain."""
 import warnings
-from itertools import groupby
-from typing import Any, Dict, List, Tuple, Union
+from itertools import permutations
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from mmagic.registry import METRICS
 from mmengine.device import get_device
 from torch import Tensor, nn
 
+from ...image_sizes import groups
 from ...ranges import check_integers
 from ..networks import build_frozen
 from ..optional import import_optional
@@ -53,12 +54,14 @@ class InceptionDistance(TranslationMetric):
 
     @torch.no_grad()
     def _features(self, images: List[np.ndarray]) -> np.ndarray:
-        """Features (N, D) of images HxWx3; neighbours of equal size go through together."""
-        features = []
-        for _, group in groupby(images, key=np.shape):
-            batch = torch.from_numpy(np.stack(list(group))).permute(0, 3, 1, 2)
-            features.append(self.extractor(batch.to(get_device())).cpu())
-        features = torch.cat(features)
+        """Features (N, D) of images HxWx3; those of equal size go through together."""
+        results: List[Any] = [None] * len(images)
+        for places in groups([image.shape for image in images]):
+            batch = torch.from_numpy(np.stack([images[place] for place in places]))
+            batch = batch.permute(0, 3, 1, 2).to(get_device())
+            for place, vector in zip(places, self.extractor(batch).cpu()):
+                results[place] = vector
+        features = torch.stack(results)
         if features.ndim != 2:
             raise ValueError(f'{type(self).__name__}: the extractor must give features of shape '
                              f'(N, D), but gave {tuple(features.shape)}')
@@ -97,6 +100,11 @@ class TranslationFID(InceptionDistance):
     Results, for directions 'A2B' and 'B2A': ``fid/A2B``. :class:`InceptionDistance` describes the
     arguments.
     """
+
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
+        """``fid/<direction>``."""
+        return [f'fid/{source}2{target}' for source, target in permutations(domains, 2)]
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """FID by direction.
@@ -142,6 +150,8 @@ class TranslationKID(InceptionDistance):
         subset_size (int): Images of each set in a subset. Defaults to 100.
         **kwargs: Arguments of :class:`InceptionDistance`.
     """
+
+    figures = ('kid', )
 
     def __init__(self, *args, subsets: int = 100, subset_size: int = 100, **kwargs) -> None:
         super().__init__(*args, **kwargs)

@@ -3,7 +3,7 @@
 import inspect
 from itertools import combinations
 from math import ceil
-from typing import Dict, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ...image_sizes import same_size_parts
 from ...ranges import check_integers
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
@@ -49,6 +50,8 @@ class LPIPSDiversity(TranslationMetric):
     Raises:
         ValueError: If there are fewer than two exemplars.
     """
+
+    figures = ('lpips_diversity', )
 
     def __init__(self,
                  num_exemplars: int = 10,
@@ -87,9 +90,9 @@ class LPIPSDiversity(TranslationMetric):
                              f'set has only {self.size} samples.')
         indices = np.linspace(0, self.size - 1, self.num_exemplars).round().astype(int)
         self.model = module
-        self.exemplars = [
-            self._images(pseudo_collate([dataloader.dataset[int(index)]])) for index in indices
-        ]
+        batches = [pseudo_collate([dataloader.dataset[int(index)]]) for index in indices]
+        self.find_domains(batches[0])
+        self.exemplars = [self._images(batch) for batch in batches]
 
     @torch.no_grad()
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -110,11 +113,19 @@ class LPIPSDiversity(TranslationMetric):
         if self.num_contents is not None and (
                 len(self.results) >= ceil(self.num_contents / get_world_size())):
             return
-        contents = self._images(data_batch)
+        results: List[Any] = [None] * len(data_batch['data_samples'])
+        for places, part in same_size_parts(data_batch):
+            for place, result in zip(places, self._diversities(self._images(part))):
+                results[place] = result
+        self.results += results
+
+    def _diversities(self, contents: Dict[str, Tensor]) -> List[Dict[str, float]]:
+        """Mean distance by direction, for each of the contents (N, 3, H, W)."""
         diversities = {}
         for source, target in self.directions:
+            translate = getattr(self.model, 'translation_at_any_size', self.model.translation)
             translations = [
-                self.model.translation(contents[source], target, exemplars[target], source)
+                translate(contents[source], target, exemplars[target], source)
                 for exemplars in self.exemplars
             ]
             distance = self.distance.to(translations[0].device)
@@ -122,9 +133,7 @@ class LPIPSDiversity(TranslationMetric):
                 distance(first, second) for first, second in combinations(translations, 2)
             ])
             diversities[f'lpips_diversity/{source}2{target}'] = distances.mean(0).tolist()
-        self.results += [
-            dict(zip(diversities, values)) for values in zip(*diversities.values())
-        ]
+        return [dict(zip(diversities, values)) for values in zip(*diversities.values())]
 
     def evaluate(self, size: Optional[int] = None) -> Dict[str, float]:
         """As in the base class, over the first ``num_contents`` contents."""
@@ -136,4 +145,4 @@ class LPIPSDiversity(TranslationMetric):
     def _images(self, data_batch: dict) -> Dict[str, Tensor]:
         """Images by domain as the model sees them: RGB in [-1, 1], (N, 3, H, W)."""
         inputs = self.model.data_preprocessor(data_batch)['inputs']
-        return {source: inputs[f'img_{source}'] for source, _ in self.directions}
+        return {domain: inputs[f'img_{domain}'] for pair in self.directions for domain in pair}

@@ -31,6 +31,8 @@ class StyleAccuracy(TranslationMetric):
         ValueError: If the tolerance is not in 0..127, where colours are still told apart.
     """
 
+    figures = ('colour_accuracy', 'style_accuracy')
+
     def __init__(self, tolerance: int = 64, **kwargs) -> None:
         super().__init__(**kwargs)
         if not 0 <= tolerance <= 127:
@@ -70,6 +72,8 @@ class ContentAccuracy(TranslationMetric):
     Raises:
         ValueError: If the threshold is not in (0, 1].
     """
+
+    figures = ('content_accuracy', 'content_iou')
 
     def __init__(self, threshold: float = 0.8, **kwargs) -> None:
         super().__init__(**kwargs)

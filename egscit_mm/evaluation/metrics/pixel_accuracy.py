@@ -1,11 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Share of the pixels that have the ground truth's colour."""
-from typing import Dict, Sequence
+from itertools import permutations
+from typing import Dict, List, Sequence
 
 from mmagic.registry import METRICS
 
 from ..functional import pixel_accuracy
 from .translation_metric import TranslatedImage, TranslationMetric
+
+THRESHOLDS = (8, 16, 32, 64)
 
 
 @METRICS.register_module()
@@ -28,7 +31,14 @@ class PixelAccuracy(TranslationMetric):
         ValueError: If there is no threshold, or one that is not a whole number in 0..254.
     """
 
-    def __init__(self, thresholds: Sequence[int] = (8, 16, 32, 64), **kwargs) -> None:
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
+        """Names of the results, by threshold."""
+        return [f'pixel_accuracy_{threshold}/{source}2{target}_{statistic}'
+                for threshold in arguments.get('thresholds', THRESHOLDS)
+                for source, target in permutations(domains, 2) for statistic in ('mean', 'std')]
+
+    def __init__(self, thresholds: Sequence[int] = THRESHOLDS, **kwargs) -> None:
         super().__init__(**kwargs)
         if not thresholds or any(threshold not in range(255) for threshold in thresholds):
             raise ValueError('PixelAccuracy: thresholds must be one or more whole numbers in '

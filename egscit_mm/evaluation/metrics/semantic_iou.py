@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether a segmenter finds the content's classes in the translation."""
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 from torchvision.datasets import Cityscapes
 
+from ...image_sizes import groups
 from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen
@@ -48,23 +49,21 @@ class TranslationMIoU(TranslationMetric):
             (N, 3, H, W), to logits (N, 19, h, w). Logits of another size are resized, bilinear.
         checkpoint (str, optional): Weights for the segmenter. Defaults to None: it has its own.
         direction (str): Which translations. Defaults to 'A2B'.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         **kwargs: Arguments of :class:`TranslationMetric`.
 
     Raises:
-        ValueError: If the direction is not one of the two, or the checkpoint does not fit.
+        ValueError: If the direction is not one of the domains', or the checkpoint does not fit.
     """
 
     def __init__(self,
                  segmenter: Union[dict, nn.Module],
                  checkpoint: Optional[str] = None,
                  direction: str = 'A2B',
+                 domains: Sequence[str] = ('A', 'B'),
                  **kwargs) -> None:
-        super().__init__(**kwargs)
-        directions = {f'{source}2{target}': (source, target) for source, target in self.directions}
-        if direction not in directions:
-            raise ValueError(f'TranslationMIoU: direction must be one of {list(directions)}, got '
-                             f'{direction!r}')
-        self.directions = [directions[direction]]
+        self.direction = direction
+        super().__init__(domains=domains, **kwargs)
         self.segmenter = build_frozen(segmenter)
         if checkpoint is not None:
             try:
@@ -73,9 +72,37 @@ class TranslationMIoU(TranslationMetric):
                 raise ValueError(f'TranslationMIoU: {checkpoint} does not fit the segmenter '
                                  f'{type(self.segmenter).__name__}: {error}') from error
 
-    @torch.no_grad()
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
+        """Names of the results, had every class a pixel."""
+        direction = arguments.get('direction', 'A2B')
+        return [f'miou/{direction}', *(f'iou_{name}/{direction}' for name in CLASSES)]
+
+    def set_domains(self, domains: Sequence[str]) -> None:
+        """Keeps the one direction.
+
+        Raises:
+            ValueError: If it is not one between these domains.
+        """
+        super().set_domains(domains)
+        directions = {f'{source}2{target}': (source, target) for source, target in self.directions}
+        if self.direction not in directions:
+            raise ValueError(f'TranslationMIoU: direction must be one of {list(directions)}, got '
+                             f'{self.direction!r}')
+        self.directions = [directions[self.direction]]
+
     def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
-        """Confusion matrices of the images.
+        """Confusion matrices of the images; those of equal size go through together."""
+        results: List[Any] = [None] * len(images)
+        for places in groups([image.translation.shape for image in images]):
+            measured = self._measure_equal([images[place] for place in places])
+            for place, result in zip(places, measured):
+                results[place] = result
+        return results
+
+    @torch.no_grad()
+    def _measure_equal(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
+        """Confusion matrices of images of one size.
 
         Raises:
             ValueError: If labels are missing or do not fit the translation, or the segmenter does

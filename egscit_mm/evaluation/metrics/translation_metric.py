@@ -2,7 +2,7 @@
 """What all metrics on translations share."""
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from mmagic.utils import tensor2img
 from mmengine.evaluator import BaseMetric
 from torch import nn
 from torch.utils.data import DataLoader
+
+from ...ranges import check_domains
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class TranslatedImage:
         exemplar (np.ndarray): The image of the target domain that gave the style.
         ground_truth (np.ndarray, optional): The perfect translation, where the data set has one.
         sample (dict): All that the sample carries: tensors, paths, labels.
+        content_shape (tuple, optional): Height and width of the content, where the batch has it.
     """
 
     source: str
@@ -33,6 +36,7 @@ class TranslatedImage:
     exemplar: np.ndarray
     ground_truth: Optional[np.ndarray]
     sample: dict
+    content_shape: Optional[Tuple[int, int]] = None
 
     @property
     def direction(self) -> str:
@@ -65,14 +69,16 @@ class TranslationMetric(BaseMetric):
     :meth:`compute_metrics` as well.
 
     The batch is as MMagic's pipelines and CycleGAN make it: the exemplar of ``fake_B`` is
-    ``data_batch['inputs']['img_B']``, the translation ``fake_B`` and the ground truth ``gt_A2B``
-    are fields of the data sample; 3xHxW in 0..255. Inputs and ground truths are BGR unless the
-    sample's ``<key>_channel_order`` says 'rgb'; translations are always BGR.
+    ``data_batch['inputs']['img_B']``, the translation ``fake_B`` (with more than two domains
+    ``fake_A2B``) and the ground truth ``gt_A2B`` are fields of the data sample; 3xHxW in 0..255.
+    Inputs and ground truths are BGR unless the sample's ``<key>_channel_order`` says 'rgb';
+    translations are always BGR.
 
     It fits MMEngine's ``Evaluator`` (ValLoop, TestLoop) and MMagic's (MultiValLoop, MultiTestLoop).
 
     Args:
-        domains (Sequence[str]): Names of the two domains. Defaults to ('A', 'B').
+        domains (Sequence[str], optional): Names of the domains: all directions between them are
+            measured. Defaults to None, all domains of the batch (its ``inputs``).
         prefix (str, optional): Put, with a slash, in front of the names that a metric gives to its
             results, to tell data sets apart: ``prefix='letters'`` makes
             ``letters/ssim_exemplar/A2B_mean`` of ``ssim_exemplar/A2B_mean``. Defaults to None.
@@ -81,7 +87,7 @@ class TranslationMetric(BaseMetric):
             results on the CPU. Defaults to None (``.dist_test`` in the working directory).
 
     Raises:
-        ValueError: If there are not exactly two different domains.
+        ValueError: If there are not two different domains or more.
     """
 
     # What MMagic's Evaluator asks for: run once over the data loader, with the model as it is.
@@ -91,16 +97,49 @@ class TranslationMetric(BaseMetric):
     default_prefix = ''
 
     def __init__(self,
-                 domains: Sequence[str] = ('A', 'B'),
+                 domains: Optional[Sequence[str]] = None,
                  prefix: Optional[str] = None,
                  collect_device: str = 'cpu',
                  collect_dir: Optional[str] = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        if isinstance(domains, str) or len(set(domains)) != 2 or len(domains) != 2:
-            raise ValueError(
-                f"`domains` must be two different names, such as ('A', 'B'), but got {domains!r}.")
-        self.directions = list(permutations(domains))
+        self.directions: List[Tuple[str, str]] = []
+        if domains is not None:
+            self.set_domains(domains)
         self.size: Optional[int] = None
+
+    # What `measure` gives.
+    figures: Tuple[str, ...] = ()
+
+    @classmethod
+    def figure_names(cls, domains: Sequence[str], arguments: dict) -> Optional[List[str]]:
+        """Names of the results, without prefix, before anything is built.
+
+        Args:
+            domains (Sequence[str]): Names of the domains.
+            arguments (dict): Those of the constructor.
+
+        Returns:
+            list[str] | None: The names; None where they are not known beforehand.
+        """
+        return [f'{figure}/{source}2{target}_{statistic}' for figure in cls.figures
+                for source, target in permutations(domains, 2) for statistic in ('mean', 'std')
+                ] or None
+
+    def set_domains(self, domains: Sequence[str]) -> None:
+        """Sets the directions to measure: all between these domains."""
+        if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
+            raise ValueError('`domains` must be at least two different names, such as '
+                             f"('A', 'B'), but got {domains!r}.")
+        check_domains(self, domains, 2)
+        self.directions = list(permutations(domains, 2))
+
+    def find_domains(self, data_batch: dict) -> None:
+        """Takes the domains of a batch, where none were given."""
+        if not self.directions:
+            inputs = data_batch['inputs'] if data_batch else {}
+            domains = [key.removeprefix('img_') for key in inputs if key.startswith('img_')]
+            # With a domain missing, the usual names lead to the error that says which.
+            self.set_domains(domains if len(domains) > 1 else ('A', 'B'))
 
     def measure(self, image: TranslatedImage) -> Dict[str, Any]:
         """Measure one translation.
@@ -144,6 +183,7 @@ class TranslationMetric(BaseMetric):
         Raises:
             ValueError: If an image is missing, is not 3xHxW, or holds NaN or infinite values.
         """
+        self.find_domains(data_batch)
         # One entry per sample, so that gathering can drop the samples that pad a batch.
         results = [{} for _ in data_samples]
         for source, target in self.directions:
@@ -208,10 +248,13 @@ class TranslationMetric(BaseMetric):
     def _translated_image(self, data_batch: dict, sample: dict, index: int, source: str,
                           target: str) -> TranslatedImage:
         """Collect the images of one direction of one sample."""
-        direction, fake, exemplar = f'{source}2{target}', f'fake_{target}', f'img_{target}'
-        if fake not in sample:
+        direction, exemplar = f'{source}2{target}', f'img_{target}'
+        # With more than two domains, a target is reached from several sources.
+        fake = next((key for key in (f'fake_{direction}', f'fake_{target}') if key in sample), None)
+        if fake is None:
             raise ValueError(
-                f'{type(self).__name__}: the sample has no translation `{fake}`, only '
+                f'{type(self).__name__}: the sample has no translation `fake_{target}` or '
+                f'`fake_{direction}`, only '
                 f'{sorted(sample)}. The model\'s val_step and test_step must add it; `domains` of '
                 'the metric must be those of the model.')
         if data_batch is None or exemplar not in data_batch['inputs']:
@@ -238,7 +281,7 @@ class TranslationMetric(BaseMetric):
             # tensor2img turns BGR into RGB. It clamps in place; clamp() here makes it a copy.
             return tensor2img(tensor.clamp(0, 255), min_max=(0, 255))
 
-        truth = f'gt_{direction}'
+        truth, content = f'gt_{direction}', data_batch['inputs'].get(f'img_{source}')
         return TranslatedImage(
             source=source,
             target=target,
@@ -246,4 +289,5 @@ class TranslationMetric(BaseMetric):
             translation=to_rgb(fake, sample[fake]),
             exemplar=to_rgb(exemplar, data_batch['inputs'][exemplar][index]),
             ground_truth=to_rgb(truth, sample[truth]) if truth in sample else None,
-            sample=sample)
+            sample=sample,
+            content_shape=tuple(content[index].shape[-2:]) if content is not None else None)

@@ -43,6 +43,7 @@ class ContentEncoder(BaseModule):
         super().__init__(init_cfg)
         check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
         check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
+        self.in_channels = in_channels
         self.stride = 2**num_downsamples
         self.out_channels = base_channels * 2**num_downsamples
         layers = [

@@ -63,8 +63,8 @@ class MUNITTranslator(GeneratorSide):
         """Computes the flows of one minibatch.
 
         Args:
-            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W), all of one
-                size. In eval mode image i of a domain is the exemplar of image i of the others.
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W); sizes may
+                differ. In eval mode image i of a domain is the exemplar of image i of the others.
             flows (Iterable[str]): Which of ``reconstruction``, ``translation``, ``codes`` (those of
                 the translation, encoded again) and ``cycle`` to compute; the last two need the
                 translation. Defaults to all.

@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of stage 2: everything that turns content and exemplar into an image."""
 from itertools import permutations
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Optional, Sequence, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -15,6 +15,7 @@ from .generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'cycle')
 Direction = Tuple[str, str]
+Key = Union[str, Direction]
 Style = Optional[Tuple[Tensor, Tensor]]
 
 
@@ -107,8 +108,8 @@ class ExemplarTranslator(GeneratorSide):
         }
         return self._in_one_pass(self.shared_encoder_block, hidden)
 
-    def content(self, latent_means: Dict[str, Tensor]) -> Dict[str, Tensor]:
-        """Content by domain: latent noise (in training only), then the shared decoder block."""
+    def content(self, latent_means: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
+        """Content by domain or direction: latent noise (in training), then the shared block."""
         latents = latent_means
         if self.training and self.latent_noise:
             latents = {domain: add_latent_noise(mean, self.latent_noise)
@@ -138,8 +139,8 @@ class ExemplarTranslator(GeneratorSide):
         """Computes the flows of one minibatch (paper Fig. 3).
 
         Args:
-            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W), all of one
-                size. Image i of a domain is the exemplar of image i of the others.
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W); sizes may
+                differ. Image i of a domain is the exemplar of image i of the others.
             flows (Iterable[str]): Which of ``reconstruction``, ``translation`` and ``cycle``
                 (which needs the translation) to compute. Defaults to all.
 
@@ -165,11 +166,11 @@ class ExemplarTranslator(GeneratorSide):
             ]
             if not sources:
                 continue
-            styled = [
-                self.styled(contents[source], masks[source], styles[target]) for source in sources
-            ]
-            decoded = self.run(self.decoders[target], torch.cat(styled)).chunk(len(styled))
-            for source, image in zip(sources, decoded):
+            decoded = self._in_one_pass(self.decoders[target], {
+                source: self.styled(contents[source], masks[source], styles[target])
+                for source in sources
+            })
+            for source, image in decoded.items():
                 if source == target:
                     outputs['reconstruction'][target] = image
                 else:
@@ -184,32 +185,21 @@ class ExemplarTranslator(GeneratorSide):
     def cycle(self, translations: Dict[Direction, Tensor], masks: Dict[str, Optional[Tensor]],
               styles: Dict[str, Style]) -> dict:
         """Translates back: x_st is encoded by E_t, masked and styled as x_s, decoded by G_s."""
-        arriving = {
-            target: [direction for direction in translations if direction[1] == target]
-            for target in self.domains
-        }
-        latent_means = self.encode({
-            target: torch.cat([translations[direction] for direction in directions])
-            for target, directions in arriving.items()
-        })
+        hidden = {}
+        for target in self.domains:
+            hidden.update(self._in_one_pass(self.encoders[target], {
+                direction: image for direction, image in translations.items()
+                if direction[1] == target
+            }))
+        latent_means = self._in_one_pass(self.shared_encoder_block, hidden)
         contents = self.content(latent_means)
-        per_direction = {}
-        for target, directions in arriving.items():
-            parts = zip(latent_means[target].chunk(len(directions)),
-                        contents[target].chunk(len(directions)))
-            per_direction.update(zip(directions, parts))
         cycles = {}
         for source in self.domains:
-            directions = [direction for direction in per_direction if direction[0] == source]
-            styled = [
-                self.styled(per_direction[direction][1], masks[source], styles[source])
-                for direction in directions
-            ]
-            decoded = self.run(self.decoders[source], torch.cat(styled)).chunk(len(styled))
-            cycles.update(zip(directions, decoded))
-        return dict(
-            cycle=cycles,
-            cycle_latent_mean={direction: part[0] for direction, part in per_direction.items()})
+            cycles.update(self._in_one_pass(self.decoders[source], {
+                direction: self.styled(content, masks[source], styles[source])
+                for direction, content in contents.items() if direction[0] == source
+            }))
+        return dict(cycle=cycles, cycle_latent_mean=latent_means)
 
     def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
         """Translates content images to the exemplars' domain and style.
@@ -232,9 +222,20 @@ class ExemplarTranslator(GeneratorSide):
         contents = self.content(self.encode({source: content}))
         return self.decoders[target](self.styled(contents[source], mask, style))
 
-    def _in_one_pass(self, block: BaseModule, batches: Dict[str, Tensor]) -> Dict[str, Tensor]:
-        """Runs a block that all domains share once over all of them."""
-        # Not len(): it would fix the batch size in an exported model.
-        sizes = [batch.shape[0] for batch in batches.values()]
-        outputs = self.run(block, torch.cat(list(batches.values())))
-        return dict(zip(batches, outputs.split(sizes)))
+    def _in_one_pass(self, network: BaseModule, batches: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
+        """Runs a network once over several batches; once for each size, where these differ."""
+        groups = []
+        for key, batch in batches.items():
+            for group in groups:
+                if batches[group[0]].shape[1:] == batch.shape[1:]:
+                    group.append(key)
+                    break
+            else:
+                groups.append([key])
+        outputs = {}
+        for group in groups:
+            # Not len(): it would fix the batch size in an exported model.
+            sizes = [batches[key].shape[0] for key in group]
+            output = self.run(network, torch.cat([batches[key] for key in group]))
+            outputs.update(zip(group, output.split(sizes)))
+        return {key: outputs[key] for key in batches}

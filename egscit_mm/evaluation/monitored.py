@@ -1,0 +1,124 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Figures that hooks wait for by name, held against those the evaluator will give.
+
+A hook that names a figure which there is not fails (or never acts) at the first validation, hours
+after the start.
+"""
+import difflib
+from collections.abc import Iterator
+from typing import Optional
+
+from mmagic.registry import METRICS
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+
+from ..config_check import ConfigError
+from .metrics import TranslationMetric
+
+
+def figure_names(cfg: Config) -> Optional[list[str]]:
+    """Names of all figures of the validation, in order; None where they cannot be known.
+
+    Args:
+        cfg (Config): The config. Metrics of other packages do not say what they give.
+    """
+    evaluator = cfg.get('val_evaluator')
+    if not evaluator:
+        return []
+    metrics = evaluator
+    while isinstance(metrics, dict) and 'metrics' in metrics:
+        metrics = metrics['metrics']
+    names = []
+    for metric in [metrics] if isinstance(metrics, dict) else metrics:
+        kind = METRICS.get(metric.get('type')) if isinstance(metric, dict) else None
+        if not isinstance(kind, type) or not issubclass(kind, TranslationMetric):
+            return None
+        arguments = {key: value for key, value in metric.items() if key != 'type'}
+        domains = arguments.get('domains') or cfg.model.get('domains') or ('A', 'B')
+        prefix = arguments.get('prefix')
+        found = kind.figure_names(list(domains), arguments)
+        if found is None:
+            return None
+        names += [f'{prefix}/{name}' if prefix else name for name in found]
+    return names
+
+
+def check_monitored(cfg: Config) -> None:
+    """Refuses a config whose hooks name figures that there are not.
+
+    Args:
+        cfg (Config): The config, already checked by itself.
+
+    Raises:
+        ConfigError: Naming the setting and the figures there are.
+    """
+    problems = list(monitored_problems(cfg))
+    if problems:
+        raise ConfigError(f'{cfg.filename or "The config"}: {" ".join(problems)}')
+
+
+def monitored_problems(cfg: Config) -> Iterator[str]:
+    """What is wrong with the figures that hooks of a training name.
+
+    Args:
+        cfg (Config): The config.
+
+    Yields:
+        str: A sentence for each wrong setting, which it names first.
+    """
+    names = None
+    for place, hook in _hooks(cfg):
+        kind = hook.get('type', 'CheckpointHook' if 'checkpoint' in place else None)
+        kind = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+        kind = kind.rpartition('.')[2]
+        setting = dict(CheckpointHook='save_best', EarlyStoppingHook='monitor').get(kind)
+        wanted = hook.get(setting) if setting else None
+        if not wanted or not isinstance(wanted, (str, list, tuple)):
+            continue
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        names = figure_names(cfg) if names is None else names
+        if names == []:
+            yield (f'{place}.{setting} is {wanted[0]!r}, but there is no validation: set val_cfg, '
+                   f'val_dataloader and val_evaluator, or leave {setting} out.')
+            continue
+        for name in wanted:
+            if names is not None and name != 'auto' and name not in names:
+                close = difflib.get_close_matches(str(name), names, 3, 0.3)
+                yield (f'{place}.{setting} is {name!r}, which the validation does not give: did '
+                       f'you mean {", ".join(close) or names[0]}? It gives {_listed(names)}.')
+                break
+        else:
+            yield from _rule_problems(place, setting, kind, hook, wanted, names)
+
+
+def _listed(names: list[str]) -> str:
+    short = [name for name in names if not name.endswith('_std')]
+    more = ' (and ..._std for ..._mean)' if len(short) < len(names) else ''
+    return ', '.join(short) + more
+
+
+def _hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if isinstance(hook, dict):
+            yield f'default_hooks.{name}', hook
+    for index, hook in enumerate(cfg.get('custom_hooks') or []):
+        if isinstance(hook, dict):
+            yield f'custom_hooks.{index}', hook
+
+
+def _rule_problems(place: str, setting: str, kind: str, hook: dict, wanted: list,
+                   names: Optional[list[str]]) -> Iterator[str]:
+    """Whether MMEngine can tell which of two values is the better one."""
+    if wanted == ['auto'] and names:  # the first figure, which it finds out at the validation
+        wanted = names[:1]
+    rule = hook.get('rule')
+    try:
+        if kind == 'CheckpointHook':
+            value = list(rule) if isinstance(rule, (list, tuple)) else rule
+            CheckpointHook(save_best=[*map(str, wanted)], rule=value)
+        else:
+            EarlyStoppingHook(monitor=str(wanted[0]), rule=rule)
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        text = str(error.args[0] if error.args else error).rstrip('.')
+        yield (f"{place}.rule is {rule!r}: {text}. Set it to 'greater' where more is better (SSIM, "
+               f"accuracies, mIoU) or 'less' (FID, KID), for each of {setting} = {wanted}.")
