@@ -50,16 +50,11 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
 
 
 def _try_losses(cfg: Config, model: nn.Module, sample: dict) -> None:
-    inputs = model.data_preprocessor(pseudo_collate([sample]), True)['inputs']
-    images = model.images_by_domain(inputs)
+    data = pseudo_collate([sample])
+    model.check_batch(data)
+    images = model.images_by_domain(model.data_preprocessor(data, True)['inputs'])
     shown = ', '.join(f'{domain} {_size(image)} ({_path(sample, domain)})'
                       for domain, image in images.items())
-    if len({image.shape[-2:] for image in images.values()}) > 1:
-        raise ConfigError(
-            f'{cfg.filename}: the images of the domains differ in size: {shown}. A training needs '
-            'one height and width for all: make such folders with '
-            'tools/dataset_converters/folders.py --size H W, or resize in '
-            'train_dataloader.dataset.pipeline.')
     batch = cfg.train_dataloader.batch_size
     parts = model.minibatches({
         domain: image.new_empty(batch, 0) for domain, image in images.items()})

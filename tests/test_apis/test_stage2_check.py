@@ -62,8 +62,13 @@ def write(root, sizes):
 
 def test_domains_of_different_sizes(refuses, tmp_path):
     data = write(tmp_path / 'data', dict(A=(32, 32), B=(48, 64)))
-    refuses(data, ['differ in size', 'A 32x32', 'B 48x64', str(data / 'trainA'),
-                   str(data / 'trainB')])
+    refuses(data, ['differ in size', '(3, 32, 32)', '(3, 48, 64)', str(data / 'trainA'),
+                   str(data / 'trainB'), 'folders.py --size'])
+
+
+def test_grey_images(refuses, data_root):
+    refuses(data_root, ["color_type='color'", 'trainA'], {
+        f'train_dataloader.dataset.pipeline.{index}.color_type': 'grayscale' for index in (0, 1)})
 
 
 @pytest.mark.parametrize('size', [(2, 2), (1, 1), (3, 64)])
