@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Installs egscit_mm. torch, torchvision and mmcv (or mmcv-lite) must be there already."""
+"""Installs egscit_mm. requirements/host.txt must be there already."""
 import shutil
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def requirements(name):
 
 
 class BuildWithConfigs(build_py):
-    """Adds what MIM, OpenMMLab's `mim`, looks for, and the ranges that compat.py checks."""
+    """Adds what MIM, OpenMMLab's `mim`, looks for, and the ranges that are checked at import."""
 
     def run(self):
         """Builds the package."""
@@ -46,7 +46,7 @@ setup(
     install_requires=requirements('runtime'),
     extras_require={
         name: requirements(name)
-        for name in ('tests', 'segmentation', 'evaluation', 'export', 'demo')
+        for name in ('tests', 'digits', 'segmentation', 'evaluation', 'export', 'demo', 'diffusion')
     },
     classifiers=[
         'Intended Audience :: Science/Research',
