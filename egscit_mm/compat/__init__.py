@@ -27,6 +27,7 @@ from .host_defects import (
     cap_history_buffers,
     define_torchvision_operators,
     fix_generation_init_weights,
+    import_mmagic_beside_newer_mmcv,
     name_our_inferencer,
     provide_mmcv_ext,
     restore_numpy_bool8,
@@ -46,6 +47,7 @@ def apply() -> None:
     restore_numpy_bool8()
     define_torchvision_operators()
     provide_mmcv_ext()
+    import_mmagic_beside_newer_mmcv()
     name_our_inferencer()
     cap_history_buffers()
     store_plain_message_hub()

@@ -145,12 +145,15 @@ def load_checkpoints_safely() -> None:
     Symptoms (mmengine 0.10.7): before torch 2.6, and for http(s) files with every torch, a
     checkpoint may run code when it is loaded. With torch >= 2.6 a checkpoint of plain mmengine
     gives an error that names no file and recommends to switch the protection off, and a file that
-    was cut off gives ``OSError: [Errno 22] Invalid argument``.
+    was cut off gives ``OSError: [Errno 22] Invalid argument``. onedl-mmengine 0.10.12 loads what
+    was refused once more with ``weights_only=False``, so that a malicious file runs its code, and
+    before that lets files call ``getattr``.
 
     Raises (the loading functions of mmengine, from now on):
         RuntimeError: Names the file, why it cannot be loaded and how to go on; also if it holds no
             state dict, which mmengine would notice by an error that names no file.
     """
+    from mmengine.runner import checkpoint as module
     from mmengine.runner.checkpoint import CheckpointLoader
 
     released = CheckpointLoader.load_checkpoint.__func__
@@ -167,6 +170,8 @@ def load_checkpoints_safely() -> None:
         return checkpoint
 
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    if hasattr(module, 'get_torch_safe_globals'):  # onedl-mmengine's
+        module.get_torch_safe_globals = list
 
 
 @contextlib.contextmanager

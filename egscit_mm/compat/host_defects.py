@@ -111,6 +111,25 @@ def _missing_mmcv_function(name: str) -> Callable:
     return missing
 
 
+def import_mmagic_beside_newer_mmcv() -> None:
+    """Import ``mmagic`` (not its parts) beside an MMCV that is newer than MMagic allows.
+
+    Symptom (onedl-mmcv 2.3): ``AssertionError: mmcv==2.3.6 is used but incompatible`` at ``import
+    mmagic``. check_versions has allowed that MMCV; the others are refused there.
+    """
+    import mmcv
+    try:
+        import mmagic  # noqa: F401
+        return
+    except AssertionError:
+        found = mmcv.__version__
+    mmcv.__version__ = '2.1.0'  # what MMagic looks at
+    try:
+        import mmagic  # noqa: F401
+    finally:
+        mmcv.__version__ = found
+
+
 def name_our_inferencer() -> None:
     """Let ``MMagicInferencer`` say that our models have an inferencer of their own.
 

@@ -234,6 +234,41 @@ def test_objects_in_a_checkpoint_are_refused_with_a_way_out(
     assert 'weights_only' not in message and error.value.__suppress_context__
 
 
+class MakesFile:
+    """Runs code when it is loaded unsafely."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path, )
+
+
+def load_as_the_fork(filename, map_location):
+    try:
+        with torch.serialization.safe_globals([getattr]):
+            return torch.load(filename, map_location, weights_only=True)
+    except pickle.UnpicklingError:
+        return torch.load(filename, map_location, weights_only=False)
+
+
+@pytest.mark.parametrize('as_the_fork', [False, True])
+def test_a_malicious_file_runs_no_code(tmp_path, monkeypatch, as_the_fork):
+    """By the installed MMEngine's loader, and by one that tries again unsafely."""
+    if as_the_fork:
+        monkeypatch.setattr(checkpoint.CheckpointLoader, '_get_checkpoint_loader',
+                            lambda path: load_as_the_fork)
+    path, mark = str(tmp_path / 'malicious.pth'), tmp_path / 'executed'
+    torch.save({'state_dict': MakesFile(mark)}, path)
+    for load in (lambda: load_checkpoint(nn.Linear(1, 1), path),
+                 lambda: checkpoint._load_checkpoint(path)):
+        with pytest.raises(RuntimeError, match="malicious.pth holds .* object 'posix.mkdir'"):
+            load()
+        assert not mark.exists()
+    torch.load(path, weights_only=False)  # it would
+    assert mark.exists()
+
+
 def test_conversion_that_the_error_recommends_works(tmp_path):
     model = nn.Linear(1, 1)
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'weights.pth')
