@@ -9,21 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.inferencer import load_image
-from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES, exit_with
-from egscit_mm.datasets.conversion.command_line import positive
-
-os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
-try:
-    import gradio as gr
-    from starlette.middleware import Middleware
-    from starlette.responses import PlainTextResponse
-except ModuleNotFoundError:
-    sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
+from egscit_arguments import positive
 
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
@@ -50,6 +36,25 @@ def parse_args():
     parser.add_argument('--max-pixels', type=positive, default=4_000_000,
                         help='of an image, default: 4,000,000')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from PIL import Image, UnidentifiedImageError
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.datasets.conversion import DECODED_FORMATS, IMAGE_SUFFIXES, exit_with
+
+os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
+try:
+    import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
+except ModuleNotFoundError:
+    sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
 
 
 class OwnContentOnly:

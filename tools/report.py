@@ -12,18 +12,7 @@ import platform
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-import mmengine
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.fileio import put, put_text
-
-import egscit_mm
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, ground_truth
-from egscit_mm.evaluation.paper import SSIM
-from egscit_mm.visualization import contact_sheet, exemplar_grid
-from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+from egscit_arguments import add_config_options, config_options
 
 NUM_CONTENTS, NUM_EXEMPLARS = 6, 8  # of the exemplar grids
 FIGURES = ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar')
@@ -42,14 +31,30 @@ def parse_args():
     parser.add_argument('--out', required=True, help='folder for samples.png and report.html')
     parser.add_argument('--num-images', type=int, default=24,
                         help='show so many test images (default: 24)')
-    parser.add_argument('--paper-task', choices=list(SSIM), default='MNIST-Single',
+    parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple'],
+                        default='MNIST-Single',
                         help="whose figures of the paper to show beside the model's")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num_images < 1:
         parser.error(f'--num-images must be at least 1, got {args.num_images}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import mmengine
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.fileio import put, put_text
+
+import egscit_mm
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.pictures import first_test_samples, ground_truth
+from egscit_mm.visualization import contact_sheet, exemplar_grid
+from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
 
 
 def load_figures(path: str) -> dict:
@@ -99,7 +104,7 @@ def main():
             raise SystemExit(f'{what} {path!r} does not exist.')
     figures = load_figures(args.metrics) if args.metrics else {}
     cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(config_options(args.cfg_options))
     name = osp.splitext(osp.basename(args.config))[0]
 
     work_dirs = {'Stage 2: translation': args.work_dir or osp.join('work_dirs', name)}

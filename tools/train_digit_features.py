@@ -12,17 +12,6 @@ import argparse
 import os
 from pathlib import Path
 
-import mmcv
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
-from tqdm import tqdm
-
-import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
-from egscit_mm.models.networks.vgg import VGG19Features
-
 BASE_CHANNELS = 16
 STROKE_LAYER = 'relu3_4'  # 7x7 positions of 64 channels for 28x28 pixels
 DIGIT_LAYER = 'relu5_1'
@@ -39,6 +28,21 @@ def parse_args():
     parser.add_argument('--iters', type=int, default=1500)
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import mmcv
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
+from tqdm import tqdm
+
+import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
+from egscit_mm.models.networks.vgg import VGG19Features
 
 
 def load_digits(folder: Path, limit: int = 20000):

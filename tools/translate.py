@@ -18,17 +18,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
-
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.inferencer import load_image
-from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.apis.translation_files import PAIRINGS, check_settings, find_images, pair_images
-from egscit_mm.datasets.conversion import ConversionError, exit_with, write_atomically
-from egscit_mm.datasets.conversion.command_line import positive
-from egscit_mm.visualization.translation_page import write_translation_page
+from egscit_arguments import positive
 
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
 EXEMPLARS_KEPT = 32  # decoded images; where all contents share a few, they are read once
@@ -43,7 +33,8 @@ def parse_args():
     parser.add_argument('--content', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--exemplar', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--out', required=True, type=Path, help='folder for the translations')
-    parser.add_argument('--pairing', choices=PAIRINGS, default='each', help='default: each')
+    parser.add_argument('--pairing', choices=['each', 'random', 'all', 'matrix'],
+                        default='each', help='default: each')
     parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--batch-size', type=positive, default=8, help='default: 8')
@@ -57,6 +48,21 @@ def parse_args():
     if args.pairing == 'matrix' and (args.masks or args.html):
         parser.error('--masks and --html do not go with --pairing matrix, which is one picture')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.apis.translation_files import check_settings, find_images, pair_images
+from egscit_mm.datasets.conversion import ConversionError, exit_with, write_atomically
+from egscit_mm.visualization.translation_page import write_translation_page
 
 
 def encoded(image: np.ndarray, suffix: str) -> bytes:

@@ -13,14 +13,7 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 
 The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
 """
-from .command_line import (
-    add_output_arguments,
-    add_size_argument,
-    add_split_arguments,
-    add_workers_argument,
-    domain_name,
-    exit_with,
-)
+from .command_line import exit_with
 from .errors import BadInputError, ConversionError, LeftOutError
 from .images import (
     DECODED_FORMATS,
@@ -40,9 +33,7 @@ from .writing import write_atomically
 
 __all__ = [
     'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files',
-    'Job', 'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument',
-    'add_split_arguments', 'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert',
-    'crop', 'decode', 'domain_name', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
-    'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
-    'write_atomically'
+    'Job', 'LeftOutError', 'Task', 'by_stem', 'categories_of_train_ids', 'convert', 'crop',
+    'decode', 'draw_test_names', 'encode', 'exit_with', 'output_paths', 'render_labelled',
+    'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours', 'write_atomically'
 ]
