@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Installs egscit_mm. torch, torchvision and mmcv (or mmcv-lite) must be there already."""
+"""Installs egscit_mm. requirements/host.txt must be there already."""
 import shutil
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def requirements(name):
 
 
 class BuildWithConfigs(build_py):
-    """Adds what MIM, OpenMMLab's `mim`, looks for, and the ranges that compat.py checks."""
+    """Adds what MIM, OpenMMLab's `mim`, looks for, and the ranges that are checked at import."""
 
     def run(self):
         """Builds the package."""
@@ -41,12 +41,14 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['egscit_mm', 'egscit_mm.*']),
+    py_modules=['egscit_arguments'],  # tools/ needs it before the package
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={
         name: requirements(name)
-        for name in ('tests', 'segmentation', 'evaluation', 'export', 'demo', 'docs')
+        for name in ('tests', 'digits', 'segmentation', 'evaluation', 'export', 'demo', 'docs',
+                     'diffusion')
     },
     classifiers=[
         'Intended Audience :: Science/Research',

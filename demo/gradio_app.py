@@ -9,21 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.inferencer import load_image
-from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.utils.cli import exit_with, positive
-from egscit_mm.utils.images import DECODED_FORMATS, list_images
-
-os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
-try:
-    import gradio as gr
-    from starlette.middleware import Middleware
-    from starlette.responses import PlainTextResponse
-except ModuleNotFoundError:
-    sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
+from egscit_arguments import positive
 
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
@@ -50,6 +36,26 @@ def parse_args():
     parser.add_argument('--max-pixels', type=positive, default=4_000_000,
                         help='of an image, default: 4,000,000')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from PIL import Image, UnidentifiedImageError
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.images import DECODED_FORMATS, list_images
+
+os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
+try:
+    import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
+except ModuleNotFoundError:
+    sys.exit("The web page needs Gradio: pip install -c requirements/constraints.txt -e '.[demo]'")
 
 
 class OwnContentOnly:
@@ -118,13 +124,13 @@ class Translator:
         try:
             with Image.open(path, formats=DECODED_FORMATS) as image:
                 width, height = image.size
-            if width * height > self.max_pixels:
-                raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} '
-                               'are allowed here. Make it smaller.')
-            return load_image(path)
+            if width * height <= self.max_pixels:
+                return load_image(path)
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
             print(f'refused {path}: {error}', file=sys.stderr)
             raise gr.Error(f'{name} is not an image that can be read here.') from error
+        raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} are '
+                       'allowed here. Make it smaller.')
 
 
 def examples(folder: Path) -> dict:
@@ -141,8 +147,6 @@ def examples(folder: Path) -> dict:
 
 def build_page(translator: Translator, samples: dict) -> gr.Blocks:
     """The page: a tab for one pair of images, one for all with all."""
-    # Fonts of the visitor's own: Gradio's themes fetch theirs from a server.
-    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     directions = list(translator.directions)
 
     def upload(label):
@@ -153,9 +157,9 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
 
     def result(label, visible=True):
         return gr.Image(label=label, format='png', interactive=False, visible=visible, height=300,
-                        show_download_button=True)
+                        buttons=['download', 'fullscreen'])
 
-    with gr.Blocks(theme=theme, title='EGSC-IT', css=CSS, analytics_enabled=False,
+    with gr.Blocks(title='EGSC-IT', analytics_enabled=False,
                    delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
         gr.Markdown('# Exemplar-guided image translation\n'
                     'The content of one image in the style of another.')
@@ -180,14 +184,17 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
                 ]
             button = gr.Button('Translate all', variant='primary', elem_id='translate-all')
             picture = gr.Image(label='Contents at the left, exemplars on top', format='png',
-                               interactive=False, show_download_button=True)
+                               interactive=False, buttons=['download', 'fullscreen'])
             button.click(translator.matrix, [*files, direction], picture, api_name='matrix')
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
 
 
 def launch(page: gr.Blocks, **kwargs) -> tuple:
     """Serves the page with what does not depend on the command line."""
-    return page.launch(share=False, show_error=False,
+    # Fonts of the visitor's own: Gradio's themes fetch theirs from a server.
+    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    return page.launch(share=False, show_error=False, ssr_mode=False, run_history=False,
+                       enable_monitoring=False, mcp_server=False, theme=theme, css=CSS,
                        app_kwargs=dict(middleware=[Middleware(OwnContentOnly)]), **kwargs)
 
 

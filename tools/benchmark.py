@@ -17,20 +17,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-from mmengine.config import Config, DictAction
-from mmengine.device import get_device
-from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
-from naive_egscit import train_step as naive_train_step
-from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
-
-import egscit_mm  # noqa: F401  (makes MMagic importable)
-from egscit_mm.apis.train import enable_amp
-from egscit_mm.evaluation.results import write_json
-from egscit_mm.utils.cli import positive
+from egscit_arguments import add_config_options, config_options, positive
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
@@ -83,8 +70,27 @@ def parse_args():
                         help='iterations before the timing starts (default: 2)')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--json', type=Path, help='file for the figures')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_config_options(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from naive_egscit import train_step as naive_train_step
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+import egscit_mm  # noqa: F401  (makes MMagic importable)
+from egscit_mm.apis.train import enable_amp
+from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.evaluation.results import write_json
 
 
 class Clock:
@@ -304,8 +310,8 @@ def main():
     MMLogger.get_current_instance().setLevel('WARNING')  # not how each weight is initialised
     if (args.compare or args.naive) and args.part != 'step':
         raise SystemExit('--compare and --naive go with --part step.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, config_options(args.cfg_options))
     device = get_device()
     if args.part != 'step' and cfg.model.type != 'EGSCIT':
         raise SystemExit(f'--part {args.part} needs a config of EGSCIT, this one has '

@@ -3,8 +3,6 @@
 import argparse
 import os
 
-from egscit_mm.apis.export import export_onnx
-
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -16,6 +14,12 @@ def parse_args():
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--opset', type=int, help="ONNX operator set (default: PyTorch's choice)")
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from egscit_mm.apis.export import export_onnx
 
 
 def main():

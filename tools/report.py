@@ -14,21 +14,7 @@ from importlib.metadata import version
 from itertools import permutations
 from pathlib import Path
 
-import mmengine
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.fileio import put, put_text
-
-import egscit_mm
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
-from egscit_mm.evaluation.paper import SSIM
-from egscit_mm.image_sizes import in_order, same_size_parts, stacked
-from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs
-from egscit_mm.visualization import contact_sheet, exemplar_grid
-from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+from egscit_arguments import add_config_options, config_options
 
 PICTURE, PAGE = 'samples.png', 'report.html'
 NUM_CONTENTS, NUM_EXEMPLARS = 6, 8  # of the exemplar grids
@@ -48,14 +34,33 @@ def parse_args():
     parser.add_argument('--out', required=True, help='folder for samples.png and report.html')
     parser.add_argument('--num-images', type=int, default=24,
                         help='number of test images to show (default: 24)')
-    parser.add_argument('--paper-task', choices=list(SSIM), default='MNIST-Single',
+    parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple'],
+                        default='MNIST-Single',
                         help="whose figures of the paper to show beside the model's")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num_images < 1:
         parser.error(f'--num-images must be at least 1, got {args.num_images}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import mmengine
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.fileio import put, put_text
+
+import egscit_mm
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
+from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.image_sizes import in_order, same_size_parts, stacked
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs
+from egscit_mm.visualization import contact_sheet, exemplar_grid
+from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
 
 
 def load_figures(path: str, directions: list) -> dict:
@@ -106,8 +111,8 @@ def main():
     for path, what in files:
         if not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, config_options(args.cfg_options))
     directions = [f'{source}2{target}'
                   for source, target in permutations(cfg.model.get('domains', ('A', 'B')), 2)]
     figures = load_figures(args.metrics, directions) if args.metrics else {}

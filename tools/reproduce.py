@@ -20,26 +20,6 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 
-import torch
-from mmengine.config import Config
-from mmengine.fileio import load, put_text
-
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
-from egscit_mm.apis.processes import ProcessError, run_logged
-from egscit_mm.apis.translation_files import recipe
-from egscit_mm.evaluation.comparison import (
-    compare,
-    markdown,
-    sections,
-    segmentation_sections,
-    what_std_is,
-)
-from egscit_mm.evaluation.results import write_json
-from egscit_mm.image_sizes import stacked
-from egscit_mm.utils.files import fingerprint, write_atomically
-from egscit_mm.utils.images import list_images, read_image
-from egscit_mm.visualization.comparison_page import comparison_html
-
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
 # calls them.
 ROWS = {
@@ -115,6 +95,30 @@ def parse_args():
     if args.table != 3:
         args.data = args.work_dir / 'data'
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import torch
+from mmengine.config import Config
+from mmengine.fileio import load, put_text
+
+from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.apis.processes import ProcessError, run_logged
+from egscit_mm.apis.translation_files import recipe
+from egscit_mm.evaluation.comparison import (
+    compare,
+    markdown,
+    sections,
+    segmentation_sections,
+    what_std_is,
+)
+from egscit_mm.evaluation.results import write_json
+from egscit_mm.image_sizes import stacked
+from egscit_mm.utils.files import fingerprint, write_atomically
+from egscit_mm.utils.images import list_images, read_image
+from egscit_mm.visualization.comparison_page import comparison_html
 
 
 def tool(name: str, *arguments, options: dict = None) -> list:

@@ -5,7 +5,27 @@ import os
 import os.path as osp
 from pathlib import Path
 
-from mmengine.config import DictAction
+from egscit_arguments import add_config_options, config_options
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='where the log goes (default: work_dirs/<config name>)')
+    parser.add_argument('--out', help='also write the figures to this JSON file, with '
+                        'what the training took')
+    add_config_options(parser)
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
 from mmengine.dist import master_only
 from mmengine.fileio import load
 from mmengine.hooks import Hook
@@ -19,9 +39,9 @@ from egscit_mm.config_check import (
     naming_the_setting,
     read_config,
 )
-from egscit_mm.datasets.conversion import exit_with
 from egscit_mm.errors import check_file
 from egscit_mm.evaluation.results import nested, write_json
+from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs
 
 
@@ -50,22 +70,6 @@ class MetricsFileHook(Hook):
         write_json(figures, self.path)
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='where the log goes (default: work_dirs/<config name>)')
-    parser.add_argument('--out', help='also write the figures to this JSON file, with '
-                        'what the training took')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
-
-
 def main():
     args = parse_args()
     check_file(args.checkpoint, 'Checkpoint')
@@ -76,7 +80,7 @@ def main():
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config)
-    merge_options(cfg, args.cfg_options or {})
+    merge_options(cfg, config_options(args.cfg_options))
     check_config(cfg, 'test')
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
         'work_dirs', osp.splitext(osp.basename(args.config))[0])

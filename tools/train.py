@@ -8,12 +8,7 @@ set.
 import argparse
 import os
 
-from mmengine.config import DictAction
-
-from egscit_mm.apis import train
-from egscit_mm.compat import init_cpu_distributed
-from egscit_mm.config_check import read_config
-from egscit_mm.datasets.conversion import exit_with
+from egscit_arguments import add_config_options, config_options
 
 
 def parse_args():
@@ -30,14 +25,22 @@ def parse_args():
                         help='start anew in a folder that holds checkpoints, and remove these')
     parser.add_argument('--amp', action='store_true',
                         help='mixed precision: AmpOptimWrapper on a GPU, bfloat16 on a CPU')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config; those outside "model" and '
-                        '"optim_wrapper" also hold in stage 1')
+    add_config_options(parser, 'override settings of the config; those outside "model" and '
+                       '"optim_wrapper" also hold in stage 1')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from egscit_mm.apis import train
+from egscit_mm.compat import init_cpu_distributed
+from egscit_mm.config_check import read_config
+from egscit_mm.utils.cli import exit_with
 
 
 def main():
@@ -48,7 +51,7 @@ def main():
         work_dir=args.work_dir,
         resume=args.resume,
         amp=args.amp,
-        options=args.cfg_options,
+        options=config_options(args.cfg_options),
         launcher=args.launcher,
         overwrite=args.overwrite)
 

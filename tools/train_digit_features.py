@@ -16,18 +16,6 @@ import os
 from fnmatch import fnmatch
 from pathlib import Path
 
-import cv2
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
-from tqdm import tqdm
-
-import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
-from egscit_mm.models.networks.vgg import VGG19Features
-from egscit_mm.utils.images import list_images, read_image
-
 BASE_CHANNELS = 16
 STROKE_LAYER = 'relu3_4'  # 7x7 positions of 64 channels for 28x28 pixels
 DIGIT_LAYER = 'relu5_1'
@@ -45,6 +33,22 @@ def parse_args():
                         help='batches to train on (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
+from tqdm import tqdm
+
+import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
+from egscit_mm.models.networks.vgg import VGG19Features
+from egscit_mm.utils.images import list_images, read_image
 
 
 def load_digits(folder: Path, limit: int = 20000):

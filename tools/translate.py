@@ -18,26 +18,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
-
-from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.inferencer import load_image
-from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.apis.translation_files import (
-    PAIRINGS,
-    SETTINGS,
-    find_images,
-    keep_record,
-    pair_images,
-    recipe,
-)
-from egscit_mm.config_check import read_config
-from egscit_mm.errors import ConversionError
-from egscit_mm.utils.cli import exit_with, positive
-from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically
-from egscit_mm.visualization.translation_page import write_translation_page
+from egscit_arguments import positive
 
 MATRIX, PAGE = 'matrix.png', 'index.html'
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
@@ -53,7 +34,8 @@ def parse_args():
     parser.add_argument('--content', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--exemplar', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--out', required=True, type=Path, help='folder for the translations')
-    parser.add_argument('--pairing', choices=PAIRINGS, default='each', help='default: each')
+    parser.add_argument('--pairing', choices=['each', 'random', 'all', 'matrix'],
+                        default='each', help='default: each')
     parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
     parser.add_argument('--source-domain', help='domain of the contents (default: with two '
                         'domains the other one)')
@@ -69,6 +51,30 @@ def parse_args():
     if args.pairing == 'matrix' and (args.masks or args.html):
         parser.error('--masks and --html do not go with --pairing matrix, which is one picture')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.apis.translation_files import (
+    SETTINGS,
+    find_images,
+    keep_record,
+    pair_images,
+    recipe,
+)
+from egscit_mm.config_check import read_config
+from egscit_mm.errors import ConversionError
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically
+from egscit_mm.visualization.translation_page import write_translation_page
 
 
 def encoded(image: np.ndarray, suffix: str) -> bytes:

@@ -16,6 +16,14 @@ from ..seeding import seed_generators
 from .stop_signals import StopSignals, leave_signals_to_parent
 
 
+class _Skippable(chain):
+    """onedl-mmengine has the iterator skip batches, where mmengine takes and drops them."""
+
+    def skip_iter(self, number: int) -> None:
+        for _ in range(number):
+            next(self)
+
+
 @LOOPS.register_module()
 class ResumableTrainLoop(IterBasedTrainLoop):
     """MMEngine's IterBasedTrainLoop, resumed exactly and stopped with a checkpoint.
@@ -65,7 +73,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         if self._iter > 0 and isinstance(sampler, SeededInfiniteSampler):
             sampler.start_at(self.seed, self._iter * self.dataloader.batch_size)
             # IterBasedTrainLoop.run takes as many batches from the iterator and drops them.
-            self.dataloader_iterator = chain(
+            self.dataloader_iterator = _Skippable(
                 repeat(None, self._iter), type(self.dataloader_iterator)(self.dataloader))
         for dataloader in getattr(self.runner.val_loop, 'dataloaders', []):  # of MultiValLoop
             _protect_workers(dataloader)

@@ -1,24 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""What command lines share: how they end, and kinds of numbers."""
-import argparse
+"""How scripts end."""
 import sys
 from typing import Callable
 
 from ..errors import ConversionError, sentence_for_the_user
-
-
-def positive(text: str) -> int:
-    """An integer above 0, for argparse."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {text}')
-    return int(text)
-
-
-def not_negative(text: str) -> int:
-    """An integer of at least 0, for argparse."""
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f'must be at least 0, got {text}')
-    return int(text)
 
 
 def exit_with(

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -197,3 +198,9 @@ def test_sklearn_digits_look_like_mnist_digits():
 def test_sklearn_digits_keep_some_for_training(num_test, num_domains, match):
     with pytest.raises(ConversionError, match=match):
         load_sklearn_digits(num_test, num_domains, np.random.RandomState(0))
+
+
+def test_sklearn_digits_without_sklearn(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
+    with pytest.raises(ConversionError, match='pip install scikit-learn, or give --source mnist'):
+        load_sklearn_digits(10, 2, np.random.RandomState(0))

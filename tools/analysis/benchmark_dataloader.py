@@ -20,17 +20,7 @@ from math import ceil
 from time import perf_counter, process_time
 from typing import Callable, Dict
 
-import cv2
-import numpy as np
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from mmengine.utils.dl_utils import set_multi_processing
-from torch.utils.data import DataLoader
-from tqdm import tqdm
-
-from egscit_mm.evaluation.results import write_json
+from egscit_arguments import add_config_options, config_options
 
 READERS = ('LoadImage', 'LoadImageFromFile')
 
@@ -49,14 +39,29 @@ def parse_args():
                         '(default: %(default)s)')
     parser.add_argument('--data-root', help="data folder (default: the config's)")
     parser.add_argument('--json', help='also write the figures to this JSON file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    add_config_options(parser)
     args = parser.parse_args()
     if min(args.workers) < 0:
         parser.error(f'--workers must be 0 or more, got {min(args.workers)}')
     if args.batches < 1:
         parser.error(f'--batches must be at least 1, got {args.batches}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import cv2
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.evaluation.results import write_json
 
 
 def build(cfg: dict, workers: int) -> DataLoader:
@@ -170,8 +175,8 @@ def main():
     args = parse_args()
     if not osp.isfile(args.config):
         raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, config_options(args.cfg_options))
     loader_cfg = cfg.get(f'{args.loader}_dataloader')
     if loader_cfg is None:
         found = [name for name in ('train', 'val', 'test') if cfg.get(f'{name}_dataloader')]

@@ -22,19 +22,12 @@ import time
 from pathlib import Path
 from typing import List
 
-import cv2
-import numpy as np
-import torch
-from mmengine.config import Config
-from tqdm import tqdm
-
 ROOT = Path(__file__).parents[2]
 ITERATIONS = 12  # of each stage
 SAVE_INTERVAL = 3
 STAGES = ('vaegan', 'egscit')
 TIME_LIMIT = 600  # seconds of one process
 NETWORK = dict(base_channels=4, num_downsamples=1, num_blocks=1)
-
 # Worker processes and ranks.
 SCENARIOS = {
     'one process': dict(workers=0, ranks=1),
@@ -56,6 +49,16 @@ def parse_args():
     if args.kills < 1:
         parser.error(f'--kills must be at least 1, got {args.kills}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from tqdm import tqdm
 
 
 def write_task(folder: Path) -> None:

@@ -7,10 +7,6 @@ that are not there yet are left open. docs/segmentation.md has the commands.
 import argparse
 from pathlib import Path
 
-from mmengine.fileio import load
-
-from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
-
 
 def parse_args():
     parser = argparse.ArgumentParser(
@@ -18,6 +14,14 @@ def parse_args():
     parser.add_argument('work_dirs', nargs='?', default='work_dirs', type=Path,
                         help='folder of the work directories (default: work_dirs)')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from mmengine.fileio import load
+
+from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
 
 
 def table(work_dirs: Path) -> str:

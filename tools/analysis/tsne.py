@@ -10,18 +10,7 @@ import os.path as osp
 from pathlib import Path
 from typing import Dict
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
-from mmengine.fileio import put
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-
-from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
-from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs
-from egscit_mm.visualization.report import png
+from egscit_arguments import add_config_options, config_options
 
 PERPLEXITY = 30  # scikit-learn's default; it must be smaller than the number of images
 PANEL_SIZE = 5  # inches
@@ -40,14 +29,30 @@ def parse_args():
                         help='dimensions to reduce the pixels to first; 0: not at all '
                         '(default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num < 2:
         parser.error(f'--num must be at least 2, got {args.num}')
     if args.pca < 0:
         parser.error(f'--pca must be at least 0, got {args.pca}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from mmengine.fileio import put
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
+from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs
+from egscit_mm.visualization.report import png
 
 
 def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.ndarray]:
@@ -108,8 +113,8 @@ def main():
     for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
         if not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, config_options(args.cfg_options))
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader); take a config of the '
                          'digit tasks, such as configs/egscit/egscit_mnist_single.py.')

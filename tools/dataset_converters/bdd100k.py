@@ -34,10 +34,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
-from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion import BadInputError, ConversionError, Files, Job, Task
+from egscit_arguments import add_output_arguments, add_size_argument, domain_name
 
 SPLITS = dict(train='train', val='test')
 UNUSED_SPLIT = 'test'
@@ -59,13 +56,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--labels', type=Path, nargs='+', help='JSON files, or archives or folders of them, that '
         'tell the time of day')
-    parser.add_argument('--domain', type=conversion.domain_name, default='B')
-    conversion.add_size_argument(parser, (256, 512))
-    conversion.add_output_arguments(parser)
+    parser.add_argument('--domain', type=domain_name, default='B')
+    add_size_argument(parser, (256, 512))
+    add_output_arguments(parser)
     args = parser.parse_args()
     if bool(args.time_of_day) != bool(args.labels):
         parser.error('--time-of-day and --labels go together')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from tqdm import tqdm
+
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion import BadInputError, ConversionError, Files, Job, Task
 
 
 def read_times(paths: list[Path]) -> dict[str, str]:

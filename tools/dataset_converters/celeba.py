@@ -23,10 +23,7 @@ import argparse
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
-from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion import BadInputError, ConversionError, Files, Job, Task
+from egscit_arguments import add_output_arguments
 
 FACE_SIZE = 178, 218  # width, height
 CROP = 0, 20, 178, 198  # left, top, right, bottom
@@ -48,8 +45,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--validation', choices=['train', 'test'],
         help="where the faces of partition 1 go (default: left out)")
-    conversion.add_output_arguments(parser)
+    add_output_arguments(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from PIL import Image
+
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion import BadInputError, ConversionError, Files, Job, Task
 
 
 def read_lines(path: Path) -> list[list[str]]:

@@ -24,12 +24,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Callable
 
-from PIL import Image
-
-from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion import Files, Job, Task
-
-RESIZE = dict(crop=conversion.crop, stretch=conversion.stretch)
+from egscit_arguments import (
+    add_output_arguments,
+    add_size_argument,
+    add_split_arguments,
+    domain_name,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,16 +43,16 @@ def parse_args() -> argparse.Namespace:
         '--test', nargs=2, action='append', default=[], metavar=('NAME', 'PATH'), dest='tests',
         help="folder or archive of a domain's test images; those of --domain are then all for "
         'training')
-    conversion.add_split_arguments(parser)
-    conversion.add_size_argument(parser, None)
+    add_split_arguments(parser)
+    add_size_argument(parser, None)
     parser.add_argument(
-        '--resize', choices=list(RESIZE), default='crop', help='default: %(default)s')
-    conversion.add_output_arguments(parser)
+        '--resize', choices=['crop', 'stretch'], default='crop', help='default: %(default)s')
+    add_output_arguments(parser)
     args = parser.parse_args()
     for option in ('domains', 'tests'):
         pairs = getattr(args, option)
         try:
-            paths = {conversion.domain_name(name): Path(path) for name, path in pairs}
+            paths = {domain_name(name): Path(path) for name, path in pairs}
         except argparse.ArgumentTypeError as error:
             parser.error(f'a domain name {error}')
         if len(paths) < len(pairs):
@@ -67,6 +67,17 @@ def parse_args() -> argparse.Namespace:
             parser.error('{} and {} have images in common: name folders of which none holds '
                          'another'.format(*pair))
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from PIL import Image
+
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion import Files, Job, Task
+
+RESIZE = dict(crop=conversion.crop, stretch=conversion.stretch)
 
 
 def render(contents: dict[str, bytes], resize: Callable,

@@ -34,8 +34,12 @@ import io
 from functools import partial
 from pathlib import Path
 
-from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion import ConversionError, Files, Job, LeftOutError, Task
+from egscit_arguments import (
+    add_output_arguments,
+    add_size_argument,
+    add_split_arguments,
+    domain_name,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,18 +50,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--labels', type=Path, nargs='+', help='archives or folders of labels; without, only '
         'images are converted and no frame is left out')
-    parser.add_argument('--domain', type=conversion.domain_name, default='A')
+    parser.add_argument('--domain', type=domain_name, default='A')
     parser.add_argument('--split', type=Path, help='the official split.mat')
     parser.add_argument(
         '--validation', choices=['train', 'test'], help="where the official split's validation "
         'frames go (default: left out)')
-    conversion.add_split_arguments(parser)
-    conversion.add_size_argument(parser, (256, 512))
-    conversion.add_output_arguments(parser)
+    add_split_arguments(parser)
+    add_size_argument(parser, (256, 512))
+    add_output_arguments(parser)
     args = parser.parse_args()
     if args.validation and not args.split:
         parser.error('--validation goes with --split')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion import ConversionError, Files, Job, LeftOutError, Task
 
 
 def read_split(path: Path, validation: str | None) -> dict[int, str]:

@@ -43,22 +43,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
+from egscit_arguments import add_workers_argument
 
-from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion.characters import (
-    IDX_SOURCES,
-    load_idx_source,
-    load_sklearn_digits,
-)
-from egscit_mm.datasets.conversion.painting import is_painted, paint_all
-from egscit_mm.datasets.conversion.pictures import Plan, Sources, plan_multiple, plan_single
-from egscit_mm.datasets.digits import DIGIT_SIZE, STYLES
-from egscit_mm.datasets.multiple_digits import PICTURE_SIZE
-
-PLANS = dict(single=plan_single, multiple=plan_multiple)
-IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)
-
+DOMAINS = ('A', 'B')
 # Test pictures per domain: the paper's number, and half of the digits held out of 1,797.
 DEFAULT_NUM_TEST = dict(
     single=dict(mnist=1000, emnist=1000, digits=200), multiple=dict(mnist=1000, digits=100))
@@ -71,7 +58,7 @@ NUM_HELD_OUT = 200
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--task', choices=list(PLANS), default='single')
+    parser.add_argument('--task', choices=['single', 'multiple'], default='single')
     parser.add_argument(
         '--source', nargs='+', required=True, metavar='SOURCE', help='mnist, emnist or digits; or '
         'one for each domain, such as A=emnist B=mnist')
@@ -89,12 +76,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num-test', type=int, help='pictures per domain; default: 1,000 for mnist and emnist, '
         '200 (single) or 100 (multiple) for digits')
-    conversion.add_workers_argument(parser)
+    add_workers_argument(parser)
     args = parser.parse_args()
 
     args.source_of = source_of(parser, args.source)
     sources = set(args.source_of.values())
-    if bool(sources & set(IDX_SOURCES)) != bool(args.root):
+    if bool(sources & {'mnist', 'emnist'}) != bool(args.root):
         parser.error('--root goes with --source mnist and emnist: it names the folder of the idx '
                      'files')
     if 'emnist' in sources and args.task == 'multiple':
@@ -115,16 +102,36 @@ def parse_args() -> argparse.Namespace:
 def source_of(parser: argparse.ArgumentParser, words: list[str]) -> dict[str, str]:
     """The source of each domain, from ``mnist`` or ``A=emnist B=mnist``."""
     if len(words) == 1 and '=' not in words[0]:
-        words = [f'{domain}={words[0]}' for domain in STYLES]
+        words = [f'{domain}={words[0]}' for domain in DOMAINS]
     pairs = dict(word.partition('=')[::2] for word in words)
-    if len(pairs) < len(words) or set(pairs) != set(STYLES):
+    if len(pairs) < len(words) or set(pairs) != set(DOMAINS):
         parser.error('--source must be one name, or one for each domain such as A=emnist B=mnist; '
                      f'got {" ".join(words)}')
     for source in pairs.values():
         if source not in DEFAULT_NUM_TEST['single']:
             parser.error(f'--source must be {", ".join(DEFAULT_NUM_TEST["single"])}, got '
                          f'{source!r}')
-    return {domain: pairs[domain] for domain in STYLES}
+    return {domain: pairs[domain] for domain in DOMAINS}
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+import numpy as np
+
+from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion.characters import (
+    IDX_SOURCES,
+    load_idx_source,
+    load_sklearn_digits,
+)
+from egscit_mm.datasets.conversion.painting import is_painted, paint_all
+from egscit_mm.datasets.conversion.pictures import Plan, Sources, plan_multiple, plan_single
+from egscit_mm.datasets.digits import DIGIT_SIZE
+from egscit_mm.datasets.multiple_digits import PICTURE_SIZE
+
+PLANS = dict(single=plan_single, multiple=plan_multiple)
+IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)
 
 
 def load(args: argparse.Namespace, rng: np.random.RandomState) -> tuple[Sources, dict[str, str]]:

@@ -2,18 +2,22 @@
 """Strips a checkpoint to what inference needs, as safetensors with its hash in the name."""
 import argparse
 
-from egscit_mm.apis.publish import DTYPES, WEIGHTS, publish
-
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint of stage 2 (EGSCIT), or of MUNIT')
     parser.add_argument('out', help='NAME.safetensors; the hash is added to NAME')
-    parser.add_argument('--weights', choices=WEIGHTS, help='averaged or plain generators '
+    parser.add_argument('--weights', choices=['ema', 'plain'], help='averaged or plain generators '
                         '(default: the average where there is one, as in inference)')
-    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32',
+    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='of the file; float16 halves it (default: float32)')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from egscit_mm.apis.publish import publish
 
 
 def main():

@@ -17,13 +17,6 @@ from ...errors import BadInputError, ConversionError
 from ...utils.cli import exit_with
 from ...utils.files import write_atomically
 from ...utils.images import DECODED_FORMATS, IMAGE_SUFFIXES, decode, decode_rgb, to_rgb
-from .command_line import (
-    add_output_arguments,
-    add_size_argument,
-    add_split_arguments,
-    add_workers_argument,
-    domain_name,
-)
 from .errors import LeftOutError
 from .images import FORMATS, crop, encode, stretch
 from .jobs import convert
@@ -33,10 +26,8 @@ from .sources import Files
 
 __all__ = [
     'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files',
-    'Job', 'LeftOutError', 'Task', 'add_output_arguments', 'add_size_argument',
-    'add_split_arguments', 'add_workers_argument', 'by_stem', 'categories_of_train_ids', 'convert',
-    'crop', 'decode', 'decode_rgb', 'domain_name', 'draw_test_names', 'encode', 'exit_with',
-    'output_paths',
+    'Job', 'LeftOutError', 'Task', 'by_stem', 'categories_of_train_ids', 'convert', 'crop',
+    'decode', 'decode_rgb', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
     'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
     'write_atomically'
 ]

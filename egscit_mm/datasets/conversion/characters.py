@@ -101,9 +101,14 @@ def load_sklearn_digits(num_test: int, num_domains: int, rng: np.random.RandomSt
         tuple: Digits by split ('train', 'test'), and the md5 sum of the source by name.
 
     Raises:
-        ConversionError: If too few digits would be left for training.
+        ConversionError: If too few digits would be left for training, or scikit-learn is missing.
     """
-    from sklearn.datasets import load_digits  # seconds of import that only this source needs
+    try:
+        from sklearn.datasets import load_digits  # seconds of import that only this source needs
+    except ModuleNotFoundError as error:
+        raise ConversionError(
+            f'the source digits needs scikit-learn, which cannot be imported ({error}): type pip '
+            'install scikit-learn, or give --source mnist') from error
 
     source = load_digits()
     num_held_out = num_test * num_domains

@@ -9,8 +9,6 @@ right shape in wrong colours nor a wrong shape in right colours spoils the other
 from typing import Tuple
 
 import numpy as np
-from scipy.ndimage import find_objects
-from skimage.filters import threshold_otsu
 
 # Colours that a ground truth may have: ten digits and their background.
 MAX_COLOURS = 11
@@ -73,6 +71,8 @@ def right_colours(translation: np.ndarray, ground_truth: np.ndarray,
         >>> right_colours(blue_on_green, red_on_green, tolerance=64).tolist()
         [True, False]
     """
+    from scipy.ndimage import find_objects  # a third of a second that only this needs
+
     colours, regions = _painted_regions(translation, ground_truth)
     background, strokes = _background_and_strokes(translation, regions)
     found = [background]
@@ -108,6 +108,8 @@ def _painted_regions(translation: np.ndarray,
 def _background_and_strokes(image: np.ndarray,
                             regions: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Colour (3,) of an image's background, and the mask (H, W) of what stands out from it."""
+    from skimage.filters import threshold_otsu
+
     background = np.median(image[regions == 0], axis=0)
     contrast = np.abs(image - background).max(axis=-1).astype(np.uint8)
     return background, contrast > max(threshold_otsu(contrast), MIN_CONTRAST)

@@ -1,7 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Structural similarity as the paper's tables use it."""
 import numpy as np
-from skimage.metrics import structural_similarity
 
 # The side of the uniform window behind the paper's figures (MMagic's SSIM has an 11x11 Gaussian).
 WINDOW = 7
@@ -31,6 +30,8 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
         >>> round(ssim(image, image + 255), 4)
         0.0001
     """
+    from skimage.metrics import structural_similarity  # imports SciPy, a third of a second
+
     for array in (image, reference):
         if array.dtype != np.uint8:
             raise TypeError(

@@ -3,13 +3,13 @@
 import os
 import warnings
 
-import lpips
 import torch
 import torch.nn.functional as F
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...compat import weights_only_loading
+from ..optional import import_optional
 from .frozen import load_state
 
 # LPIPS was fitted on patches of this size; AlexNet takes nothing under 31.
@@ -22,7 +22,7 @@ _WEIGHTS = dict(alex='AlexNet_Weights', vgg='VGG16_Weights', squeeze='SqueezeNet
 class LPIPSDistance(nn.Module):
     """Learned perceptual distance of two images (Zhang et al., CVPR 2018), version 0.1.
 
-    The authors' package ``lpips``, which MMagic requires. It contains its linear layers, but not
+    The authors' package ``lpips``. It contains its linear layers, but not
     the ImageNet weights of the network below them.
 
     Args:
@@ -33,6 +33,7 @@ class LPIPSDistance(nn.Module):
 
     Raises:
         FileNotFoundError: If the weights are not there and cannot be downloaded.
+        ModuleNotFoundError: If ``lpips`` is not installed.
         ValueError: If ``net`` is unknown or the file holds something else.
     """
 
@@ -45,7 +46,7 @@ class LPIPSDistance(nn.Module):
         with warnings.catch_warnings():
             # lpips asks torchvision for random weights by an argument that is deprecated.
             warnings.simplefilter('ignore', UserWarning)
-            self.distance = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+            self.distance = import_optional('lpips').LPIPS(net=net, pnet_rand=True, verbose=False)
         state = {str(key).removeprefix('features.'): value for key, value in state.items()}
         for name, parameter in self.distance.net.named_parameters():
             # 'slice1.0.weight' is torchvision's 'features.0.weight'.

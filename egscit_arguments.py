@@ -1,19 +1,42 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""What the converters' command lines share."""
+"""What the command lines of tools/ and demo/ share.
+
+Beside the package, not in it: the tools read their arguments before they import egscit_mm, which
+takes seconds, so that ``--help`` and mistakes are answered at once.
+"""
 import argparse
 import os
 from pathlib import Path
 from typing import Optional
 
-from ...utils.cli import not_negative, positive
-from .images import FORMATS
+IMAGE_FORMATS = ('png', 'jpg')  # that the dataset converters write
+
+
+def add_config_options(parser: argparse.ArgumentParser,
+                       text: str = 'override settings of the config') -> None:
+    """Add ``--cfg-options``; :func:`config_options` reads what it takes."""
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], type=key_value,
+                        metavar='KEY=VALUE', help=text)
+
+
+def config_options(words: list[str]) -> dict:
+    """Settings by their place in the config, as MMEngine reads them.
+
+    Args:
+        words (list[str]): ``KEY=VALUE`` each.
+    """
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--words', nargs='*', action=DictAction)
+    return parser.parse_args(['--words', *words]).words
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all converters have."""
+    """Add the options that all dataset converters have."""
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument(
-        '--format', choices=list(FORMATS), default='png', help='file type: png loses nothing, '
+        '--format', choices=IMAGE_FORMATS, default='png', help='of the images: png loses nothing, '
         'jpg (quality 95) is smaller and faster to read (default: %(default)s)')
     add_workers_argument(parser)
 
@@ -34,12 +57,26 @@ def add_size_argument(parser: argparse.ArgumentParser, default: Optional[tuple[i
 
 
 def add_split_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of :func:`draw_test_names`."""
+    """Add the options of converters that draw the test images."""
     parser.add_argument(
         '--test-fraction', type=fraction, default=0.1, metavar='F',
         help='share of the images that become the test set (default: %(default)s)')
     parser.add_argument(
         '--seed', type=int, default=0, help='chooses the test images (default: %(default)s)')
+
+
+def positive(text: str) -> int:
+    """An integer above 0, for argparse."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {text}')
+    return int(text)
+
+
+def not_negative(text: str) -> int:
+    """An integer of at least 0, for argparse."""
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f'must be at least 0, got {text}')
+    return int(text)
 
 
 def fraction(text: str) -> float:
@@ -53,4 +90,11 @@ def domain_name(text: str) -> str:
     """A domain name, for argparse: it becomes part of folder names."""
     if not (text.isascii() and text.isalnum()):
         raise argparse.ArgumentTypeError(f'must be letters and digits such as A, got {text!r}')
+    return text
+
+
+def key_value(text: str) -> str:
+    """``KEY=VALUE``, for argparse."""
+    if not text.partition('=')[0] or '=' not in text:
+        raise argparse.ArgumentTypeError(f'must be KEY=VALUE, got {text!r}')
     return text

@@ -1,0 +1,235 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What waits, that it waits, and that nothing is lost by it."""
+import importlib.metadata
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from fresh_process import run_python, write_package
+
+TESTS = Path(__file__).parents[1]
+# What egscit_mm must neither need nor load.
+FOREIGN = ('diffusers', 'transformers', 'huggingface_hub', 'albumentations', 'einops', 'click',
+           'requests', 'sklearn', 'pandas', 'lpips', 'controlnet_aux', 'face_alignment', 'av')
+
+
+def run_with_package(code, *arguments):
+    """Run ``code`` in a fresh process that finds egscit_mm and the helpers of the tests."""
+    path = os.pathsep.join(map(str, [TESTS.parent, TESTS, *sys.path]))
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code), *map(str, arguments)],
+        env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True, timeout=300,
+        cwd=TESTS.parent)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+# ---------------------------------------------------------------------------------- the mechanism
+HOST = '''
+    import missing_module
+    from missing_module import Thing as thing, other
+    try:
+        import missing_again
+        has_again = True
+    except ImportError:
+        has_again = False
+    import json
+
+    __all__ = ['use', 'thing', 'parse']
+
+    def use() -> missing_module:
+        return thing.value
+
+    def parse(text: thing = None):
+        thing_2 = other
+        return json.loads(text), thing_2
+
+    def flag():
+        return has_again
+'''
+DEFER_HOST = '''
+    compat.lazy_imports.DEFERRED = {
+        'host.waiting': {'missing_module', 'thing', 'other', 'missing_again', 'has_again'}}
+    compat.defer_imports()
+    compat.defer_imports()
+    assert [type(f).__name__ for f in sys.meta_path].count('_Finder') == 1
+    import host.waiting
+'''
+
+
+def test_statements_wait_until_their_names_are_looked_up(tmp_path):
+    write_package(tmp_path, 'host', waiting=HOST)
+    lines = run_python(textwrap.dedent(DEFER_HOST) + textwrap.dedent('''
+        from host.waiting import *
+        print(host.waiting.__all__, 'thing' in globals(), sorted(host.waiting.__waiting__))
+        for look_up in (use, lambda: host.waiting.missing_module, lambda: host.waiting.nothing):
+            try:
+                look_up()
+            except (AttributeError, ImportError) as error:
+                print(error)
+        print(host.waiting.flag())
+        import types
+        sys.modules['missing_module'] = types.ModuleType('missing_module')
+        sys.modules['missing_module'].Thing = types.SimpleNamespace(value=7)
+        sys.modules['missing_module'].other = 8
+        from host.waiting import thing
+        print(use(), thing.value, parse('[1]'), 'thing' in vars(host.waiting))
+    '''), tmp_path).splitlines()
+    assert lines == [
+        "['use', 'parse'] False ['has_again', 'missing_again', 'missing_module', 'other', 'thing']",
+        "No module named 'missing_module'", "No module named 'missing_module'",
+        "module 'host.waiting' has no attribute 'nothing'", 'False', '7 7 ([1], 8) True'
+    ]
+
+
+def test_a_traceback_shows_the_line_of_the_released_file(tmp_path):
+    write_package(tmp_path, 'host', waiting=HOST)
+    out = run_python(textwrap.dedent(DEFER_HOST) + textwrap.dedent('''
+        import traceback
+        try:
+            host.waiting.parse('no json')
+        except ValueError:
+            traceback.print_exc(file=sys.stdout)
+    '''.replace('host.waiting.parse', 'vars(host.waiting).update(other=1) or host.waiting.parse')),
+        tmp_path)
+    assert 'return json.loads(text), thing_2' in out
+
+
+# --------------------------------------------------------------------------- the installed MMagic
+def test_the_table_fits_the_installed_packages():
+    """Every name in it is bound by a top-level statement that can wait."""
+    out = run_with_package('''
+        import importlib
+        import egscit_mm
+        import mmagic.apis
+        from egscit_mm.compat.lazy_imports import DEFERRED
+        for name, names in DEFERRED.items():
+            waiting = importlib.import_module(name).__waiting__
+            if waiting != names:
+                print(name, sorted(names - waiting))
+    ''')
+    if 'torchvision.ops.roi_align' in out:  # torchvision before it had this import
+        out = ''.join(line for line in out.splitlines() if 'torchvision.ops' not in line)
+    assert out == ''
+
+
+# As where they are not installed.
+BLOCK = '''
+    import sys
+    from importlib.machinery import PathFinder
+    find_spec = PathFinder.find_spec
+
+    def find_others(name, path=None, target=None):
+        if name.partition('.')[0] not in sys.argv[1].split():
+            return find_spec(name, path, target)
+
+    PathFinder.find_spec = find_others
+'''
+USE = '''
+    from pathlib import Path
+    import egscit_mm
+    from mmagic.apis import MMagicInferencer, init_model
+    from mmengine.config import Config
+    from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+    from egscit_mm.apis import train
+
+    folder = Path(sys.argv[2])
+    for stage in ('vaegan', 'egscit'):
+        cfg = Config.fromfile(f'configs/egscit/{stage}_mnist_single.py')
+        cfg.merge_from_dict(tiny_model_options(stage))
+        cfg.dump(folder / f'{stage}_mnist_single.py')
+    cfg = Config.fromfile(folder / 'egscit_mnist_single.py')
+    init_model(cfg, device='cpu')
+    options = tiny_options(write_tiny_digits(folder / 'data'), 1, validate=True)
+    train(cfg, work_dir=str(folder / 'work'), options=options)
+    assert (folder / 'work' / 'iter_1.pth').is_file()
+'''
+
+
+def test_nothing_foreign_is_loaded_nor_needed(tmp_path):
+    """Import, init_model and an iteration of both stages with validation, in their absence."""
+    out = run_with_package(
+        textwrap.dedent(BLOCK) + textwrap.dedent(USE) +
+        f'\nprint([name for name in {FOREIGN} if name in sys.modules])',
+        ' '.join(FOREIGN), tmp_path)
+    assert out.splitlines()[-1] == '[]'
+
+
+def test_nothing_slow_is_loaded_by_the_import():
+    """PyTorch loads _dynamo itself at the first step of an optimiser."""
+    slow = (*FOREIGN, 'torch._dynamo', 'scipy.ndimage', 'skimage.metrics', 'matplotlib.pyplot')
+    out = run_with_package(f'''
+        import sys
+        import egscit_mm, egscit_mm.apis
+        print([name for name in {slow} if name in sys.modules])
+    ''')
+    assert out.strip() == '[]'
+
+
+def test_a_missing_diffusion_model_says_why_and_what_to_type():
+    out = run_with_package(textwrap.dedent(BLOCK) + textwrap.dedent('''
+        import egscit_mm
+        from mmagic.registry import DIFFUSION_SCHEDULERS, MODELS
+        from mmengine.registry import OPTIMIZERS
+        for registry, name in ((MODELS, 'ControlStableDiffusion'), (MODELS, 'mmagic.ViCo'),
+                               (DIFFUSION_SCHEDULERS, 'DDPMScheduler'), (MODELS, 'EGSCITT')):
+            try:
+                registry.build(dict(type=name))
+            except (ImportError, KeyError) as error:
+                print(type(error).__name__, str(error).splitlines()[0])
+        print(OPTIMIZERS.get('Adafactor'))
+        try:
+            from mmagic.models import ControlStableDiffusion
+        except ImportError as error:
+            print(error)
+    '''), 'diffusers transformers')
+    hint = ' of MMagic needs: pip install "egscit_mm[diffusion]"'
+    missing = "ImportError ModuleNotFoundError: No module named 'diffusers', which "
+    lines = out.splitlines()
+    assert lines[:3] == [f'{missing}{name}{hint}' for name in
+                         ('ControlStableDiffusion', 'mmagic.ViCo', 'DDPMScheduler')]
+    assert lines[3].startswith("KeyError 'EGSCITT is not in the mmagic::model registry.")
+    assert lines[4] == 'None' and lines[5] == "No module named 'diffusers'"
+
+
+REGISTRIES = '''
+    import egscit_mm
+    import mmagic.registry
+    from mmengine import registry
+    for module in (registry, mmagic.registry):
+        for name, value in sorted(vars(module).items()):
+            if isinstance(value, registry.Registry):
+                value.get('a name that nothing has')
+                print(module.__name__, name, sorted(value.module_dict))
+'''
+# Empties the table when it is loaded: everything is imported as released.
+RELEASED = '''
+    from importlib.machinery import SourceFileLoader
+    run = SourceFileLoader.exec_module
+
+    def exec_module(self, module):
+        run(self, module)
+        if module.__name__ == 'egscit_mm.compat.lazy_imports':
+            module.DEFERRED.clear()
+
+    SourceFileLoader.exec_module = exec_module
+'''
+
+
+def diffusers_fits():
+    try:
+        return importlib.metadata.version('diffusers').startswith('0.28.')
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not diffusers_fits(), reason='needs the extra "diffusion"')
+def test_registries_hold_what_they_held():
+    """With the packages that MMagic asks for, once as released and once deferred."""
+    deferred = run_with_package(REGISTRIES)
+    released = run_with_package(textwrap.dedent(RELEASED) + textwrap.dedent(REGISTRIES))
+    assert 'StableDiffusionXLPipeline' in released
+    assert deferred.splitlines() == released.splitlines()
