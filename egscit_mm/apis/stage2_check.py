@@ -34,9 +34,8 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
             for hook in [*cfg.default_hooks.values(), *(cfg.get('custom_hooks') or [])]:
                 if isinstance(hook, dict):
                     HOOKS.build(hook.to_dict())
-            for loader in ('val_dataloader', 'test_dataloader'):
-                if cfg.get(loader) is not None:
-                    DATASETS.build(cfg[loader].dataset)
+            if cfg.get('val_dataloader') is not None:
+                DATASETS.build(cfg.val_dataloader.dataset)
             dataset = DATASETS.build(cfg.train_dataloader.dataset)
             sample = dataset[0]
         with naming_the_setting(stage1):

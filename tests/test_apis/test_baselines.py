@@ -84,7 +84,7 @@ def test_baseline_trains_and_tests(name, terms, data_root, tmp_path, figures_of)
 
 
 def test_cyclegan_updates_both_sides(data_root, tmp_path):
-    """And starts from MMagic's normal distribution, which needs the cure in compat.py."""
+    """And starts from MMagic's normal distribution, which needs the cure in egscit_mm.compat."""
     config = tiny_config('cyclegan_mnist_single', tmp_path, data_root)
     train(Config.fromfile(config), work_dir=str(tmp_path / 'work'),
           options={'default_hooks.checkpoint.interval': 1})

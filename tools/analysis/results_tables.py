@@ -26,8 +26,6 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from egscit_mm.datasets.conversion.writing import write_atomically
-
 REPOSITORY = Path(__file__).parents[2]
 RESULTS = Path('docs', 'results')
 PAGE = Path('docs', 'results.md')
@@ -52,6 +50,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--check', action='store_true',
                         help='change nothing; exit with 1 if a page is out of date')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports below, which take seconds
+
+from egscit_mm.utils.files import write_atomically
 
 
 def load_tables(folder: Path) -> Dict[str, dict]:
