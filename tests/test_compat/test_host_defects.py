@@ -137,6 +137,24 @@ def test_real_mmcv_ops_import_and_say_what_is_missing():
     assert collect_env()['MMCV Compiler'] == 'n/a'
 
 
+MMAGIC = '''
+    import mmcv
+    assert mmcv.__version__ < '2.2', f'mmcv=={mmcv.__version__} is used but incompatible'
+'''
+
+
+@pytest.mark.parametrize('version', ['2.1.0', '2.3.6'])
+def test_mmagic_imports_beside_a_newer_mmcv(tmp_path, version):
+    write_package(tmp_path, 'mmcv', __init__=f'__version__ = {version!r}')
+    write_package(tmp_path, 'mmagic', __init__=MMAGIC)
+    out = run_python('''
+        compat.host_defects.import_mmagic_beside_newer_mmcv()
+        import mmcv, mmagic
+        print(mmcv.__version__)
+    ''', tmp_path)
+    assert out.strip() == version
+
+
 def test_mmagic_apis_import():
     from mmagic.apis import MMagicInferencer, init_model
     assert callable(init_model) and isinstance(MMagicInferencer, type)
