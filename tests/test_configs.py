@@ -12,8 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.visualization import Visualizer
 from tiny_data import write_tiny_digits
 
-from egscit_mm.models import VAEGAN
-from egscit_mm.models.alternating import AlternatingUpdates
+from egscit_mm.models import VAEGAN, AlternatingUpdates
 
 SHORT = ('quickstart', 'reduced')  # not the paper's schedules
 # Tasks whose test sets have ground truths.

@@ -9,9 +9,9 @@ each direction by itself.
 import torch
 import torch.nn.functional as F
 
-from egscit_mm.engine.wrappers import unwrapped
 from egscit_mm.models.losses import kl_loss
 from egscit_mm.models.losses.perceptual import gram_matrix, normalize_channels
+from egscit_mm.utils.wrappers import unwrapped
 
 
 def flow(generators, content, mask_source, exemplar, encoder, source, target):

@@ -7,11 +7,11 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from ..image_sizes import by_size, fitted
-from ..ranges import check_domains
-from .alternating import AlternatingUpdates, Images, Losses, unwrapped
-from .losses import kl_loss
-from .samples import packed_samples
+from ...ranges import check_domains
+from ...utils.image_sizes import by_size, fitted
+from ..base.alternating_gan import AlternatingUpdates, Images, Losses, unwrapped
+from ..base.samples import packed_samples
+from ..losses import kl_loss
 
 LOSS_WEIGHTS = dict(gan=10., reconstruction=100., kl=0.1)
 

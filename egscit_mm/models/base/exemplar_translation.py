@@ -8,10 +8,10 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ..engine.wrappers import unwrapped
-from ..image_sizes import by_size, fitted
-from ..ranges import check_domains
-from .alternating import AlternatingUpdates, Images, Losses
+from ...ranges import check_domains
+from ...utils.image_sizes import by_size, fitted
+from ...utils.wrappers import unwrapped
+from .alternating_gan import AlternatingUpdates, Images, Losses
 from .samples import fake_key, packed_samples
 
 

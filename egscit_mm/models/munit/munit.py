@@ -6,8 +6,8 @@ ECCV 2018, <https://arxiv.org/abs/1804.04732>.
 """
 from mmagic.registry import MODELS
 
-from .alternating import Images, Losses
-from .exemplar_translation import ExemplarTranslationModel
+from ..base.alternating_gan import Images, Losses
+from ..base.exemplar_translation import ExemplarTranslationModel
 
 
 @MODELS.register_module()

@@ -14,12 +14,12 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from ..engine.wrappers import unwrapped
-from ..image_sizes import fitted
-from ..ranges import check_not_negative
-from .alternating import Images, Losses
-from .exemplar_translation import ExemplarTranslationModel
-from .losses import kl_loss
+from ...ranges import check_not_negative
+from ...utils.image_sizes import fitted
+from ...utils.wrappers import unwrapped
+from ..base.alternating_gan import Images, Losses
+from ..base.exemplar_translation import ExemplarTranslationModel
+from ..losses import kl_loss
 
 
 @MODELS.register_module()

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
-from ..engine.wrappers import unwrapped
-from ..image_sizes import check_channels, check_training_sizes
-from ..ranges import check_integers, check_weights
-from .layers import at_least_float32
+from ...ranges import check_integers, check_weights
+from ...utils.image_sizes import check_channels, check_training_sizes
+from ...utils.wrappers import unwrapped
+from ..layers import at_least_float32
 
 Images = Dict[str, Tensor]
 Losses = Dict[str, Tensor]
