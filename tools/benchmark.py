@@ -259,13 +259,11 @@ def step_functions(args, cfg, device, size, minibatch) -> dict:
     images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
     part = {domain: image[:minibatch] for domain, image in images.items()}
     for side in ('discriminator', 'generator'):
-        losses_of = getattr(model, f'{side}_losses')
 
-        def update(side=side, losses_of=losses_of):
+        def update(side=side):
             # As in train_step: the discriminators are frozen while the generators learn.
             model.discriminators.requires_grad_(side == 'discriminator')
-            model._update(f'{side}s', part, wrappers[f'{side}s'], losses_of, 'loss',
-                          defaultdict(list))
+            model.update(f'{side}s', part, wrappers[f'{side}s'], defaultdict(list))
             model.discriminators.requires_grad_(True)
 
         functions[f'one {side} update'] = update

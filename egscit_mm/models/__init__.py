@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Methods, a room for each, and what they share."""
-from .base import AlternatingUpdates, ExemplarTranslationModel
+from .base import AlternatingGAN, ExemplarTranslationModel
 from .egscit import EGSCIT, VAEGAN, DomainAutoencoders, ExemplarTranslator
 from .losses import VGGPerceptualLoss
 from .munit import (
@@ -13,7 +13,7 @@ from .munit import (
 from .networks import ContentEncoder, DomainDiscriminators, ImageDecoder
 
 __all__ = [
-    'AlternatingUpdates', 'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
+    'AlternatingGAN', 'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
     'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'MUNIT',
     'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'VAEGAN',
     'VGGPerceptualLoss'

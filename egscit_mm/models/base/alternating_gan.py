@@ -1,101 +1,175 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Alternating discriminator and generator updates, shared by both stages."""
-import math
+"""Generators and discriminators that are updated in turn."""
+from abc import abstractmethod
 from collections import defaultdict
-from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
-import torch.nn.functional as F
-from mmengine.logging import MessageHub
+from mmagic.registry import MODELS
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.nn.utils import get_total_norm
 
-from ...ranges import check_integers, check_weights
+from ...ranges import check_domains, check_integers, check_weights
 from ...utils.image_sizes import check_channels, check_training_sizes
 from ...utils.wrappers import unwrapped
-from ..layers import at_least_float32
+from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
+from .checks import check_all_used, check_finite, check_state
+from .updates import chunks, freeze, frozen, gradient_norm, means, weight_norm
 
-Images = Dict[str, Tensor]
-Losses = Dict[str, Tensor]
+Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
+Terms = Dict[Tuple[str, str], Tensor]  # scalars by name and by domain or direction, not weighted
+Losses = Dict[str, Tensor]  # scalars as they are logged, weighted
 
 
-class AlternatingUpdates:
-    """Mixin of a BaseModel that owns ``generators`` and ``discriminators``.
+class AlternatingGAN(BaseModel):
+    """A model of ``generators`` and ``discriminators``, each one module for all domains.
 
     One iteration is ``discriminator_steps`` updates of the discriminators, then
     ``generator_steps`` updates of the generators, each on its own minibatch: the dataloader
-    delivers them as one batch, which :meth:`train_step` cuts in order. With ``split_batch=False``
-    every update uses the whole batch.
+    delivers them as one batch, which :meth:`train_step` cuts in order.
 
-    With ``skip_non_finite=True`` an update whose gradient is not finite is left out and counted in
-    the log, instead of ending the training; every update then waits for its gradient.
+    A subclass sets ``default_loss_weights`` and implements :meth:`discriminator_losses` and
+    :meth:`generator_losses`. It may extend :meth:`after_updates`, :meth:`networks_to_compile` and
+    :meth:`sides`.
 
-    The model implements :meth:`discriminator_losses` and :meth:`generator_losses`.
+    Args:
+        generator (dict): Config of the generator side.
+        discriminator (dict | None): Config of :class:`DomainDiscriminators`; None for inference.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        loss_weights (dict[str, float] | None): Overrides of ``default_loss_weights``.
+        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
+        generator_steps (int): Generator updates per iteration. Defaults to 1.
+        split_batch (bool): Whether every update gets its own part of the batch, or else all of it.
+            Defaults to True.
+        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
+            counted instead of ending the training; every update then waits for its gradient.
+            Defaults to False.
+        channels_last (bool): Whether networks and images are laid out channels last in memory.
+            Defaults to False.
+        compile (bool | dict): Whether ``torch.compile`` compiles what an update runs in the first
+            iteration of a training, or its arguments. Defaults to False.
+        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
+            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
+        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
 
-    domains: tuple
-    in_channels: int  # of the images
-    stride: int  # what their sides must be divisible by
-    discriminator_steps: int
-    generator_steps: int
-    split_batch: bool
-    skip_non_finite: bool
-    skipped_updates = 0  # of this run
-    smooth_l1_beta = 0.  # L1, unless the model has it as an argument
-    loss_weights: Dict[str, float]
-    memory_format: torch.memory_format
-    compile_options: Optional[dict]
-    compiled = False
+    default_loss_weights: Dict[str, float]
     one_size_for_all_domains = False  # whether an update mixes the images of several domains
 
-    def set_updates(self, loss_weights: Optional[Dict[str, float]],
-                    default_loss_weights: Dict[str, float], discriminator_steps: int,
-                    generator_steps: int, split_batch: bool, skip_non_finite: bool,
-                    channels_last: bool, compile: Union[bool, dict],
-                    frozen_modules: Sequence[str]) -> None:
-        """Takes the arguments of a model that its updates depend on; they are described there.
-
-        Raises:
-            ValueError: If one is outside its range.
-        """
+    def __init__(self,
+                 generator: dict,
+                 discriminator: Optional[dict],
+                 domains: Sequence[str] = ('A', 'B'),
+                 loss_weights: Optional[Dict[str, float]] = None,
+                 discriminator_steps: int = 1,
+                 generator_steps: int = 1,
+                 split_batch: bool = True,
+                 skip_non_finite: bool = False,
+                 channels_last: bool = False,
+                 compile: Union[bool, dict] = False,
+                 frozen_modules: Sequence[str] = (),
+                 data_preprocessor: Optional[dict] = None):
+        super().__init__(data_preprocessor)
+        check_domains(self, domains)
         check_integers(self, 0, discriminator_steps=discriminator_steps,
                        generator_steps=generator_steps)
         check_integers(self, 1, **{
             'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
-        self.loss_weights = check_loss_weights(loss_weights or {}, default_loss_weights)
-        encoder = self.generators.encoders[self.domains[0]]
-        self.in_channels, self.stride = encoder.in_channels, encoder.stride
+        self.domains = tuple(domains)
+        self.loss_weights = self._filled_in(loss_weights or {})
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.split_batch = split_batch
         self.skip_non_finite = skip_non_finite
+        self.skipped_updates = 0  # of this run
+        self.generators = MODELS.build(dict(generator, domains=self.domains))
+        self.discriminators = None
+        if discriminator is not None:
+            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        encoder = self.generators.encoders[self.domains[0]]
+        self.in_channels = encoder.in_channels  # of the images
+        self.stride = encoder.stride  # what their sides must be divisible by
         for name in frozen_modules:
             if self.discriminators is not None or not name.startswith('discriminators'):
                 freeze(self, name)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        if isinstance(compile, dict):
-            self.compile_options = dict(compile)
-        else:
-            self.compile_options = {} if compile else None
+        self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
+        self.compiled = False
 
-    def _compile_networks(self) -> None:
-        """Compiles what an update runs, network by network.
+    def _filled_in(self, weights: Dict[str, float]) -> Dict[str, float]:
+        """The default weights with these in place of theirs."""
+        unknown = set(weights) - set(self.default_loss_weights)
+        if unknown:
+            raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
+                             f'{sorted(self.default_loss_weights)}')
+        check_weights('The model', 'loss_weights', weights)
+        return {**self.default_loss_weights, **weights}
 
-        In place and inside distributed wrappers, so that names in checkpoints stay; networks of one
-        architecture share their code. The average of the weights stays as it is, and a model that
-        does not train is never compiled.
-        """
-        networks = [self.perceptual_loss] if getattr(self, 'perceptual_loss', None) else []
+    # ---------------------------------------------------------------- weights
+
+    def init_weights(self) -> None:
+        """Initialises both sides, also inside distributed wrappers."""
         for side in (self.generators, self.discriminators):
-            for child in unwrapped(side).children():
-                networks += child.values() if isinstance(child, nn.ModuleDict) else [child]
-        for network in networks:
-            network.compile(**self.compile_options)
-        self.compiled = True
+            if side is not None:
+                unwrapped(side).init_weights()
+
+    def sides(self) -> Dict[str, Optional[nn.Module]]:
+        """By name, what a checkpoint of this model holds whole, or not at all where it is None."""
+        return dict(generators=self.generators, discriminators=self.discriminators)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        """Refuses a checkpoint of another model, see :func:`check_state`."""
+        check_state(type(self).__name__, self.sides(), state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    # ----------------------------------------------------------------- losses
+
+    @abstractmethod
+    def discriminator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one discriminator update; what is no loss is only logged."""
+
+    @abstractmethod
+    def generator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one generator update."""
+
+    def weighted(self, terms: Terms) -> Losses:
+        """Every loss term times its weight, as ``loss_<term>_<domain or direction>``."""
+        gan = self.loss_weights['gan']
+        weights = dict(self.loss_weights, gan_d=gan, gan_g=gan)
+        return {f'loss_{term}_{of}': weights[term] * value for (term, of), value in terms.items()}
+
+    def losses_against(self, fake: Images, real: Images) -> Losses:
+        """LSGAN of the discriminators, and the shares of images that they tell.
+
+        Args:
+            fake (dict[str, Tensor]): Generated images by domain, (N', 3, H, W).
+            real (dict[str, Tensor]): Real images by domain, (N, 3, H, W).
+        """
+        # Real and generated images pass each discriminator in one call: (N + N', 1, h, w).
+        scores = self.discriminators({
+            domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
+        losses = {}
+        for domain in fake:
+            on_real, on_fake = scores[domain].split([len(real[domain]), len(fake[domain])])
+            losses.update(self.weighted({
+                ('gan_d', domain): lsgan_discriminator_loss(on_real, on_fake)}))
+            losses[f'accuracy_real_{domain}'], losses[f'accuracy_fake_{domain}'] = (
+                lsgan_accuracies(on_real, on_fake))
+        return losses
+
+    def gan_terms(self, fake: Images) -> Terms:
+        """LSGAN of the generators: ``gan_g`` by domain."""
+        # Frozen during the generator update, so past the wrapper: it has no gradients to reduce.
+        scores = unwrapped(self.discriminators)(fake)
+        return {('gan_g', domain): lsgan_generator_loss(on_fake)
+                for domain, on_fake in scores.items()}
+
+    # ----------------------------------------------------------------- updates
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
         """One iteration of alternating updates.
@@ -125,19 +199,91 @@ class AlternatingUpdates:
         minibatches = self.minibatches(self.images_by_domain(inputs))
         logs = defaultdict(list)
         for _ in range(self.discriminator_steps):
-            self._update('discriminators', next(minibatches), optim_wrapper['discriminators'],
-                         self.discriminator_losses, 'loss_d', logs)
-        with _frozen(self.discriminators):
+            self.update('discriminators', next(minibatches), optim_wrapper['discriminators'], logs)
+        with frozen(self.discriminators):
             for _ in range(self.generator_steps):
-                self._update('generators', next(minibatches), optim_wrapper['generators'],
-                             self.generator_losses, 'loss_g', logs)
+                self.update('generators', next(minibatches), optim_wrapper['generators'], logs)
         self.after_updates()
-        floats = _to_floats({**logs, **self._weight_norms()})
-        self._check_finite(floats, logs, data)
+        # A gradient that is not finite shows in the weights, in one number per side.
+        norms = {f'weights of the {side}': weight_norm(getattr(self, side))
+                 for side in ('discriminators', 'generators')}
+        floats = means({**logs, **norms})
+        check_finite(floats, logs, self._files(data))
         result = {name: floats[name] for name in logs}
         if self.skip_non_finite:
             result['skipped_updates'] = float(self.skipped_updates)
         return result
+
+    def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
+               logs: Dict[str, List[Tensor]]) -> None:
+        """One update of one side.
+
+        Args:
+            side (str): ``'generators'`` or ``'discriminators'``.
+            images (dict[str, Tensor]): One minibatch.
+            optim_wrapper (OptimWrapper): Of this side.
+            logs (dict[str, list]): Gets the terms of the update, unless it is left out.
+        """
+        terms = self._backward(side, images, optim_wrapper)
+        module = getattr(self, side)
+        check_all_used(side, module)
+        # A scaler of losses leaves the step out by itself, and has to be told of it.
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
+        norm = gradient_norm(module, scaler)
+        skip = self.skip_non_finite and not norm.isfinite()
+        if not skip or scaler is not None:
+            optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        if skip:
+            self.skipped_updates += 1
+            return
+        if optim_wrapper.clip_grad_kwargs is None:
+            terms.append((f'grad_norm_{side}', norm))
+        for name, value in terms:
+            logs[name].append(value.detach())
+
+    def _backward(self, side: str, images: Images,
+                  optim_wrapper: OptimWrapper) -> List[Tuple[str, Tensor]]:
+        """Losses and gradients of a minibatch; gradient accumulation cuts it further.
+
+        Returns:
+            list[tuple[str, Tensor]]: The terms of all parts and their sums, by name.
+        """
+        losses_of, total = dict(discriminators=(self.discriminator_losses, 'loss_d'),
+                                generators=(self.generator_losses, 'loss_g'))[side]
+        parts = optim_wrapper._accumulative_counts
+        size = len(images[self.domains[0]])
+        if size % parts:
+            raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
+                             f'(optim_wrapper.{side}.accumulative_counts)')
+        terms = []
+        for part in chunks(images, parts):
+            with optim_wrapper.optim_context(getattr(self, side)):
+                losses = losses_of(part)
+                losses[total] = sum(
+                    value for name, value in losses.items() if name.startswith('loss'))
+            optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
+            terms += losses.items()
+        return terms
+
+    def after_updates(self) -> None:
+        """Called at the end of every iteration, before the log is read: nothing here."""
+
+    def networks_to_compile(self) -> List[nn.Module]:
+        """What an update runs, network by network: those of one architecture share their code."""
+        networks = []
+        for side in (self.generators, self.discriminators):
+            for child in unwrapped(side).children():
+                networks += child.values() if isinstance(child, nn.ModuleDict) else [child]
+        return networks
+
+    def _compile_networks(self) -> None:
+        """In place and inside distributed wrappers, so that names in checkpoints stay."""
+        for network in self.networks_to_compile():
+            network.compile(**self.compile_options)
+        self.compiled = True
+
+    # ----------------------------------------------------------------- batches
 
     def check_batch(self, data: dict) -> None:
         """Refuses training images that the preprocessor would pad or the networks cannot take.
@@ -160,68 +306,6 @@ class AlternatingUpdates:
                   if f'img_{domain}' in inputs}
         check_channels(images, data.get('data_samples') or [], self.in_channels)
         return images
-
-    def _weight_norms(self) -> Dict[str, List[Tensor]]:
-        """A gradient that is not finite shows in the weights, in one number per side."""
-        return {
-            f'weights of the {side}': [get_total_norm([p.detach() for p in trained])]
-            for side in ('discriminators', 'generators')
-            if (trained := [p for p in getattr(self, side).parameters() if p.requires_grad])
-        }
-
-    def _check_finite(self, floats: Dict[str, float], logs: Dict[str, List[Tensor]],
-                      data: dict) -> None:
-        # Not the gradients: a scaler of losses (float16) meets infinite ones and skips their step.
-        wrong = [name for name, value in floats.items()
-                 if not math.isfinite(value) and not name.startswith('grad_norm')]
-        if not wrong:
-            return
-        iteration = MessageHub.get_current_instance().runtime_info.get('iter', 0) + 1
-        updates = ', '.join(
-            f'{name} in {[f"{value:.4g}" for value in torch.stack(logs[name]).tolist()]}'
-            if name in logs else name for name in wrong)
-        finite = ', '.join(f'{name} {value:.4g}' for name, value in floats.items()
-                           if name not in wrong)
-        files = [
-            sample.get(f'img_{domain}_path', f'img_{domain} without a path')
-            for sample in data['data_samples'] for domain in self.domains
-        ]
-        raise FloatingPointError(
-            f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
-            f'{", ".join(map(str, files))}. Resume from the last checkpoint with a smaller '
-            'learning rate or with clip_grad in optim_wrapper, or look at these images.')
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
-        """Refuses a checkpoint of another model.
-
-        MMEngine loads with strict=False: a checkpoint of the other stage or of another width
-        would leave random weights behind a warning.
-        """
-        for side in ('generators', 'generators_ema', 'discriminators'):
-            module = getattr(self, side, None)
-            own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
-            if side == 'discriminators' and not own.keys() & state_dict.keys():
-                continue  # a checkpoint made for inference comes without
-            for key, value in own.items():
-                found = state_dict.get(key)
-                if not isinstance(found, Tensor) or found.shape != value.shape:
-                    found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
-                    raise ValueError(
-                        f'The checkpoint is not one of this {type(self).__name__}: {key!r} should '
-                        f'have the shape {tuple(value.shape)}, found {found}. Give a checkpoint of '
-                        'the same stage, architecture, domains and ema_config as the config.')
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-
-    def after_updates(self) -> None:
-        """Called at the end of every iteration."""
-
-    def discriminator_losses(self, images: Images) -> Losses:
-        """Weighted loss terms of one discriminator update."""
-        raise NotImplementedError
-
-    def generator_losses(self, images: Images) -> Losses:
-        """Weighted loss terms of one generator update."""
-        raise NotImplementedError
 
     def images_by_domain(self, inputs: Dict[str, Tensor]) -> Images:
         """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
@@ -252,148 +336,9 @@ class AlternatingUpdates:
                 f'discriminator_steps={self.discriminator_steps} + generator_steps='
                 f'{self.generator_steps}); set train_dataloader.batch_size to a multiple of '
                 f'{updates}, or split_batch=False to use the whole batch in every update.')
-        return _chunks(images, updates)
+        return chunks(images, updates)
 
-    def _update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
-                losses_of: Callable[[Images], Losses], total: str,
-                logs: Dict[str, List[Tensor]]) -> None:
-        """One update of one side; gradient accumulation cuts its minibatch further."""
-        parts = optim_wrapper._accumulative_counts
-        size = len(images[self.domains[0]])
-        if size % parts:
-            raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
-                             f'(optim_wrapper.{side}.accumulative_counts)')
-        terms = []
-        for part in _chunks(images, parts):
-            with optim_wrapper.optim_context(getattr(self, side)):
-                losses = losses_of(part)
-                losses[total] = sum(
-                    value for name, value in losses.items() if name.startswith('loss'))
-            optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
-            terms += losses.items()
-        _check_all_used(side, getattr(self, side))
-        # A scaler of losses leaves the step out by itself, and has to be told of it.
-        scaler = getattr(optim_wrapper, 'loss_scaler', None)
-        norm = get_total_norm(
-            [p.grad for p in getattr(self, side).parameters() if p.grad is not None])
-        skip = self.skip_non_finite and not norm.isfinite()
-        if scaler is not None:
-            # Not get_scale(), which waits for the device.
-            norm = norm / scaler.scale(torch.ones_like(norm))
-        if not skip or scaler is not None:
-            optim_wrapper.step()
-        optim_wrapper.zero_grad()
-        if skip:
-            self.skipped_updates += 1
-            return
-        if optim_wrapper.clip_grad_kwargs is None:
-            terms.append((f'grad_norm_{side}', norm))
-        for name, value in terms:
-            logs[name].append(value.detach())
-
-    def lsgan_discriminator_losses(self, real: Images, fake: Images) -> Losses:
-        """LSGAN: ``w * 0.5 * [(D(real) - 1)^2 + D(fake)^2]`` per domain.
-
-        Real and generated images pass each discriminator in one call. Beside the losses, the shares
-        of logits that are on the right side of 0.5: near 1 for both, the discriminator has won.
-        """
-        logits = self.discriminators(
-            {domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
-        losses = {}
-        for domain, scores in logits.items():
-            sizes = len(real[domain]), len(fake[domain])
-            on_real, on_fake = at_least_float32(scores).split(sizes)
-            losses[f'loss_gan_d_{domain}'] = self.loss_weights['gan'] * 0.5 * (
-                (on_real - 1).square().mean() + on_fake.square().mean())
-            losses[f'accuracy_real_{domain}'] = (on_real > 0.5).float().mean()
-            losses[f'accuracy_fake_{domain}'] = (on_fake < 0.5).float().mean()
-        return losses
-
-    def lsgan_generator_losses(self, fake: Images) -> Losses:
-        """LSGAN: ``w * (D(fake) - 1)^2`` per domain."""
-        # Frozen during the generator update, so past the wrapper: it has no gradients to reduce.
-        logits = unwrapped(self.discriminators)(fake)
-        weight = self.loss_weights['gan']
-        return {
-            f'loss_gan_g_{domain}': weight * (at_least_float32(scores) - 1).square().mean()
-            for domain, scores in logits.items()
-        }
-
-    def reconstruction_loss(self, weight: str, image: Tensor, real: Tensor) -> Tensor:
-        """Weighted mean absolute difference; ``weight`` is a key of ``loss_weights``.
-
-        Differences below ``smooth_l1_beta`` count ``d^2 / (2 beta)``, larger ones ``d - beta / 2``.
-        """
-        difference = F.smooth_l1_loss(
-            at_least_float32(image), at_least_float32(real), beta=self.smooth_l1_beta)
-        return self.loss_weights[weight] * difference
-
-
-def check_loss_weights(weights: Dict[str, float], defaults: Dict[str, float]) -> Dict[str, float]:
-    """Fills in the default weights and refuses unknown names and negative weights."""
-    unknown = set(weights) - set(defaults)
-    if unknown:
-        raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
-                         f'{sorted(defaults)}')
-    check_weights('The model', 'loss_weights', weights)
-    return {**defaults, **weights}
-
-
-def freeze(model: nn.Module, name: str) -> None:
-    """Keeps the parameters of a module as they are.
-
-    Args:
-        model (nn.Module): The model.
-        name (str): Dotted name of one of its modules.
-
-    Raises:
-        ValueError: If there is none of this name, or nothing in it to train.
-    """
-    modules = dict(model.named_modules())
-    parameters = [] if name not in modules else [
-        parameter for parameter in modules[name].parameters() if parameter.requires_grad]
-    if not parameters:
-        why = 'has nothing to train' if name in modules else 'does not exist'
-        known = [key for key, module in modules.items()
-                 if key.count('.') in (1, 2) and any(p.requires_grad for p in module.parameters())]
-        raise ValueError(f'{type(model).__name__}: frozen_modules names {name!r}, which {why}. '
-                         f'Modules are {", ".join(known[:16])} and those inside of them.')
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-
-
-def _chunks(images: Images, number: int) -> Iterator[Images]:
-    for parts in zip(*(batch.chunk(number) for batch in images.values())):
-        yield dict(zip(images, parts))
-
-
-@contextmanager
-def _frozen(module: nn.Module):
-    """No gradients for the parameters of the module: the other side is being updated."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-
-
-def _check_all_used(side: str, module: nn.Module) -> None:
-    """Names parameters without gradient, for whose ones the other ranks would wait."""
-    if not isinstance(module, DistributedDataParallel) or module.find_unused_parameters:
-        return
-    unused = [name for name, parameter in module.module.named_parameters()
-              if parameter.requires_grad and parameter.grad is None]
-    if unused:
-        raise RuntimeError(
-            f'No loss depends on {side}.{unused[0]} ({len(unused)} such parameters in all), for '
-            'whose gradients the ranks would wait. Freeze it (requires_grad=False), use it, or set '
-            'model_wrapper_cfg.find_unused_parameters=True, which costs time.')
-
-
-def _to_floats(logs: Dict[str, List[Tensor]]) -> Dict[str, float]:
-    """Means of all terms in one transfer: one .item() per term would wait for the device each."""
-    means = torch.stack([torch.stack(values).float().mean() for values in logs.values()])
-    return dict(zip(logs, means.tolist()))
+    def _files(self, data: dict) -> List[str]:
+        """Where the images of a batch come from."""
+        return [str(sample.get(f'img_{domain}_path', f'img_{domain} without a path'))
+                for sample in data['data_samples'] for domain in self.domains]

@@ -1,91 +1,44 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Stage 1: a VAE-GAN per domain, whose encoders become the feature networks of stage 2."""
-from typing import Dict, Optional, Sequence, Union
+from typing import Dict
 
 import torch
 from mmagic.registry import MODELS
-from mmengine.model import BaseModel
 from torch import Tensor
 
-from ...ranges import check_domains
 from ...utils.image_sizes import by_size, fitted
-from ..base.alternating_gan import AlternatingUpdates, Images, Losses, unwrapped
+from ...utils.wrappers import unwrapped
+from ..base.alternating_gan import AlternatingGAN, Images, Losses
 from ..base.samples import packed_samples
-from ..losses import kl_loss
-
-LOSS_WEIGHTS = dict(gan=10., reconstruction=100., kl=0.1)
+from ..losses import kl_loss, reconstruction_loss
 
 
 @MODELS.register_module()
-class VAEGAN(AlternatingUpdates, BaseModel):
+class VAEGAN(AlternatingGAN):
     """Variational autoencoders with discriminators, all domains in one run (paper Sec. 3.3).
 
-    Args:
-        generator (dict): Config of :class:`DomainAutoencoders`.
-        discriminator (dict): Config of :class:`DomainDiscriminators`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        loss_weights (dict[str, float] | None): Overrides of ``gan`` 10, ``reconstruction`` 100,
-            ``kl`` 0.1.
-        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
-        generator_steps (int): Generator updates per iteration. Defaults to 1.
-        split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
-        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
-            counted instead of ending the training. Defaults to False.
-        channels_last (bool): Whether networks and images are laid out channels last in memory.
-            Defaults to False.
-        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
-            loss in the first iteration of a training, or its arguments. Defaults to False.
-        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
-            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
-        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
-
-    Raises:
-        ValueError: If an argument is outside its range.
+    The arguments are those of :class:`AlternatingGAN`: ``generator`` is the config of
+    :class:`DomainAutoencoders`, ``loss_weights`` overrides ``gan`` 10, ``reconstruction`` 100,
+    ``kl`` 0.1.
     """
 
-    def __init__(self,
-                 generator: dict,
-                 discriminator: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 loss_weights: Optional[Dict[str, float]] = None,
-                 discriminator_steps: int = 1,
-                 generator_steps: int = 1,
-                 split_batch: bool = True,
-                 skip_non_finite: bool = False,
-                 channels_last: bool = False,
-                 compile: Union[bool, dict] = False,
-                 frozen_modules: Sequence[str] = (),
-                 data_preprocessor: Optional[dict] = None):
-        super().__init__(data_preprocessor)
-        check_domains(self, domains)
-        self.domains = tuple(domains)
-        self.generators = MODELS.build(dict(generator, domains=self.domains))
-        self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
-        self.set_updates(loss_weights, LOSS_WEIGHTS, discriminator_steps, generator_steps,
-                         split_batch, skip_non_finite, channels_last, compile,
-                         frozen_modules)
-
-    def init_weights(self) -> None:
-        """Initialises both sides, also inside distributed wrappers."""
-        for module in (self.generators, self.discriminators):
-            unwrapped(module).init_weights()
+    default_loss_weights = dict(gan=10., reconstruction=100., kl=0.1)
 
     def discriminator_losses(self, images: Images) -> Losses:
         """Tells real images from reconstructions."""
         with torch.no_grad():
             outputs = unwrapped(self.generators)(images)
-        return self.lsgan_discriminator_losses(images, outputs['reconstruction'])
+        return self.losses_against(outputs['reconstruction'], images)
 
     def generator_losses(self, images: Images) -> Losses:
-        """GAN + reconstruction + KL, per domain."""
+        """L_VAE + L_GAN of every domain d; x_dd is the reconstruction, mu_d the latent mean."""
         outputs = self.generators(images)
-        losses = self.lsgan_generator_losses(outputs['reconstruction'])
-        for domain, real in images.items():
-            losses[f'loss_reconstruction_{domain}'] = self.reconstruction_loss(
-                'reconstruction', outputs['reconstruction'][domain], real)
-            losses[f'loss_kl_{domain}'] = self.loss_weights['kl'] * kl_loss(
-                outputs['latent_mean'][domain])
-        return losses
+        x_dd, mu = outputs['reconstruction'], outputs['latent_mean']
+        terms = self.gan_terms(x_dd)
+        for d, x_d in images.items():
+            terms['reconstruction', d] = reconstruction_loss(x_dd[d], x_d)
+            terms['kl', d] = kl_loss(mu[d])
+        return self.weighted(terms)
 
     def forward(self, inputs: Dict[str, Tensor], data_samples=None, mode: str = 'tensor') -> Images:
         """Reconstructions by domain.
