@@ -83,6 +83,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from naive_egscit import refuse_options
 from naive_egscit import train_step as naive_train_step
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -219,6 +220,11 @@ def training(cfg, device, batch, step=None):
         step (callable | None): Called with model, batch and wrappers; its own train_step if None.
     """
     model, wrappers = build(cfg, device)
+    if step is naive_train_step:
+        try:
+            refuse_options(model, wrappers)
+        except ValueError as error:
+            raise SystemExit(str(error)) from error
     return lambda: (step or type(model).train_step)(model, batch, wrappers)
 
 

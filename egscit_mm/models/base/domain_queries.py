@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What MMagic asks of a translation model, answered for one module that has all domains."""
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from mmagic.models.base_models import BaseTranslationModel
 from mmengine.model import BaseModel
@@ -14,19 +14,22 @@ class DomainQueries(BaseTranslationModel):
 
     Its constructor builds one generator and one discriminator per domain, and its init_weights
     initialises them one by one. Here one module holds those of all domains, so that an update is
-    one forward of it; whoever inherits from this class builds it, and calls :meth:`set_domains`.
+    one forward of it. A subclass builds it and has ``domains``, ``discriminators``,
+    ``inference_generators`` and ``_default_domain``, the target where none is given.
     """
+
+    domains: Tuple[str, ...]
+    _default_domain: str
 
     def __init__(self, data_preprocessor: Optional[dict] = None):
         # In the place of BaseTranslationModel's constructor, whose networks nobody would use.
         BaseModel.__init__(self, data_preprocessor)
 
-    def set_domains(self, domains: Tuple[str, ...], default_domain: Optional[str]) -> None:
-        """Takes the domains' names, and the target where none is given; None means the last."""
-        self.domains = domains
-        self._reachable_domains = self._related_domains = list(domains)
-        self._default_domain = default_domain or domains[-1]
-        self._check_domain(self._default_domain)
+    @property
+    def _reachable_domains(self) -> List[str]:
+        return list(self.domains)
+
+    _related_domains = _reachable_domains
 
     def direction(self, source_domain: Optional[str] = None,
                   target_domain: Optional[str] = None) -> Tuple[str, str]:

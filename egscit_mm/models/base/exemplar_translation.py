@@ -50,7 +50,8 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
         check_domains(self, domains, 2)
         super().__init__(generator, discriminator, domains, generator_steps=generator_steps,
                          **kwargs)
-        self.set_domains(self.domains, default_domain)
+        self._default_domain = default_domain or self.domains[-1]
+        self._check_domain(self._default_domain)
         self.generators_ema = None
         if ema_config is not None:
             self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
