@@ -12,8 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.visualization import Visualizer
 from tiny_data import write_tiny_digits
 
-from egscit_mm.models import VAEGAN
-from egscit_mm.models.alternating import AlternatingUpdates
+from egscit_mm.models import VAEGAN, AlternatingGAN
 
 SHORT = ('quickstart', 'reduced')  # not the paper's schedules
 # Tasks whose test sets have ground truths.
@@ -40,7 +39,7 @@ def test_config_builds(path, data_root):
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
     assert set(optim_wrapper.keys()) == {'generators', 'discriminators'}
 
-    if isinstance(model, AlternatingUpdates):
+    if isinstance(model, AlternatingGAN):
         updates = model.discriminator_steps + model.generator_steps
         assert cfg.train_dataloader.batch_size % updates == 0
     assert [scheduler.type for scheduler in cfg.param_scheduler] == ['PolyDecayLR']

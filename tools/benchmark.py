@@ -83,6 +83,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from naive_egscit import refuse_options
 from naive_egscit import train_step as naive_train_step
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -219,6 +220,11 @@ def training(cfg, device, batch, step=None):
         step (callable | None): Called with model, batch and wrappers; its own train_step if None.
     """
     model, wrappers = build(cfg, device)
+    if step is naive_train_step:
+        try:
+            refuse_options(model, wrappers)
+        except ValueError as error:
+            raise SystemExit(str(error)) from error
     return lambda: (step or type(model).train_step)(model, batch, wrappers)
 
 
@@ -259,13 +265,11 @@ def step_functions(args, cfg, device, size, minibatch) -> dict:
     images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
     part = {domain: image[:minibatch] for domain, image in images.items()}
     for side in ('discriminator', 'generator'):
-        losses_of = getattr(model, f'{side}_losses')
 
-        def update(side=side, losses_of=losses_of):
+        def update(side=side):
             # As in train_step: the discriminators are frozen while the generators learn.
             model.discriminators.requires_grad_(side == 'discriminator')
-            model._update(f'{side}s', part, wrappers[f'{side}s'], losses_of, 'loss',
-                          defaultdict(list))
+            model.update(f'{side}s', part, wrappers[f'{side}s'], defaultdict(list))
             model.discriminators.requires_grad_(True)
 
         functions[f'one {side} update'] = update

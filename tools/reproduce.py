@@ -115,8 +115,8 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.results import write_json
-from egscit_mm.image_sizes import stacked
 from egscit_mm.utils.files import fingerprint, write_atomically
+from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import list_images, read_image
 from egscit_mm.visualization.comparison_page import comparison_html
 

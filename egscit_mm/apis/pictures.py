@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from ..config_check import naming_the_setting
 from ..errors import check_file
-from ..image_sizes import stacked
-from ..models.samples import fake_key
+from ..models.base.samples import fake_key
+from ..utils.image_sizes import stacked
 
 Row = Union[Tensor, List[Tensor]]  # (N, 3, H, W), or (3, H, W) each where sizes differ
 

@@ -235,7 +235,7 @@ def cyclegan_by_size() -> None:
     """
     from mmagic.models import CycleGAN
 
-    from ..image_sizes import by_size
+    from ..utils.image_sizes import by_size
     for name in ('test_step', 'val_step'):
         step = getattr(CycleGAN, name)
         if not hasattr(step, '__wrapped__'):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.dataset import default_collate
 from mmengine.registry import FUNCTIONS
 
-from ..image_sizes import check_training_sizes
+from ..utils.image_sizes import check_training_sizes
 
 
 @FUNCTIONS.register_module()

@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import nn
 
-from .wrappers import unwrapped
+from ..utils.wrappers import unwrapped
 
 # What MMEngine's DefaultOptimWrapperConstructor reads; it takes other keys in silence.
 _PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult',

@@ -10,8 +10,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from ..image_sizes import first_samples, in_order, same_size_parts
 from ..ranges import check_integers
+from ..utils.image_sizes import first_samples, in_order, same_size_parts
 from ..visualization import image_grid
 
 

@@ -1,23 +1,19 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-from .egscit import EGSCIT
-from .exemplar_translation import ExemplarTranslationModel
+"""Methods, a room for each, and what they share."""
+from .base import AlternatingGAN, ExemplarTranslationModel
+from .egscit import EGSCIT, VAEGAN, DomainAutoencoders, ExemplarTranslator
 from .losses import VGGPerceptualLoss
-from .munit import MUNIT
-from .networks import (
-    ContentEncoder,
-    DomainAutoencoders,
-    DomainDiscriminators,
-    ExemplarTranslator,
-    ImageDecoder,
+from .munit import (
+    MUNIT,
     MUNITContentEncoder,
     MUNITDecoder,
     MUNITStyleEncoder,
     MUNITTranslator,
 )
-from .vaegan import VAEGAN
+from .networks import ContentEncoder, DomainDiscriminators, ImageDecoder
 
 __all__ = [
-    'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
+    'AlternatingGAN', 'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
     'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'MUNIT',
     'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'VAEGAN',
     'VGGPerceptualLoss'

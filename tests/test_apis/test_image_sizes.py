@@ -17,7 +17,7 @@ from tool import Tool
 from egscit_mm.apis import EGSCITInferencer, train
 from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
 from egscit_mm.evaluation.metrics import ExemplarSSIM
-from egscit_mm.image_sizes import fitted, groups, in_order, same_size_parts, stacked
+from egscit_mm.utils.image_sizes import fitted, groups, in_order, same_size_parts, stacked
 
 DOMAINS = ('A', 'B')
 SIZES = {

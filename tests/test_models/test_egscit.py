@@ -64,12 +64,22 @@ def test_generator_losses_equal_the_written_out_ones():
         torch.testing.assert_close(losses[name].double(), value, rtol=1e-5, atol=0, msg=name)
 
 
-def test_small_differences_are_squared():
-    model = tiny_egscit(smooth_l1_beta=0.5)
-    image, real = torch.tensor([0.1, 0.9, -1.]), torch.tensor([0.3, 0.4, 0.])
-    # 0.2^2 / (2 * 0.5), 0.5 - 0.5 / 2, 1 - 0.5 / 2
-    loss = model.reconstruction_loss('cycle', image, real)
-    assert loss.item() == pytest.approx(100 * (0.04 + 0.25 + 0.75) / 3)
+def test_smooth_l1_beta_is_that_of_reconstructions_and_cycles():
+    images = random_images()
+    losses = []
+    for beta in (0., 0.5):
+        model = tiny_egscit(smooth_l1_beta=beta, generator=dict(latent_noise=0.))
+        losses.append(model.generator_losses(images))
+    outputs = model.generators(images)
+    for name, image, real in (('reconstruction_A', outputs['reconstruction']['A'], images['A']),
+                              ('cycle_B2A', outputs['cycle']['B', 'A'], images['B'])):
+        d = (image - real).abs()
+        squared = 100 * torch.where(d < 0.5, d.square(), d - 0.25).mean()  # d^2 / (2 * 0.5)
+        torch.testing.assert_close(losses[1][f'loss_{name}'], squared)
+        torch.testing.assert_close(losses[0][f'loss_{name}'], 100 * d.mean())
+    same = {name for name in losses[0] if torch.equal(losses[0][name], losses[1][name])}
+    assert {name for name in losses[0] if 'loss_reconstruction' in name or (
+        'loss_cycle' in name and 'kl' not in name)} == losses[0].keys() - same
     with pytest.raises(ValueError, match='smooth_l1_beta must be a number of at least 0, got -1'):
         tiny_egscit(smooth_l1_beta=-1)
 

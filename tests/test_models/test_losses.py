@@ -9,7 +9,11 @@ from egscit_mm.models.losses import (
     VGGPerceptualLoss,
     gram_matrix,
     kl_loss,
+    lsgan_accuracies,
+    lsgan_discriminator_loss,
+    lsgan_generator_loss,
     normalize_channels,
+    reconstruction_loss,
 )
 
 F64 = torch.float64
@@ -209,3 +213,32 @@ def test_perceptual_loss_is_built_from_a_config():
     assert loss.content_layers == dict(zip(LAYERS, [0.2, 0.4, 0.6, 0.8, 1.0], strict=True))
     assert loss.style_layers == dict.fromkeys(LAYERS, 1.)
     assert not loss.vgg.loaded  # building needs no weights, training does
+
+
+# ------------------------------------------------------------------------------------ LSGAN, L1
+def test_lsgan_by_hand():
+    on_real, on_fake = torch.tensor([1., 0.5]), torch.tensor([0., 2., 1.])
+    # ([0 + 0.25] / 2 + [0 + 4 + 1] / 3) / 2
+    assert lsgan_discriminator_loss(on_real, on_fake).item() == pytest.approx(0.125 / 2 + 5 / 6)
+    assert lsgan_generator_loss(on_fake).item() == pytest.approx((1 + 1 + 0) / 3)
+    # 0.5 is on neither side.
+    assert [x.item() for x in lsgan_accuracies(on_real, on_fake)] == pytest.approx([0.5, 1 / 3])
+
+
+def test_reconstruction_by_hand():
+    image, real = torch.tensor([[0., 1.], [2., -3.]]), torch.ones(2, 2)
+    assert reconstruction_loss(image, real) == 6 / 4
+    # 0.2^2 / (2 * 0.5), 0.5 - 0.5 / 2, 1 - 0.5 / 2
+    image, real = torch.tensor([0.1, 0.9, -1.]), torch.tensor([0.3, 0.4, 0.])
+    loss = reconstruction_loss(image, real, beta=0.5)
+    assert loss.item() == pytest.approx((0.04 + 0.25 + 0.75) / 3)
+
+
+@pytest.mark.parametrize('loss', [
+    lambda x: lsgan_discriminator_loss(x, x), lsgan_generator_loss,
+    lambda x: reconstruction_loss(x, x * 0)], ids=['lsgan d', 'lsgan g', 'reconstruction'])
+def test_sums_of_bfloat16_are_in_float32(loss):
+    """In bfloat16 the mean of 1.0078125 (1 + 2^-7) squared or not would lose its last digits."""
+    x = torch.full((1000, ), 1.0078125, dtype=torch.bfloat16)
+    assert loss(x).dtype == torch.float32
+    torch.testing.assert_close(loss(x), loss(x.double()).float(), rtol=1e-6, atol=1e-9)

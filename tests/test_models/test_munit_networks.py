@@ -6,7 +6,7 @@ from mmagic.registry import MODELS
 from tiny_models import munit_networks, random_images, tiny_munit
 from torch import nn
 
-from egscit_mm.models.networks import MUNITContentEncoder, MUNITDecoder, MUNITStyleEncoder
+from egscit_mm.models.munit import MUNITContentEncoder, MUNITDecoder, MUNITStyleEncoder
 
 F64 = torch.float64
 

@@ -5,13 +5,9 @@ from mmagic.registry import MODELS
 from tiny_models import networks, random_images
 from torch import nn
 
+from egscit_mm.models import DomainAutoencoders
 from egscit_mm.models.layers import SameConv2d
-from egscit_mm.models.networks import (
-    ContentEncoder,
-    DomainAutoencoders,
-    DomainDiscriminators,
-    ImageDecoder,
-)
+from egscit_mm.models.networks import ContentEncoder, DomainDiscriminators, ImageDecoder
 
 
 def count(module):

@@ -238,7 +238,7 @@ def test_std_form_gives_the_decoder_the_exemplars_statistics():
 def test_eta_1_asks_for_no_mask(monkeypatch):
     net = tiny_translator(eta=1.).eval()
     assert net.mask(torch.zeros(1, 1, 1, 1)) is None
-    monkeypatch.setattr('egscit_mm.models.networks.translator.feature_mask', None)
+    monkeypatch.setattr('egscit_mm.models.egscit.translator.feature_mask', None)
     images = random_images()
     net(images)
     # The content image does not pass a feature network, only the exemplar does.

@@ -35,7 +35,7 @@ def networks(width=4, num_downsamples=1, num_blocks=1):
 
 
 def translator_cfg(width=4, **kwargs):
-    return dict(type='ExemplarTranslator', **networks(width), **kwargs)
+    return {**dict(type='ExemplarTranslator', **networks(width)), **kwargs}
 
 
 def tiny_translator(seed=0, **kwargs):

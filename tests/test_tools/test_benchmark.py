@@ -1,6 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """tools/benchmark.py, and that what it compares with computes the same."""
+import copy
+import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +14,23 @@ from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 from tool import Tool
 
 sys.path.append(str(Path(__file__).parents[1] / 'test_models'))
-from tiny_models import optim_wrappers, random_batch, random_images, tiny_egscit  # noqa: E402
+from tiny_models import (  # noqa: E402
+    DISCRIMINATOR,
+    PERCEPTUAL_LOSS,
+    networks,
+    optim_wrappers,
+    random_batch,
+    random_images,
+    tiny_egscit,
+)
+
+from egscit_mm.models import (  # noqa: E402
+    EGSCIT,
+    AlternatingGAN,
+    ExemplarTranslationModel,
+    ExemplarTranslator,
+    VGGPerceptualLoss,
+)
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIGS = TOOLS.parent / 'configs' / 'egscit'
@@ -22,45 +41,119 @@ def load(name, monkeypatch):
     return Tool(f'{name}.py').module
 
 
-def noiseless_pair(**kwargs):
-    """Twice the same model in float64, without noise."""
-    models = [tiny_egscit(**kwargs).double() for _ in range(2)]
-    for model in models:
-        model.generators.latent_noise = 0.
-    return models
+LAYERS = dict(content_layers=dict(relu2_1=0.7, relu1_1=2.), style_layers=dict(relu1_1=0.3))
+EMA = dict(type='mmengine.ExponentialMovingAverage', momentum=0.25)
+WEIGHTS = dict(gan=3., reconstruction=7., kl=0.3, cycle=20., cycle_kl=0.2)
+# Every option of the model, its generator side and its perceptual loss: with another value than
+# the default, or refused, or without a part in an update.
+FOLLOWED = {
+    'default': {},
+    'discriminator': dict(discriminator=dict(DISCRIMINATOR, base_channels=6, num_convs=1)),
+    'encoder, decoder': dict(generator=dict(width=6)),
+    'decoder.tanh_scale': dict(generator=dict(
+        decoder=dict(networks()['decoder'], tanh_scale=1.3))),
+    'domains': dict(domains=('A', 'B', 'C')),
+    'loss_weights': dict(loss_weights=WEIGHTS),
+    'discriminator_steps, generator_steps': dict(discriminator_steps=3, generator_steps=1),
+    'split_batch': dict(split_batch=False),
+    'channels_last': dict(channels_last=True),
+    'frozen_modules': dict(frozen_modules=['generators.encoders.A', 'discriminators.networks.B']),
+    'ema_config': dict(ema_config=EMA),
+    'smooth_l1_beta': dict(smooth_l1_beta=0.4),
+    'eta': dict(generator=dict(eta=0.2)),
+    'eta of 1': dict(generator=dict(eta=1)),
+    'adain': dict(generator=dict(adain='std')),
+    'adain var': dict(generator=dict(adain='var')),
+    'no adain': dict(generator=dict(adain=None)),
+    'unit': dict(generator=dict(eta=1, adain=None)),
+    'latent_noise': dict(generator=dict(latent_noise=0.5)),
+    'no latent_noise': dict(generator=dict(latent_noise=0.)),
+    'detach_cycle': dict(generator=dict(detach_cycle=True)),
+    'perceptual_loss': dict(perceptual_loss=None),
+    'content_weight, style_weight, base_channels': dict(perceptual_loss=dict(
+        PERCEPTUAL_LOSS, content_weight=3., style_weight=2., base_channels=3)),
+    'content_layers, style_layers': dict(perceptual_loss=dict(PERCEPTUAL_LOSS, **LAYERS)),
+    'no content_layers': dict(perceptual_loss=dict(PERCEPTUAL_LOSS, content_layers={})),
+}
+REFUSED = {
+    'compile': dict(compile=True),
+    'skip_non_finite': dict(skip_non_finite=True),
+    'generator.activation_checkpointing': dict(generator=dict(activation_checkpointing=True)),
+    'perceptual_loss.activation_checkpointing': dict(perceptual_loss=dict(
+        PERCEPTUAL_LOSS, activation_checkpointing=True)),
+}
+# Where weights come from, what is done to the batch before, what inference does.
+NO_PART = {'generator', 'feature_checkpoint', 'pretrained', 'data_preprocessor', 'default_domain'}
 
 
-@pytest.mark.parametrize('kwargs', [
-    {}, dict(generator=dict(eta=1)), dict(generator=dict(adain='std')),
-    dict(generator=dict(eta=1, adain=None), perceptual_loss=None)],
-    ids=['egscit', 'no mask', 'std', 'unit'])
-def test_naive_losses_equal_ours(monkeypatch, kwargs):
+def test_every_option_is_followed_or_refused():
+    names = {name for key in (*FOLLOWED, *REFUSED) for name in re.findall(r'\w+', key)} | NO_PART
+    for cls in (EGSCIT, ExemplarTranslationModel, AlternatingGAN, ExemplarTranslator,
+                VGGPerceptualLoss):
+        options = set(inspect.signature(cls).parameters) - {'args', 'kwargs'}
+        assert options <= names, cls
+
+
+@pytest.fixture(params=FOLLOWED)
+def pair(request, monkeypatch):
+    """Twice the same model in float64; its noise depends on the latent alone, not on its turn."""
+    monkeypatch.setattr(torch, 'randn_like', lambda x, **kwargs: (9 * x).sin())
+    return [tiny_egscit(**copy.deepcopy(FOLLOWED[request.param])).double() for _ in range(2)]
+
+
+def test_naive_losses_and_gradients_equal_ours(monkeypatch, pair):
     naive = load('naive_egscit', monkeypatch)
-    model, _ = noiseless_pair(**kwargs)
-    images = random_images(2, size=32, dtype=torch.float64)
+    ours, written_out = pair
+    images = random_images(2, size=32, dtype=torch.float64, domains=ours.domains)
     for side in ('discriminator', 'generator'):
-        ours = getattr(model, f'{side}_losses')(images)
-        written_out = getattr(naive, f'{side}_losses')(model, images)
-        assert {name for name in ours if 'loss' in name} == written_out.keys()
-        for name, value in written_out.items():
-            # Losses are in float32 or wider, Gram matrices and norms in float64 here.
+        losses = getattr(ours, f'{side}_losses')(images)
+        losses = {name: value for name, value in losses.items() if 'loss' in name}
+        same = getattr(naive, f'{side}_losses')(written_out, images)
+        assert losses.keys() == same.keys()
+        for name, value in losses.items():
+            torch.testing.assert_close(same[name], value, rtol=1e-9, atol=0, msg=name)
+        for model, terms in ((ours, losses), (written_out, same)):
+            model.zero_grad()
+            sum(terms.values()).backward()
+        parameters = zip(getattr(ours, f'{side}s').named_parameters(),
+                         getattr(written_out, f'{side}s').parameters(), strict=True)
+        for (name, parameter), other in parameters:
             torch.testing.assert_close(
-                ours[name].double(), value.double(), rtol=1e-10, atol=0, msg=name)
+                other.grad, parameter.grad, rtol=1e-9, atol=1e-12, msg=name)
 
 
-def test_naive_iterations_end_with_our_weights(monkeypatch):
+def test_naive_iterations_end_with_our_weights(monkeypatch, pair):
     naive = load('naive_egscit', monkeypatch)
-    ours, written_out = noiseless_pair()
-    wrappers = [optim_wrappers(model) for model in (ours, written_out)]
+    ours, written_out = pair
+    # Not Adam, which makes a whole step of a gradient that is rounding alone: a bias before AdaIN.
+    # Small steps: without a mask, gradients of the release's AdaIN explode.
+    wrappers = [optim_wrappers(model, lr=1e-6, optimizer=torch.optim.SGD)
+                for model in (ours, written_out)]
     before = {name: value.clone() for name, value in ours.generators.named_parameters()}
     for seed in range(2):
-        ours.train_step(random_batch(12, seed=seed), wrappers[0])
-        naive.train_step(written_out, random_batch(12, seed=seed), wrappers[1])
+        batch = random_batch(12, seed=seed, domains=ours.domains)
+        ours.train_step(copy.deepcopy(batch), wrappers[0])
+        naive.train_step(written_out, batch, wrappers[1])
     state = written_out.state_dict()
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, state[name], rtol=0, atol=1e-9, msg=name)
     assert any(not torch.equal(before[name], value)
                for name, value in ours.generators.named_parameters())
+
+
+@pytest.mark.parametrize('option', REFUSED)
+def test_naive_updates_refuse_what_they_have_not(monkeypatch, option):
+    naive = load('naive_egscit', monkeypatch)
+    model = tiny_egscit(**REFUSED[option])
+    with pytest.raises(ValueError, match=f'naive updates have no {option}: leave it'):
+        naive.train_step(model, random_batch(6), optim_wrappers(model))
+
+
+def test_naive_updates_refuse_accumulation(monkeypatch):
+    naive = load('naive_egscit', monkeypatch)
+    model = tiny_egscit()
+    with pytest.raises(ValueError, match='optim_wrapper.generators.accumulative_counts'):
+        naive.train_step(model, random_batch(12), optim_wrappers(model, accumulative_counts=2))
 
 
 @pytest.mark.parametrize('stage, arguments, rows', [
@@ -120,6 +213,9 @@ def test_refusals(monkeypatch, tmp_path):
         run('vaegan_mnist_single.py', '--part', 'infer', '--size', '28', '28')
     with pytest.raises(SystemExit, match='no_ema: this config averages no weights'):
         run('vaegan_mnist_single.py', '--compare', 'no_ema', '--size', '28', '28')
+    with pytest.raises(SystemExit, match='naive updates have no compile'):
+        run('egscit_mnist_single.py', '--compare', 'naive', '--size', '28', '28', '--cfg-options',
+            'model.compile=True')
     with pytest.raises(SystemExit, match='those of EGSCIT, not of VAEGAN'):
         run('vaegan_mnist_single.py', '--compare', 'naive', '--size', '28', '28')
     for unknown in ('fast', 'amp+naive'):

@@ -10,8 +10,8 @@ from mmagic.registry import METRICS
 from mmengine.device import get_device
 from torch import Tensor, nn
 
-from ...image_sizes import groups
 from ...ranges import check_integers
+from ...utils.image_sizes import groups
 from ..networks import build_frozen
 from ..optional import import_optional
 from .translation_metric import TranslatedImage, TranslationMetric

@@ -13,8 +13,8 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ...image_sizes import same_size_parts
 from ...ranges import check_integers
+from ...utils.image_sizes import same_size_parts
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
 

@@ -12,7 +12,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 from torchvision.datasets import Cityscapes
 
-from ...image_sizes import groups
+from ...utils.image_sizes import groups
 from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen

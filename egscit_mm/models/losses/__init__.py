@@ -1,5 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Losses of images, scores and latents; none of them knows its weight but the perceptual one."""
 from .kl import kl_loss
+from .lsgan import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .perceptual import VGGPerceptualLoss, gram_matrix, normalize_channels
+from .reconstruction import reconstruction_loss
 
-__all__ = ['VGGPerceptualLoss', 'gram_matrix', 'kl_loss', 'normalize_channels']
+__all__ = [
+    'VGGPerceptualLoss', 'gram_matrix', 'kl_loss', 'lsgan_accuracies', 'lsgan_discriminator_loss',
+    'lsgan_generator_loss', 'normalize_channels', 'reconstruction_loss'
+]

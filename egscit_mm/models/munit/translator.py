@@ -7,7 +7,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from .generator_side import GeneratorSide
+from ..networks.generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...ranges import check_not_negative
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
-from .encoder import check_fit
-from .generator_side import GeneratorSide
+from ..networks.encoder import check_fit
+from ..networks.generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'cycle')
 Direction = Tuple[str, str]

@@ -18,6 +18,8 @@ from tiny_models import (
 )
 from torch import nn
 
+from egscit_mm.models import AlternatingGAN
+
 F64 = torch.float64
 STAGES = {'vaegan': tiny_vaegan, 'egscit': tiny_egscit}
 # Updates of the discriminators and generators in one iteration.
@@ -195,11 +197,11 @@ def test_lsgan_by_hand(stage):
     real = dict(A=images(1., 0.5), B=images(0., -1.))
     fake = dict(A=images(0., 0.5), B=images(1., 1.))
     # A: 3 * 0.5 * ([0 + 0.25] / 2 + [0 + 0.25] / 2); B: 3 * 0.5 * ([1 + 4] / 2 + [1 + 1] / 2).
-    assert model.lsgan_discriminator_losses(real, fake) == dict(
+    assert model.losses_against(fake, real) == dict(
         loss_gan_d_A=0.375, loss_gan_d_B=5.25,
         accuracy_real_A=0.5, accuracy_fake_A=0.5, accuracy_real_B=0., accuracy_fake_B=0.)
     # A: 3 * [1 + 0.25] / 2; B: 0.
-    assert model.lsgan_generator_losses(fake) == dict(loss_gan_g_A=1.875, loss_gan_g_B=0.)
+    assert model.weighted(model.gan_terms(fake)) == dict(loss_gan_g_A=1.875, loss_gan_g_B=0.)
 
 
 def test_real_and_fake_batches_may_differ_in_size(stage):
@@ -207,14 +209,25 @@ def test_real_and_fake_batches_may_differ_in_size(stage):
     model = STAGES[stage](loss_weights=dict(gan=1.))
     model.discriminators = Scores()
     real, fake = dict(A=torch.ones(1, 3, 4, 4)), dict(A=torch.ones(3, 3, 4, 4))
-    assert model.lsgan_discriminator_losses(real, fake) == dict(
+    assert model.losses_against(fake, real) == dict(
         loss_gan_d_A=0.5, accuracy_real_A=1., accuracy_fake_A=0.)
 
 
-def test_reconstruction_loss_by_hand(stage):
-    model = STAGES[stage](loss_weights=dict(reconstruction=2.))
-    image = torch.tensor([[0., 1.], [2., -3.]])
-    assert model.reconstruction_loss('reconstruction', image, torch.ones(2, 2)) == 2 * 6 / 4
+def test_every_term_has_its_weight(stage):
+    """Those of both sides of the GAN share one."""
+    model = STAGES[stage](loss_weights=dict(gan=3., kl=0.5))
+    terms = {('gan_d', 'A'): 1., ('gan_g', 'B'): 2., ('reconstruction', 'A'): 1., ('kl', 'B'): 4.}
+    assert model.weighted(terms) == dict(
+        loss_gan_d_A=3., loss_gan_g_B=6., loss_reconstruction_A=100., loss_kl_B=2.)
+
+
+def test_a_model_has_to_say_its_losses():
+    class Mute(AlternatingGAN):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return inputs
+
+    with pytest.raises(TypeError, match='abstract.* discriminator_losses.* generator_losses'):
+        Mute(generator={}, discriminator=None)
 
 
 def test_unknown_loss_weight(stage):

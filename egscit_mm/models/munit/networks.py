@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...ranges import check_integers
 from ..layers import AdaIN, at_least_float32
-from .encoder import check_divisible
+from ..networks.encoder import check_divisible
 
 _KAIMING = dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in')
 _REFLECT = dict(padding_mode='reflect')

@@ -6,8 +6,9 @@ ECCV 2018, <https://arxiv.org/abs/1804.04732>.
 """
 from mmagic.registry import MODELS
 
-from .alternating import Images, Losses
-from .exemplar_translation import ExemplarTranslationModel
+from ..base.alternating_gan import Images, Losses
+from ..base.exemplar_translation import ExemplarTranslationModel
+from ..losses import reconstruction_loss
 
 
 @MODELS.register_module()
@@ -37,19 +38,15 @@ class MUNIT(ExemplarTranslationModel):
         if self.loss_weights['cycle']:
             flows.append('cycle')
         outputs = self.generators(images, flows=flows)
-        losses = self.lsgan_generator_losses(self._fakes(outputs))
-        for domain, real in images.items():
-            losses[f'loss_reconstruction_{domain}'] = self.reconstruction_loss(
-                'reconstruction', outputs['reconstruction'][domain], real)
-        for source, target in outputs['translation']:
-            direction = f'{source}2{target}'
-            losses[f'loss_content_code_{direction}'] = self.reconstruction_loss(
-                'content_code', outputs['recovered_content'][source, target],
-                outputs['content'][source])
-            losses[f'loss_style_code_{direction}'] = self.reconstruction_loss(
-                'style_code', outputs['recovered_style'][source, target],
-                outputs['translation_style'][source, target])
+        terms = self.gan_terms(self._fakes(outputs['translation']))
+        for s, x_s in images.items():
+            terms['reconstruction', s] = reconstruction_loss(outputs['reconstruction'][s], x_s)
+        for s, t in outputs['translation']:
+            terms['content_code', f'{s}2{t}'] = reconstruction_loss(
+                outputs['recovered_content'][s, t], outputs['content'][s])
+            terms['style_code', f'{s}2{t}'] = reconstruction_loss(
+                outputs['recovered_style'][s, t], outputs['translation_style'][s, t])
             if 'cycle' in outputs:
-                losses[f'loss_cycle_{direction}'] = self.reconstruction_loss(
-                    'cycle', outputs['cycle'][source, target], images[source])
-        return losses
+                terms['cycle', f'{s}2{t}'] = reconstruction_loss(
+                    outputs['cycle'][s, t], images[s])
+        return self.weighted(terms)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ...ranges import check_not_negative
 from ..layers import ResidualBlock, add_latent_noise
-from .encoder import check_fit
-from .generator_side import GeneratorSide
+from ..networks.encoder import check_fit
+from ..networks.generator_side import GeneratorSide
 
 
 @MODELS.register_module()

@@ -1,21 +1,20 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the models share that translate an image after an exemplar."""
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from mmagic.models.base_models import BaseTranslationModel
 from mmagic.registry import MODELS
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ..engine.wrappers import unwrapped
-from ..image_sizes import by_size, fitted
-from ..ranges import check_domains
-from .alternating import AlternatingUpdates, Images, Losses
+from ...ranges import check_domains
+from ...utils.image_sizes import by_size, fitted
+from ...utils.wrappers import unwrapped
+from .alternating_gan import AlternatingGAN, Images, Losses
+from .domain_queries import DomainQueries
 from .samples import fake_key, packed_samples
 
 
-class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
+class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
     """Base of EGSCIT and MUNIT: networks, average of the weights, inference, evaluation.
 
     The generator side is one module for all domains. Its forward ``(images, flows)`` returns at
@@ -28,28 +27,16 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         discriminator (dict | None): Config of :class:`DomainDiscriminators`; None for inference.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         default_domain (str | None): Target domain where none is given; the last one by default.
-        loss_weights (dict[str, float] | None): Overrides of ``default_loss_weights``.
-        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
         generator_steps (int): Generator updates per iteration. Defaults to 5.
-        split_batch (bool): Whether every update gets its own part of the batch. Defaults to True.
-        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
-            counted instead of ending the training. Defaults to False.
-        channels_last (bool): Whether networks and images are laid out channels last in memory.
-            Defaults to False.
-        compile (bool | dict): Whether ``torch.compile`` compiles the networks and the perceptual
-            loss in the first iteration of a training, or its arguments. Defaults to False.
-        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
-            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
         ema_config (dict | None): Config of one of MMEngine's averaged models, e.g.
             ``dict(type='mmengine.ExponentialMovingAverage', momentum=1e-3)``; validation, testing
             and inference then use the averaged generator side.
-        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+        **kwargs: Arguments of :class:`AlternatingGAN`.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
-    default_loss_weights: Dict[str, float]
     one_size_for_all_domains = True  # a discriminator sees real and translated images together
 
     def __init__(self,
@@ -57,43 +44,29 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
                  discriminator: Optional[dict] = None,
                  domains: Sequence[str] = ('A', 'B'),
                  default_domain: Optional[str] = None,
-                 loss_weights: Optional[Dict[str, float]] = None,
-                 discriminator_steps: int = 1,
                  generator_steps: int = 5,
-                 split_batch: bool = True,
-                 skip_non_finite: bool = False,
-                 channels_last: bool = False,
-                 compile: Union[bool, dict] = False,
-                 frozen_modules: Sequence[str] = (),
                  ema_config: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None):
-        # Not BaseTranslationModel.__init__: it builds one generator per domain, while here one
-        # module holds all domains, so that an update is one forward of it.
-        BaseModel.__init__(self, data_preprocessor)
+                 **kwargs):
         check_domains(self, domains, 2)
-        self.domains = tuple(domains)
+        super().__init__(generator, discriminator, domains, generator_steps=generator_steps,
+                         **kwargs)
         self._default_domain = default_domain or self.domains[-1]
-        self._reachable_domains = self._related_domains = list(self.domains)
         self._check_domain(self._default_domain)
-        self.generators = MODELS.build(dict(generator, domains=self.domains))
         self.generators_ema = None
         if ema_config is not None:
             self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
-        self.discriminators = None
-        if discriminator is not None:
-            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
-        self.set_updates(loss_weights, self.default_loss_weights, discriminator_steps,
-                         generator_steps, split_batch, skip_non_finite, channels_last, compile,
-                         frozen_modules)
 
     # ---------------------------------------------------------------- weights
 
     def init_weights(self) -> None:
         """Initialises both sides, also inside distributed wrappers, and the average."""
-        for module in (self.generators, self.discriminators):
-            if module is not None:
-                unwrapped(module).init_weights()
+        super().init_weights()
         self.restart_average()
+
+    def sides(self) -> Dict[str, Optional[nn.Module]]:
+        """Adds the average to what a checkpoint holds."""
+        return dict(generators=self.generators, generators_ema=self.generators_ema,
+                    discriminators=self.discriminators)
 
     def restart_average(self) -> None:
         """Sets the averaged weights to the present ones."""
@@ -133,7 +106,7 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         """Tells real images from translations; only these are built, and without graph."""
         with torch.no_grad():
             outputs = self._generators(images, flows=['translation'])
-        return self.lsgan_discriminator_losses(images, self._fakes(outputs))
+        return self.losses_against(self._fakes(outputs['translation']), images)
 
     def after_updates(self) -> None:
         """Averages the weights of the generator side."""
@@ -144,10 +117,10 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
             self.generators_ema.update_parameters(self._generators)
 
     @staticmethod
-    def _fakes(outputs: dict) -> Images:
-        """Translations by target domain, those of several sources concatenated."""
+    def _fakes(translations: Dict[Tuple[str, str], Tensor]) -> Images:
+        """x_st by target domain t, those of all sources concatenated: (sources * N, 3, H, W)."""
         fakes: Dict[str, List[Tensor]] = {}
-        for (_, target), image in outputs['translation'].items():
+        for (_, target), image in translations.items():
             fakes.setdefault(target, []).append(image)
         return {target: torch.cat(images) for target, images in fakes.items()}
 
@@ -198,50 +171,6 @@ class ExemplarTranslationModel(AlternatingUpdates, BaseTranslationModel):
         result = (translation or self.translation)(
             fitted(image, self.stride), target_domain, fitted(exemplar, self.stride), source_domain)
         return result[..., :height, :width]
-
-    def direction(self, source_domain: Optional[str] = None,
-                  target_domain: Optional[str] = None) -> Tuple[str, str]:
-        """Domains of content and exemplar, where not both are given.
-
-        Args:
-            source_domain (str | None): With two domains the other one if None.
-            target_domain (str | None): The default domain if None; with two domains, the one that
-                is not the source.
-
-        Raises:
-            ValueError: If a domain is unknown, both are the same, or one cannot do without.
-        """
-        for domain in (source_domain, target_domain):
-            if domain is not None:
-                self._check_domain(domain)
-        if target_domain is None:
-            others = [domain for domain in self.domains if domain != source_domain]
-            target_domain = self._default_domain if self._default_domain in others else others[0]
-            if len(others) > 1 and target_domain != self._default_domain:
-                raise ValueError(f'Content of domain {source_domain!r}: target_domain is needed, '
-                                 f'one of {others}')
-        if source_domain is None:
-            others = [domain for domain in self.domains if domain != target_domain]
-            if len(others) > 1:
-                raise ValueError(f'Translation to domain {target_domain!r}: source_domain is '
-                                 f'needed, one of {others}')
-            source_domain = others[0]
-        if source_domain == target_domain:
-            raise ValueError(f'Source and target domain are both {target_domain!r}; this model '
-                             f'translates between {list(self.domains)}')
-        return source_domain, target_domain
-
-    def _check_domain(self, domain: str) -> None:
-        if domain not in self.domains:
-            raise ValueError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
-
-    def _get_target_generator(self, domain: str) -> nn.Module:
-        self._check_domain(domain)
-        return self.inference_generators
-
-    def _get_target_discriminator(self, domain: str) -> nn.Module:
-        self._check_domain(domain)
-        return unwrapped(self.discriminators).networks[domain]
 
     @by_size
     @torch.no_grad()

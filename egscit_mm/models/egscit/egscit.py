@@ -6,7 +6,7 @@ Image-to-Image Translation with Semantic Consistency", ICLR 2019,
 <https://arxiv.org/abs/1805.11145>.
 """
 import os
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch.nn.functional as F
 from mmagic.registry import MODELS
@@ -14,12 +14,12 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from ..engine.wrappers import unwrapped
-from ..image_sizes import fitted
-from ..ranges import check_not_negative
-from .alternating import Images, Losses
-from .exemplar_translation import ExemplarTranslationModel
-from .losses import kl_loss
+from ...ranges import check_not_negative
+from ...utils.image_sizes import fitted
+from ...utils.wrappers import unwrapped
+from ..base.alternating_gan import Images, Losses
+from ..base.exemplar_translation import ExemplarTranslationModel
+from ..losses import kl_loss, reconstruction_loss
 
 
 @MODELS.register_module()
@@ -130,7 +130,7 @@ class EGSCIT(ExemplarTranslationModel):
     # --------------------------------------------------------------- training
 
     def train_step(self, data: dict, optim_wrapper) -> Dict[str, float]:
-        """One iteration; see :meth:`AlternatingUpdates.train_step`.
+        """One iteration; see :meth:`AlternatingGAN.train_step`.
 
         Raises:
             RuntimeError: If the feature networks are not those of a trained stage 1.
@@ -152,26 +152,42 @@ class EGSCIT(ExemplarTranslationModel):
         super()._load_from_state_dict(*args, **kwargs)
 
     def generator_losses(self, images: Images) -> Losses:
-        """All terms of the paper's Sec. 3.3: GAN, VAE, cycle and perceptual."""
-        outputs = self.generators(images)
-        losses = self.lsgan_generator_losses(self._fakes(outputs))
-        for domain, real in images.items():
-            losses[f'loss_reconstruction_{domain}'] = self.reconstruction_loss(
-                'reconstruction', outputs['reconstruction'][domain], real)
-            losses[f'loss_kl_{domain}'] = self.loss_weights['kl'] * kl_loss(
-                outputs['latent_mean'][domain])
-        for (source, target), cycle in outputs['cycle'].items():
-            direction = f'{source}2{target}'
-            losses[f'loss_cycle_{direction}'] = self.reconstruction_loss(
-                'cycle', cycle, images[source])
-            losses[f'loss_cycle_kl_{direction}'] = self.loss_weights['cycle_kl'] * kl_loss(
-                outputs['cycle_latent_mean'][source, target])
+        """The paper's Sec. 3.3, for every domain and every direction s -> t.
+
+        | paper | in the log, ``loss_...`` | what it asks for |
+        | --- | --- | --- |
+        | L_GAN | ``gan_g`` | D_t takes the translation x_st for a real image |
+        | L_VAE | ``reconstruction``, ``kl`` | x_ss = x_s; the latent, of mean mu_s, is N(0, 1) |
+        | L_CC | ``cycle``, ``cycle_kl`` | x_sts = x_s; that of x_st, of mean mu_st, is N(0, 1) |
+        | lambda_c L_c + lambda_s L_s | ``content``, ``style`` | x_st shows x_s, in x_t's style |
+        """
+        flows = self.generators(images)
+        x, x_ss, mu_s = images, flows['reconstruction'], flows['latent_mean']
+        x_st, x_sts, mu_st = flows['translation'], flows['cycle'], flows['cycle_latent_mean']
+
+        terms = self.gan_terms(self._fakes(x_st))
+        for s in self.domains:
+            terms['reconstruction', s] = self._difference(x_ss[s], x[s])
+            terms['kl', s] = kl_loss(mu_s[s])
+        for s, t in x_sts:
+            terms['cycle', f'{s}2{t}'] = self._difference(x_sts[s, t], x[s])
+            terms['cycle_kl', f'{s}2{t}'] = kl_loss(mu_st[s, t])
+        losses = self.weighted(terms)
         if self.perceptual_loss is not None:
-            content, style = self.perceptual_loss(images, outputs['translation'])
-            for (source, target) in outputs['translation']:
-                losses[f'loss_content_{source}2{target}'] = content[source, target]
-                losses[f'loss_style_{source}2{target}'] = style[source, target]
+            # lambda_c and lambda_s are arguments of the perceptual loss.
+            content, style = self.perceptual_loss(x, x_st)
+            for s, t in x_st:
+                losses[f'loss_content_{s}2{t}'] = content[s, t]
+                losses[f'loss_style_{s}2{t}'] = style[s, t]
         return losses
+
+    def _difference(self, image: Tensor, real: Tensor) -> Tensor:
+        return reconstruction_loss(image, real, self.smooth_l1_beta)
+
+    def networks_to_compile(self) -> List[nn.Module]:
+        """VGG with the others."""
+        perceptual = [] if self.perceptual_loss is None else [self.perceptual_loss]
+        return perceptual + super().networks_to_compile()
 
     # -------------------------------------------------------------- inference
 

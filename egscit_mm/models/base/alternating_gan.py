@@ -1,0 +1,344 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Generators and discriminators that are updated in turn."""
+from abc import abstractmethod
+from collections import defaultdict
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import torch
+from mmagic.registry import MODELS
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from ...ranges import check_domains, check_integers, check_weights
+from ...utils.image_sizes import check_channels, check_training_sizes
+from ...utils.wrappers import unwrapped
+from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
+from .checks import check_all_used, check_finite, check_state
+from .updates import chunks, freeze, frozen, gradient_norm, means, weight_norm
+
+Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
+Terms = Dict[Tuple[str, str], Tensor]  # scalars by name and by domain or direction, not weighted
+Losses = Dict[str, Tensor]  # scalars as they are logged, weighted
+
+
+class AlternatingGAN(BaseModel):
+    """A model of ``generators`` and ``discriminators``, each one module for all domains.
+
+    One iteration is ``discriminator_steps`` updates of the discriminators, then
+    ``generator_steps`` updates of the generators, each on its own minibatch: the dataloader
+    delivers them as one batch, which :meth:`train_step` cuts in order.
+
+    A subclass sets ``default_loss_weights`` and implements :meth:`discriminator_losses` and
+    :meth:`generator_losses`. It may extend :meth:`after_updates`, :meth:`networks_to_compile` and
+    :meth:`sides`.
+
+    Args:
+        generator (dict): Config of the generator side.
+        discriminator (dict | None): Config of :class:`DomainDiscriminators`; None for inference.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        loss_weights (dict[str, float] | None): Overrides of ``default_loss_weights``.
+        discriminator_steps (int): Discriminator updates per iteration. Defaults to 1.
+        generator_steps (int): Generator updates per iteration. Defaults to 1.
+        split_batch (bool): Whether every update gets its own part of the batch, or else all of it.
+            Defaults to True.
+        skip_non_finite (bool): Whether an update whose gradient is not finite is left out and
+            counted instead of ending the training; every update then waits for its gradient.
+            Defaults to False.
+        channels_last (bool): Whether networks and images are laid out channels last in memory.
+            Defaults to False.
+        compile (bool | dict): Whether ``torch.compile`` compiles what an update runs in the first
+            iteration of a training, or its arguments. Defaults to False.
+        frozen_modules (Sequence[str]): Names of modules that keep their weights, such as
+            ``'generators.encoders.A'``; those of ``load_from`` where it is given. Defaults to ().
+        data_preprocessor (dict | None): MMagic's ``DataPreprocessor`` to RGB in [-1, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    default_loss_weights: Dict[str, float]
+    one_size_for_all_domains = False  # whether an update mixes the images of several domains
+
+    def __init__(self,
+                 generator: dict,
+                 discriminator: Optional[dict],
+                 domains: Sequence[str] = ('A', 'B'),
+                 loss_weights: Optional[Dict[str, float]] = None,
+                 discriminator_steps: int = 1,
+                 generator_steps: int = 1,
+                 split_batch: bool = True,
+                 skip_non_finite: bool = False,
+                 channels_last: bool = False,
+                 compile: Union[bool, dict] = False,
+                 frozen_modules: Sequence[str] = (),
+                 data_preprocessor: Optional[dict] = None):
+        super().__init__(data_preprocessor)
+        check_domains(self, domains)
+        check_integers(self, 0, discriminator_steps=discriminator_steps,
+                       generator_steps=generator_steps)
+        check_integers(self, 1, **{
+            'discriminator_steps + generator_steps': discriminator_steps + generator_steps})
+        self.domains = tuple(domains)
+        self.loss_weights = self._filled_in(loss_weights or {})
+        self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
+        self.split_batch = split_batch
+        self.skip_non_finite = skip_non_finite
+        self.skipped_updates = 0  # of this run
+        self.generators = MODELS.build(dict(generator, domains=self.domains))
+        self.discriminators = None
+        if discriminator is not None:
+            self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
+        encoder = self.generators.encoders[self.domains[0]]
+        self.in_channels = encoder.in_channels  # of the images
+        self.stride = encoder.stride  # what their sides must be divisible by
+        for name in frozen_modules:
+            if self.discriminators is not None or not name.startswith('discriminators'):
+                freeze(self, name)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
+        self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
+        self.compiled = False
+
+    def _filled_in(self, weights: Dict[str, float]) -> Dict[str, float]:
+        """The default weights with these in place of theirs."""
+        unknown = set(weights) - set(self.default_loss_weights)
+        if unknown:
+            raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
+                             f'{sorted(self.default_loss_weights)}')
+        check_weights('The model', 'loss_weights', weights)
+        return {**self.default_loss_weights, **weights}
+
+    # ---------------------------------------------------------------- weights
+
+    def init_weights(self) -> None:
+        """Initialises both sides, also inside distributed wrappers."""
+        for side in (self.generators, self.discriminators):
+            if side is not None:
+                unwrapped(side).init_weights()
+
+    def sides(self) -> Dict[str, Optional[nn.Module]]:
+        """By name, what a checkpoint of this model holds whole, or not at all where it is None."""
+        return dict(generators=self.generators, discriminators=self.discriminators)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        """Refuses a checkpoint of another model, see :func:`check_state`."""
+        check_state(type(self).__name__, self.sides(), state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    # ----------------------------------------------------------------- losses
+
+    @abstractmethod
+    def discriminator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one discriminator update; what is no loss is only logged."""
+
+    @abstractmethod
+    def generator_losses(self, images: Images) -> Losses:
+        """Weighted loss terms of one generator update."""
+
+    def weighted(self, terms: Terms) -> Losses:
+        """Every loss term times its weight, as ``loss_<term>_<domain or direction>``."""
+        gan = self.loss_weights['gan']
+        weights = dict(self.loss_weights, gan_d=gan, gan_g=gan)
+        return {f'loss_{term}_{of}': weights[term] * value for (term, of), value in terms.items()}
+
+    def losses_against(self, fake: Images, real: Images) -> Losses:
+        """LSGAN of the discriminators, and the shares of images that they tell.
+
+        Args:
+            fake (dict[str, Tensor]): Generated images by domain, (N', 3, H, W).
+            real (dict[str, Tensor]): Real images by domain, (N, 3, H, W).
+        """
+        # Real and generated images pass each discriminator in one call: (N + N', 1, h, w).
+        scores = self.discriminators({
+            domain: torch.cat([real[domain], fake[domain].detach()]) for domain in fake})
+        losses = {}
+        for domain in fake:
+            on_real, on_fake = scores[domain].split([len(real[domain]), len(fake[domain])])
+            losses.update(self.weighted({
+                ('gan_d', domain): lsgan_discriminator_loss(on_real, on_fake)}))
+            losses[f'accuracy_real_{domain}'], losses[f'accuracy_fake_{domain}'] = (
+                lsgan_accuracies(on_real, on_fake))
+        return losses
+
+    def gan_terms(self, fake: Images) -> Terms:
+        """LSGAN of the generators: ``gan_g`` by domain."""
+        # Frozen during the generator update, so past the wrapper: it has no gradients to reduce.
+        scores = unwrapped(self.discriminators)(fake)
+        return {('gan_g', domain): lsgan_generator_loss(on_fake)
+                for domain, on_fake in scores.items()}
+
+    # ----------------------------------------------------------------- updates
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
+        """One iteration of alternating updates.
+
+        Args:
+            data (dict): Batch of the dataloader: ``inputs`` with ``img_<domain>``, and
+                ``data_samples``.
+            optim_wrapper (OptimWrapperDict): With the keys ``generators`` and
+                ``discriminators``.
+
+        Returns:
+            dict[str, float]: Every weighted loss term under its name, the mean over the updates of
+            its side, the sums ``loss_d`` and ``loss_g``; the shares of real and of generated
+            images that the discriminators tell, ``accuracy_real_<domain>`` and
+            ``accuracy_fake_<domain>``; and the norm of the gradient, ``grad_norm_<side>``, unless
+            the wrapper clips and logs it itself.
+
+        Raises:
+            ValueError: If the batch cannot be cut into as many minibatches as there are updates.
+            FloatingPointError: If a loss or, after the updates, a weight is not finite, unless
+                ``skip_non_finite``. No checkpoint of this iteration is written.
+        """
+        if self.compile_options is not None and not self.compiled:
+            self._compile_networks()
+        self.check_batch(data)
+        inputs = self.data_preprocessor(data, True)['inputs']
+        minibatches = self.minibatches(self.images_by_domain(inputs))
+        logs = defaultdict(list)
+        for _ in range(self.discriminator_steps):
+            self.update('discriminators', next(minibatches), optim_wrapper['discriminators'], logs)
+        with frozen(self.discriminators):
+            for _ in range(self.generator_steps):
+                self.update('generators', next(minibatches), optim_wrapper['generators'], logs)
+        self.after_updates()
+        # A gradient that is not finite shows in the weights, in one number per side.
+        norms = {f'weights of the {side}': weight_norm(getattr(self, side))
+                 for side in ('discriminators', 'generators')}
+        floats = means({**logs, **norms})
+        check_finite(floats, logs, self._files(data))
+        result = {name: floats[name] for name in logs}
+        if self.skip_non_finite:
+            result['skipped_updates'] = float(self.skipped_updates)
+        return result
+
+    def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
+               logs: Dict[str, List[Tensor]]) -> None:
+        """One update of one side.
+
+        Args:
+            side (str): ``'generators'`` or ``'discriminators'``.
+            images (dict[str, Tensor]): One minibatch.
+            optim_wrapper (OptimWrapper): Of this side.
+            logs (dict[str, list]): Gets the terms of the update, unless it is left out.
+        """
+        terms = self._backward(side, images, optim_wrapper)
+        module = getattr(self, side)
+        check_all_used(side, module)
+        # A scaler of losses leaves the step out by itself, and has to be told of it.
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
+        norm = gradient_norm(module, scaler)
+        skip = self.skip_non_finite and not norm.isfinite()
+        if not skip or scaler is not None:
+            optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        if skip:
+            self.skipped_updates += 1
+            return
+        if optim_wrapper.clip_grad_kwargs is None:
+            terms.append((f'grad_norm_{side}', norm))
+        for name, value in terms:
+            logs[name].append(value.detach())
+
+    def _backward(self, side: str, images: Images,
+                  optim_wrapper: OptimWrapper) -> List[Tuple[str, Tensor]]:
+        """Losses and gradients of a minibatch; gradient accumulation cuts it further.
+
+        Returns:
+            list[tuple[str, Tensor]]: The terms of all parts and their sums, by name.
+        """
+        losses_of, total = dict(discriminators=(self.discriminator_losses, 'loss_d'),
+                                generators=(self.generator_losses, 'loss_g'))[side]
+        parts = optim_wrapper._accumulative_counts
+        size = len(images[self.domains[0]])
+        if size % parts:
+            raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
+                             f'(optim_wrapper.{side}.accumulative_counts)')
+        terms = []
+        for part in chunks(images, parts):
+            with optim_wrapper.optim_context(getattr(self, side)):
+                losses = losses_of(part)
+                losses[total] = sum(
+                    value for name, value in losses.items() if name.startswith('loss'))
+            optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
+            terms += losses.items()
+        return terms
+
+    def after_updates(self) -> None:
+        """Called at the end of every iteration, before the log is read: nothing here."""
+
+    def networks_to_compile(self) -> List[nn.Module]:
+        """What an update runs, network by network: those of one architecture share their code."""
+        networks = []
+        for side in (self.generators, self.discriminators):
+            for child in unwrapped(side).children():
+                networks += child.values() if isinstance(child, nn.ModuleDict) else [child]
+        return networks
+
+    def _compile_networks(self) -> None:
+        """In place and inside distributed wrappers, so that names in checkpoints stay."""
+        for network in self.networks_to_compile():
+            network.compile(**self.compile_options)
+        self.compiled = True
+
+    # ----------------------------------------------------------------- batches
+
+    def check_batch(self, data: dict) -> None:
+        """Refuses training images that the preprocessor would pad or the networks cannot take.
+
+        Args:
+            data (dict): Batch of the dataloader.
+
+        Raises:
+            ValueError: Naming files, what they have and what to do.
+        """
+        images = self.check_test_batch(data)
+        check_training_sizes(images, data.get('data_samples') or [], self.one_size_for_all_domains)
+
+    def check_test_batch(self, data: dict) -> dict:
+        """Refuses images with other channels than the networks'; returns those of the domains."""
+        inputs = data['inputs']
+        if not isinstance(inputs, dict):
+            return {}  # images_by_domain refuses it
+        images = {f'img_{domain}': inputs[f'img_{domain}'] for domain in self.domains
+                  if f'img_{domain}' in inputs}
+        check_channels(images, data.get('data_samples') or [], self.in_channels)
+        return images
+
+    def images_by_domain(self, inputs: Dict[str, Tensor]) -> Images:
+        """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
+        missing = [f'img_{d}' for d in self.domains if f'img_{d}' not in inputs]
+        if missing:
+            raise ValueError(
+                f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
+                f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
+        if not all(isinstance(inputs[f'img_{d}'], Tensor) and inputs[f'img_{d}'].is_floating_point()
+                   for d in self.domains):
+            raise ValueError('The images of the batch are as the files have them, not RGB in '
+                             "[-1, 1]: set model.data_preprocessor to MMagic's DataPreprocessor, "
+                             'as configs/egscit/_base_/models does.')
+        return {
+            domain: inputs[f'img_{domain}'].contiguous(memory_format=self.memory_format)
+            for domain in self.domains
+        }
+
+    def minibatches(self, images: Images) -> Iterator[Images]:
+        """Cuts the batch into one minibatch per update, in order."""
+        updates = self.discriminator_steps + self.generator_steps
+        if not self.split_batch:
+            return iter([images] * updates)
+        size = len(images[self.domains[0]])
+        if size % updates:
+            raise ValueError(
+                f'A batch of {size} cannot be split into {updates} minibatches (one per update: '
+                f'discriminator_steps={self.discriminator_steps} + generator_steps='
+                f'{self.generator_steps}); set train_dataloader.batch_size to a multiple of '
+                f'{updates}, or split_batch=False to use the whole batch in every update.')
+        return chunks(images, updates)
+
+    def _files(self, data: dict) -> List[str]:
+        """Where the images of a batch come from."""
+        return [str(sample.get(f'img_{domain}_path', f'img_{domain} without a path'))
+                for sample in data['data_samples'] for domain in self.domains]

@@ -1,0 +1,92 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What ends a training, or keeps a checkpoint out."""
+import math
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.logging import MessageHub
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ...utils.wrappers import unwrapped
+
+
+def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
+                 files: List[str]) -> None:
+    """Stops where a loss or a weight is not finite.
+
+    Gradients may be: a scaler of losses (float16) meets infinite ones and skips their step.
+
+    Args:
+        floats (dict[str, float]): Means of the terms of an iteration, and norms of the weights.
+        logs (dict[str, list[Tensor]]): The terms of each update.
+        files (list[str]): Where the images of the batch come from.
+
+    Raises:
+        FloatingPointError: Naming what is not finite, the other terms and the files.
+    """
+    wrong = [name for name, value in floats.items()
+             if not math.isfinite(value) and not name.startswith('grad_norm')]
+    if not wrong:
+        return
+    iteration = MessageHub.get_current_instance().runtime_info.get('iter', 0) + 1
+    updates = ', '.join(
+        f'{name} in {[f"{value:.4g}" for value in torch.stack(logs[name]).tolist()]}'
+        if name in logs else name for name in wrong)
+    finite = ', '.join(f'{name} {value:.4g}' for name, value in floats.items()
+                       if name not in wrong)
+    raise FloatingPointError(
+        f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
+        f'{", ".join(files)}. Resume from the last checkpoint with a smaller '
+        'learning rate or with clip_grad in optim_wrapper, or look at these images.')
+
+
+def check_all_used(side: str, module: nn.Module) -> None:
+    """Refuses a distributed module with weights that no loss depends on.
+
+    Args:
+        side (str): Its name in the model.
+        module (nn.Module): The module after a backward pass, perhaps in a distributed wrapper.
+
+    Raises:
+        RuntimeError: Naming the first parameter without gradient.
+    """
+    if not isinstance(module, DistributedDataParallel) or module.find_unused_parameters:
+        return
+    unused = [name for name, parameter in module.module.named_parameters()
+              if parameter.requires_grad and parameter.grad is None]
+    if unused:
+        raise RuntimeError(
+            f'No loss depends on {side}.{unused[0]} ({len(unused)} such parameters in all), for '
+            'whose gradients the ranks would wait. Freeze it (requires_grad=False), use it, or set '
+            'model_wrapper_cfg.find_unused_parameters=True, which costs time.')
+
+
+def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: dict,
+                prefix: str) -> None:
+    """Refuses a checkpoint of another model.
+
+    MMEngine loads with strict=False: a checkpoint of the other stage or of another width would
+    leave random weights behind a warning.
+
+    Args:
+        model (str): Name of the model's class.
+        sides (dict[str, nn.Module | None]): By name, what the checkpoint has to hold.
+        state_dict (dict[str, Tensor]): The checkpoint's weights.
+        prefix (str): What their names start with before the name of a side.
+
+    Raises:
+        ValueError: Naming the first weight that is missing or has another shape.
+    """
+    for side, module in sides.items():
+        own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
+        if side == 'discriminators' and not own.keys() & state_dict.keys():
+            continue  # a checkpoint made for inference comes without
+        for key, value in own.items():
+            found = state_dict.get(key)
+            if not isinstance(found, Tensor) or found.shape != value.shape:
+                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
+                raise ValueError(
+                    f'The checkpoint is not one of this {model}: {key!r} should '
+                    f'have the shape {tuple(value.shape)}, found {found}. Give a checkpoint of '
+                    'the same stage, architecture, domains and ema_config as the config.')

@@ -1,0 +1,29 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Difference of two images, or of two codes."""
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..layers import at_least_float32
+
+
+def reconstruction_loss(image: Tensor, real: Tensor, beta: float = 0.) -> Tensor:
+    """Mean absolute difference, ``mean |x' - x|``, where ``beta`` is 0.
+
+    Otherwise differences d below ``beta`` count ``d^2 / (2 beta)``, larger ones ``d - beta / 2``.
+
+    Args:
+        image (Tensor): x', of any shape.
+        real (Tensor): x, of the same shape.
+        beta (float): Where the square ends, >= 0. Defaults to 0.
+
+    Returns:
+        Tensor: Scalar >= 0, in float32 or wider.
+
+    Examples:
+        >>> import torch
+        >>> reconstruction_loss(torch.tensor([0., 1.]), torch.tensor([1., 1.]))
+        tensor(0.5000)
+        >>> reconstruction_loss(torch.tensor([0.2]), torch.tensor([0.]), beta=0.5)
+        tensor(0.0400)
+    """
+    return F.smooth_l1_loss(at_least_float32(image), at_least_float32(real), beta=beta)
