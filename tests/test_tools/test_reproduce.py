@@ -111,8 +111,8 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
     reproduce(*arguments, '--rows', 'unit', 'egscit_wo_perceptual')
     ran = [(Path(command[1]).name, Path(command[2]).stem) for command in commands]
     assert ran == [('train.py', 'vaegan_quickstart'),
-                   ('train.py', 'egscit_mnist_single_wo_perceptual'),
-                   ('test.py', 'egscit_mnist_single_wo_perceptual')]
+                   ('train.py', 'egscit_mnist_single_wo_perceptual_reduced'),
+                   ('test.py', 'egscit_mnist_single_wo_perceptual_reduced')]
 
     result = json.loads((work_dir / 'table2.json').read_text())
     assert (result['table'], result['budget'], result['std_over']) == (2, 'quick', 'images')
