@@ -8,10 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tiny_models import optim_wrappers, random_batch, random_images, tiny_egscit
 from tool import Tool
-
-sys.path.append(str(Path(__file__).parents[1] / 'test_models'))
-from tiny_models import optim_wrappers, random_batch, random_images, tiny_egscit  # noqa: E402
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIGS = TOOLS.parent / 'configs' / 'egscit'
