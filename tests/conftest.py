@@ -11,6 +11,8 @@ from mmengine.registry import init_default_scope
 import egscit_mm  # noqa: F401
 
 torch.set_num_threads(1)
+# Tests that several files inherit explain themselves when they fail, too.
+pytest.register_assert_rewrite('converter_contract', 'metric_contract')
 
 
 def pytest_addoption(parser):
@@ -18,12 +20,13 @@ def pytest_addoption(parser):
                      help='record the losses of test_apis/test_golden_losses.py anew')
 
 
-# Files of few long tests: last, they would leave the other processes without work.
-LONG = ('test_crash_test.py', 'test_outside_config.py', 'test_reproduce.py')
-
-
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONG)
+    # Files of slow tests first: last, they would leave the other processes without work.
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,7 @@ README = CONFIG_DIR / 'README.md'
 METAFILE = CONFIG_DIR / 'metafile.yml'
 LEAVES = sorted(
     path.relative_to(CONFIG_DIR).as_posix() for path in CONFIG_DIR.rglob('*.py')
-    # Those of quick/ are rows of tools/reproduce.py.
-    if not {'_base_', 'quick'} & set(path.relative_to(CONFIG_DIR).parts))
+    if '_base_' not in path.relative_to(CONFIG_DIR).parts)
 # By the first part of a config's name.
 COLLECTIONS = dict(
     vaegan='EGSC-IT',

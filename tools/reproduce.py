@@ -42,7 +42,7 @@ TABLES = {
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
             rows=['cyclegan', 'unit', 'munit', 'egscit']),
 }
-BUDGETS = dict(quick='quick', paper='.')  # where their configs are, below configs/egscit
+BUDGETS = dict(quick='_reduced', paper='')  # how the names of their configs end
 QUICK_NUM_TRAIN = 8000  # digits of MNIST per domain, as in tools/quickstart.sh
 NUM_PICTURES = 10  # per row of the page; of street scenes fewer
 NUM_STREET_PICTURES = 2
@@ -132,7 +132,7 @@ def tool(name: str, *arguments, options: dict = None) -> list:
 def config_of(args, row: str) -> Config:
     """The config of the method of a row."""
     name = ROWS[row][0].format(TABLES[args.table]['config'])
-    path = args.configs / BUDGETS[args.budget] / f'{name}.py'
+    path = args.configs / f'{name}{BUDGETS[args.budget]}.py'
     if not path.is_file():
         raise SystemExit(f'{path} does not exist: --configs must be a folder like configs/egscit.')
     return Config.fromfile(path)

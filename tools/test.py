@@ -33,7 +33,7 @@ from mmengine.runner import Runner
 
 from egscit_mm.apis.train import COST_FILE
 from egscit_mm.compat import init_cpu_distributed
-from egscit_mm.config_check import (
+from egscit_mm.config import (
     check_config,
     merge_options,
     naming_the_setting,

@@ -39,7 +39,7 @@ if __name__ == '__main__':
 
 from egscit_mm.apis import train
 from egscit_mm.compat import init_cpu_distributed
-from egscit_mm.config_check import read_config
+from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 
 

@@ -70,7 +70,7 @@ from egscit_mm.apis.translation_files import (
     pair_images,
     recipe,
 )
-from egscit_mm.config_check import read_config
+from egscit_mm.config import read_config
 from egscit_mm.errors import ConversionError
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically

@@ -3,7 +3,7 @@
 # what makes the digits take their own hues in so short a time.
 #   python tools/train_digit_features.py --data data/mnist_single --out data/digit_features.pth
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
-_base_ = 'egscit_mnist_multi.py'
+_base_ = ['_base_/models/egscit.py', '_base_/reduced/mnist_multi.py']
 stage1_config = 'vaegan_mnist_multi_reduced.py'
 
 # As in vaegan_mnist_multi_reduced.py.
@@ -37,15 +37,3 @@ model = dict(
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
-# Neither zoom nor flip: a mirrored digit is none.
-train_dataloader = dict(
-    batch_size=1 * 6,  # a minibatch for each of the 1 + 5 updates
-    num_workers=1, dataset=dict(pipeline=_base_.test_pipeline))
-optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)), clip_grad=dict(max_norm=10)),
-    discriminators=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=10)))
-train_cfg = dict(max_iters=3000)
-# Evaluated once, by tools/test.py.
-val_cfg = val_dataloader = val_evaluator = None
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))
-custom_hooks = [dict(type='TranslationGridHook', interval=200)]

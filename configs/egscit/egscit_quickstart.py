@@ -2,15 +2,17 @@
 # discriminators of half the width, a short schedule at a higher rate, and a perceptual loss that
 # needs no download. Its features were trained with digit labels and stroke masks.
 #   bash tools/quickstart.sh
-_base_ = 'egscit_mnist_single.py'
+_base_ = ['_base_/models/egscit.py', '_base_/reduced/mnist_single.py']
 stage1_config = 'vaegan_quickstart.py'
 
-# As in vaegan_quickstart.py.
-_init_cfg = dict(
-    type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08)
+# As in vaegan_quickstart.py. 28x28 digits: no down-sampling.
+_network = dict(
+    num_downsamples=0,
+    init_cfg=dict(
+        type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.04, a=-0.08, b=0.08))
 model = dict(
     channels_last=True,  # a fifth faster in bfloat16
-    generator=dict(encoder=dict(init_cfg=_init_cfg), decoder=dict(init_cfg=_init_cfg)),
+    generator=dict(encoder=_network, decoder=_network),
     discriminator=dict(base_channels=32),
     # A quarter-width VGG-19 that knows digits in random colours (tools/train_digit_features.py).
     # Its deep layers tell the strokes and not the colours, its shallow ones the reverse: on digits
@@ -26,13 +28,3 @@ model = dict(
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
-_data_root = 'work_dirs/quickstart/data'
-train_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
-test_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
-optim_wrapper = dict(
-    generators=dict(optimizer=dict(lr=4e-4)), discriminators=dict(optimizer=dict(lr=4e-4)))
-train_cfg = dict(max_iters=200)
-# Evaluated once, by tools/test.py.
-val_cfg = val_dataloader = val_evaluator = None
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))
-custom_hooks = [dict(type='TranslationGridHook', interval=50)]

@@ -16,7 +16,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..config_check import check_config, read_config
+from ..config import check_config, read_config
 from ..models import ExemplarTranslationModel
 from ..utils.files import check_outputs
 from ..version import __version__

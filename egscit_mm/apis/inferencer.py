@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from ..config_check import check_config, read_config
+from ..config import check_config, read_config
 from ..errors import BadInputError
 from ..models import ExemplarTranslationModel
 from ..ranges import check_integers

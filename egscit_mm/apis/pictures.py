@@ -14,7 +14,7 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
-from ..config_check import naming_the_setting
+from ..config import naming_the_setting
 from ..errors import check_file
 from ..models.base.samples import fake_key
 from ..utils.image_sizes import stacked

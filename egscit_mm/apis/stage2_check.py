@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from ..config_check import ConfigError, naming_the_setting
+from ..config import ConfigError, naming_the_setting
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:

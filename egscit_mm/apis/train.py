@@ -15,7 +15,7 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ..config_check import check_config, merge_options, naming_the_setting, read_config
+from ..config import check_config, merge_options, naming_the_setting, read_config
 from ..evaluation.monitored import check_monitored
 from ..evaluation.results import write_json
 from .resume import (

@@ -12,7 +12,7 @@ from mmagic.registry import METRICS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
-from ..config_check import ConfigError
+from ..config import ConfigError
 from .metrics import TranslationMetric
 
 

@@ -21,7 +21,7 @@ from tiny_data import tiny_options, write_tiny_digits
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.publish import publish
-from egscit_mm.config_check import naming_the_setting
+from egscit_mm.config import naming_the_setting
 from egscit_mm.evaluation.networks import LPIPSDistance
 from egscit_mm.models.networks.vgg import VGG19Features
 

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import numpy as np
 import pytest
+from metric_contract import MetricContract
 from mmagic.registry import METRICS
 from translated import evaluate, same_both_ways
 
@@ -69,3 +70,17 @@ class TestMetric:
         for thresholds in ([], [-1], [255], [1.5]):
             with pytest.raises(ValueError, match='whole numbers in 0..254'):
                 PixelAccuracy(thresholds=thresholds)
+
+
+class TestContract(MetricContract):
+
+    def build(self, **kwargs):
+        return PixelAccuracy(thresholds=[100, 150], **kwargs)
+
+    @pytest.fixture
+    def samples(self):
+        return same_both_ways(3, random_image, lambda index: random_image(10 + index))
+
+    def values(self, image, ground_truth, exemplar):
+        found = pixel_accuracy(image, ground_truth, [100, 150])
+        return dict(pixel_accuracy_100=found[0], pixel_accuracy_150=found[1])

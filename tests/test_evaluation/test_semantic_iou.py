@@ -4,13 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from metric_contract import MetricContract
 from mmagic.registry import METRICS, MODELS
 from mmengine.config import Config
 from PIL import Image
 from sklearn.metrics import jaccard_score
 from torch import nn
 from torchmetrics.classification import MulticlassJaccardIndex
-from translated import evaluate, evaluate_on_two_ranks, same_both_ways
+from translated import evaluate, same_both_ways
 
 from egscit_mm.evaluation import MMSegmenter, TranslationMIoU, class_iou, confusion_matrix
 from egscit_mm.evaluation.metrics.semantic_iou import CLASSES
@@ -128,14 +129,6 @@ class TestMetric:
         results = evaluate(TranslationMIoU(GreySegmenter()), samples)
         assert results['miou/A2B'] == 1 and len(results) == 5
 
-    def test_two_processes(self, samples, expected, tmp_path):
-        # 3 samples: the padding (sample 0 again) must not count.
-        def build(**kwargs):
-            return TranslationMIoU(GreySegmenter(), **kwargs)
-
-        for results in evaluate_on_two_ranks(build, samples, tmp_path):
-            assert results == pytest.approx(expected)
-
     def test_other_direction(self, samples):
         for sample in samples:
             sample['img_B_path'] = sample.pop('img_A_path').replace('testA', 'trainB')
@@ -189,6 +182,21 @@ class TestMetric:
             samples[0]['img_A_path'] = path
             with pytest.raises(ValueError, match="labels cannot be found, as 'img_A_path' is "):
                 evaluate(TranslationMIoU(GreySegmenter()), samples)
+
+
+class TestContract(MetricContract):
+    """The samples are files; the expected figures are scikit-learn's."""
+
+    @pytest.fixture
+    def samples(self, samples):
+        return samples
+
+    @pytest.fixture
+    def expected(self, expected):
+        return expected
+
+    def build(self, **kwargs):
+        return TranslationMIoU(GreySegmenter(), **kwargs)
 
 
 def test_classes_are_in_the_order_of_their_train_ids():

@@ -1,10 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import json
-
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
+from metric_contract import MetricContract
 from mmagic.datasets.transforms import PackInputs
 from mmagic.evaluation import Evaluator as MMagicEvaluator
 from mmagic.registry import METRICS
@@ -13,6 +11,7 @@ from mmengine.evaluator import Evaluator as MMEngineEvaluator
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
+from translated import same_both_ways
 
 from egscit_mm.evaluation import ExemplarSSIM, TranslationMetric, TranslationSSIM, ssim
 
@@ -298,33 +297,27 @@ class TestMetrics:
             ExemplarSSIM().process(batch, samples)
         with pytest.raises(ValueError, match='needs the number of samples'):
             ExemplarSSIM().evaluate()
-        with pytest.raises(ValueError, match='nothing to evaluate'):
-            ExemplarSSIM().evaluate(3)
 
 
-def evaluate_on_rank(rank, folder, number):
-    # Forked processes must not enter thread pools that the parent has started.
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
-    dataset = make_dataset(number)
-    # As DefaultSampler does: every other sample, and the set padded from its start.
-    indices = [index % number for index in range(number + number % 2)][rank::2]
-    metric = ExemplarSSIM(collect_dir=str(folder / 'collect'))
-    batch = pseudo_collate([dataset[index] for index in indices])
-    metric.process(batch, [sample.to_dict() for sample in translate(batch['data_samples'])])
-    (folder / f'{rank}.json').write_text(json.dumps(metric.evaluate(number)))
-    torch.distributed.destroy_process_group()
+class TestExemplarContract(MetricContract):
+
+    def build(self, **kwargs):
+        return ExemplarSSIM(**kwargs)
+
+    @pytest.fixture
+    def samples(self):
+        return same_both_ways(3, random_image, lambda index: random_image(10 + index),
+                              lambda index: random_image(20 + index))
+
+    def values(self, image, ground_truth, exemplar):
+        return dict(ssim_exemplar=ssim(image, exemplar),
+                    ceiling_exemplar=ssim(ground_truth, exemplar))
 
 
-def test_two_processes(tmp_path):
-    # 3 samples: the padding (sample 0 again) must not count. Fork, as spawned processes would
-    # spend seconds on imports.
-    mp.start_processes(evaluate_on_rank, (tmp_path, 3), nprocs=2, start_method='fork')
-    expected = {
-        name: value
-        for name, value in expected_metrics(3).items() if not name.startswith('ssim_ground_truth')
-    }
-    for rank in range(2):
-        assert json.loads((tmp_path / f'{rank}.json').read_text()) == pytest.approx(
-            expected, abs=1e-10)
+class TestGroundTruthContract(TestExemplarContract):
+
+    def build(self, **kwargs):
+        return TranslationSSIM(**kwargs)
+
+    def values(self, image, ground_truth, exemplar):
+        return dict(ssim_ground_truth=ssim(image, ground_truth))

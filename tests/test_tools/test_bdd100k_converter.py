@@ -1,18 +1,18 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import functools
 import json
 
 import numpy as np
 import pytest
+from converter_contract import ConverterContract
 from PIL import Image
 from tiny_sources import (
     damage_member,
     encoded,
-    fill_disk,
     read,
     run_converter,
     section,
     tree,
-    truncate,
     write_folder,
     write_zip,
 )
@@ -209,27 +209,6 @@ def test_good_files_are_kept_beside_a_damaged_one(tmp_path):
     assert names(tmp_path / 'out', 'trainB_labels8') == ['a0', 'a2', 'a3']
 
 
-@pytest.mark.parametrize('kind', ['images', 'masks'])
-def test_truncated_archive_is_named_and_nothing_written(archives, tmp_path, kind):
-    truncate(archives[kind])
-    with pytest.raises(ConversionError, match=f'{archives[kind].name} is damaged or truncated'):
-        run(tmp_path / 'out', **archives)
-    assert not (tmp_path / 'out').exists()
-
-
-def test_full_disk(archives, tmp_path, monkeypatch):
-    run(tmp_path / 'whole', **archives)
-    with monkeypatch.context() as patched:
-        fill_disk(patched, after=8)
-        with pytest.raises(ConversionError, match='No space left on device'):
-            run(tmp_path / 'out', **archives)
-    left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
-    del left['manifest.json']
-    assert len(left) == 6 and left.items() < whole.items()
-    assert run(tmp_path / 'out', **archives) == 0
-    assert tree(tmp_path / 'out') == whole
-
-
 def test_an_image_in_two_splits_is_refused(archives, tmp_path):
     """Some 10K training images are 100K validation images: together they would leak."""
     other = write_zip(tmp_path / '100k.zip', {'bdd100k/images/100k/val/a0.jpg': image(1)})
@@ -250,9 +229,11 @@ def test_time_and_labels_go_together(archives, tmp_path, capsys):
     assert '--time-of-day and --labels go together' in capsys.readouterr().err
 
 
-def test_help_says_where_the_data_comes_from(capsys):
-    with pytest.raises(SystemExit):
-        run_converter('bdd100k', '--help')
-    text = capsys.readouterr().out
-    for words in ('bdd-data.berkeley.edu', 'labels/sem_seg/masks', 'bdd100k_labels_images'):
-        assert words in text
+class TestContract(ConverterContract):
+    name = 'bdd100k'
+    words = ('bdd-data.berkeley.edu', 'labels/sem_seg/masks', 'bdd100k_labels_images')
+    disk_space, files_left = 8, 6
+
+    @pytest.fixture
+    def source(self, archives):
+        return functools.partial(run, **archives), list(archives.values())

@@ -11,10 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
-from tool import Tool
-
-sys.path.append(str(Path(__file__).parents[1] / 'test_models'))
-from tiny_models import (  # noqa: E402
+from tiny_models import (
     DISCRIMINATOR,
     PERCEPTUAL_LOSS,
     networks,
@@ -23,8 +20,9 @@ from tiny_models import (  # noqa: E402
     random_images,
     tiny_egscit,
 )
+from tool import Tool
 
-from egscit_mm.models import (  # noqa: E402
+from egscit_mm.models import (
     EGSCIT,
     AlternatingGAN,
     ExemplarTranslationModel,

@@ -1,16 +1,17 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import functools
+
 import numpy as np
 import pytest
+from converter_contract import ConverterContract
 from PIL import Image
 from tiny_sources import (
     damage_member,
     encoded,
-    fill_disk,
     read,
     run_converter,
     section,
     tree,
-    truncate,
     write_folder,
     write_zip,
 )
@@ -110,9 +111,9 @@ def test_rows_20_to_198_are_resized_twice(celeba, tmp_path):
     assert np.abs(image[64, 3:-3, 1] - expected[3:-3]).max() <= 1
 
 
-def test_unpacked_folder_and_worker_processes_give_the_same(celeba, tmp_path):
+def test_unpacked_folder_gives_the_same(celeba, tmp_path):
     write_folder(celeba, faces())
-    run(celeba, tmp_path / 'archive', workers=2)
+    run(celeba, tmp_path / 'archive')
     run(celeba, tmp_path / 'folder', images='img_align_celeba')
     archive, folder = tree(tmp_path / 'archive'), tree(tmp_path / 'folder')
     del archive['manifest.json'], folder['manifest.json']  # other names of the sources
@@ -177,26 +178,6 @@ def test_missing_and_damaged_faces_are_named_and_the_others_kept(tmp_path, capsy
     assert numbers(out) == dict(trainA=[3])
 
 
-def test_truncated_archive_is_named_and_nothing_written(celeba, tmp_path):
-    truncate(celeba / 'img_align_celeba.zip')
-    with pytest.raises(ConversionError, match='img_align_celeba.zip is damaged or truncated'):
-        run(celeba, tmp_path / 'out')
-    assert not (tmp_path / 'out').exists()
-
-
-def test_full_disk(celeba, tmp_path, monkeypatch):
-    run(celeba, tmp_path / 'whole')
-    with monkeypatch.context() as patched:
-        fill_disk(patched, after=6)
-        with pytest.raises(ConversionError, match='No space left on device'):
-            run(celeba, tmp_path / 'out')
-    left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
-    del left['manifest.json']
-    assert len(left) == 3 and left.items() < whole.items()
-    assert run(celeba, tmp_path / 'out') == 0
-    assert tree(tmp_path / 'out') == whole
-
-
 def test_unknown_attribute_names_those_there_are(celeba, tmp_path):
     with pytest.raises(ConversionError, match="no attribute 'Bald'; it has Male, Smiling"):
         run(celeba, tmp_path / 'out', '--attribute', 'Bald')
@@ -223,9 +204,11 @@ def test_missing_list_is_named(celeba, tmp_path):
         run(celeba, tmp_path / 'out')
 
 
-def test_help_says_where_the_data_comes_from(capsys):
-    with pytest.raises(SystemExit):
-        run_converter('celeba', '--help')
-    text = capsys.readouterr().out
-    for words in ('mmlab.ie.cuhk.edu.hk', 'img_align_celeba/000001.jpg', 'rows 20..198'):
-        assert words in text
+class TestContract(ConverterContract):
+    name = 'celeba'
+    words = ('mmlab.ie.cuhk.edu.hk', 'img_align_celeba/000001.jpg', 'rows 20..198')
+    disk_space, files_left = 6, 3
+
+    @pytest.fixture
+    def source(self, celeba):
+        return functools.partial(run, celeba), [celeba / 'img_align_celeba.zip']

@@ -1,21 +1,20 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import functools
 import os
 import time
 import zipfile
 
 import numpy as np
 import pytest
+from converter_contract import ConverterContract
 from PIL import Image
 from tiny_sources import (
-    converter,
     damage_member,
     encoded,
-    fill_disk,
     read,
     run_converter,
     section,
     tree,
-    truncate,
     write_folder,
     write_zip,
 )
@@ -88,12 +87,6 @@ def test_one_domain_at_a_time(folders, tmp_path):
     assert tree(tmp_path / 'out') == tree(tmp_path / 'both')
 
 
-def test_worker_processes_give_the_same(folders, tmp_path):
-    run(folders, tmp_path / 'here')
-    run(folders, tmp_path / 'there', workers=2)
-    assert tree(tmp_path / 'here') == tree(tmp_path / 'there')
-
-
 def test_all_kinds_of_images_become_upright_rgb(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -156,31 +149,11 @@ def test_unreadable_and_foreign_files_are_named_and_the_others_kept(tmp_path, ca
     assert sorted(values(out, 'trainA') + values(out, 'testA')) == [1, 2, 3, 4, 5, 9]
 
 
-def test_truncated_archive_is_named_and_nothing_written(folders, tmp_path):
-    truncate(folders['B'])
-    with pytest.raises(ConversionError, match='winter.zip is damaged or truncated'):
-        run(folders, tmp_path / 'out')
-    assert not (tmp_path / 'out').exists()  # not even the good domain: it was checked before
-
-
 def test_damaged_file_in_an_archive(folders, tmp_path):
     damage_member(folders['B'], 'day0/102.png')
     assert run(folders, tmp_path / 'out') == 1
     assert list(section(tmp_path / 'out', 'B')['failed']) == ['day0/102.png']
     assert section(tmp_path / 'out', 'A')['failed'] == {}
-
-
-def test_full_disk(folders, tmp_path, monkeypatch):
-    run(folders, tmp_path / 'whole')
-    with monkeypatch.context() as patched:
-        fill_disk(patched, after=4)
-        with pytest.raises(ConversionError, match='No space left on device'):
-            run(folders, tmp_path / 'out')
-    left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
-    del left['manifest.json']
-    assert len(left) == 3 and left.items() < whole.items()
-    assert run(folders, tmp_path / 'out') == 0
-    assert tree(tmp_path / 'out') == whole
 
 
 @pytest.mark.parametrize('args, match', [
@@ -213,13 +186,6 @@ def test_missing_and_empty_folders_are_named(tmp_path):
         run(dict(A=write_folder(tmp_path / 'empty', {'x.txt': b''})), tmp_path / 'out')
     with pytest.raises(ConversionError, match='only 1 image: too few'):
         run(dict(A=write_folder(tmp_path / 'one', photos(1))), tmp_path / 'out')
-
-
-def test_help_says_what_goes_in(capsys):
-    with pytest.raises(SystemExit):
-        run_converter('folders', '--help')
-    text = capsys.readouterr().out
-    assert converter('folders').__doc__ in text and 'EXIF' in text and 'photos/summer' in text
 
 
 def changed_images(folder):
@@ -278,3 +244,13 @@ def test_sources_in_the_folder_to_write(tmp_path):
         Image.new('RGB', (8, 8)).save(tmp_path / 'trainA' / f'{index}.png')
     with pytest.raises(ConversionError, match='trainA, where the images come from, lies in'):
         run(dict(A=tmp_path / 'trainA'), tmp_path)
+
+
+class TestContract(ConverterContract):
+    name = 'folders'
+    words = ('EXIF', 'photos/summer')
+    disk_space, files_left = 4, 3
+
+    @pytest.fixture
+    def source(self, folders):
+        return functools.partial(run, folders), [folders['B']]

@@ -72,7 +72,7 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
     for name in ('unit_mnist_single', 'egscit_mnist_single_wo_perceptual'):
         # Enough iterations to be killed among them.
         iters = 60 if name == 'unit_mnist_single' else 2
-        write_tiny_config(f'quick/{name}.py', configs / 'quick' / f'{name}.py', data, iters)
+        write_tiny_config(f'{name}_reduced.py', configs / f'{name}_reduced.py', data, iters)
     write_tiny_config('vaegan_quickstart.py', configs / 'vaegan_quickstart.py', data, 2)
     arguments = ['--table', 2, '--budget', 'quick', '--configs', configs, '--work-dir', work_dir]
 
@@ -111,8 +111,8 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
     reproduce(*arguments, '--rows', 'unit', 'egscit_wo_perceptual')
     ran = [(Path(command[1]).name, Path(command[2]).stem) for command in commands]
     assert ran == [('train.py', 'vaegan_quickstart'),
-                   ('train.py', 'egscit_mnist_single_wo_perceptual'),
-                   ('test.py', 'egscit_mnist_single_wo_perceptual')]
+                   ('train.py', 'egscit_mnist_single_wo_perceptual_reduced'),
+                   ('test.py', 'egscit_mnist_single_wo_perceptual_reduced')]
 
     result = json.loads((work_dir / 'table2.json').read_text())
     assert (result['table'], result['budget'], result['std_over']) == (2, 'quick', 'images')
@@ -183,14 +183,15 @@ def summary(commands):
     return [f'{Path(command[1]).stem} {Path(command[2]).stem}' for command in commands]
 
 
-@pytest.mark.parametrize('budget, stage1', [('quick', 'vaegan_quickstart'),
-                                            ('paper', 'vaegan_mnist_single')])
-def test_all_rows_of_table_2_share_data_features_and_stage_1(pretend, tmp_path, budget, stage1):
+@pytest.mark.parametrize('budget, suffix, stage1', [('quick', '_reduced', 'vaegan_quickstart'),
+                                                    ('paper', '', 'vaegan_mnist_single')])
+def test_all_rows_of_table_2_share_data_features_and_stage_1(pretend, tmp_path, budget, suffix,
+                                                             stage1):
     commands = pretend('--table', 2, '--budget', budget, '--mnist', tmp_path, '--amp')
     rows = ['cyclegan_mnist_single', 'unit_mnist_single', 'munit_mnist_single',
             'egscit_mnist_single_wo_mask', 'egscit_mnist_single_wo_adain',
             'egscit_mnist_single_wo_perceptual', 'egscit_mnist_single']
-    expected = [f'{name} {row}' for row in rows for name in ('train', 'test')]
+    expected = [f'{name} {row}{suffix}' for row in rows for name in ('train', 'test')]
     expected.insert(6, f'train {stage1}')
     preparation = ['mnist --task', 'train_digit_features --data'][:2 if budget == 'quick' else 1]
     assert summary(commands) == preparation + expected
@@ -204,7 +205,7 @@ def test_all_rows_of_table_2_share_data_features_and_stage_1(pretend, tmp_path, 
         name = Path(command[2]).stem
         assert any(word.startswith(shared) for word in command) == name.startswith('egscit')
         assert (features in command) == (budget == 'quick' and name.startswith('egscit')
-                                         and not name.endswith('wo_perceptual'))
+                                         and 'wo_perceptual' not in name)
     assert commands[0][-6:-2] == ['--root', str(tmp_path), '--num-train', '8000'] or (
         budget == 'paper' and '--num-train' not in commands[0])
 
@@ -212,9 +213,10 @@ def test_all_rows_of_table_2_share_data_features_and_stage_1(pretend, tmp_path, 
 def test_table_5_learns_its_features_from_single_digits(pretend, tmp_path):
     commands = pretend('--table', 5, '--budget', 'quick', '--rows', 'egscit', 'munit')
     assert summary(commands) == [
-        'mnist --task', 'mnist --task', 'train_digit_features --data', 'train munit_mnist_multi',
-        'test munit_mnist_multi', 'train vaegan_mnist_multi_reduced', 'train egscit_mnist_multi',
-        'test egscit_mnist_multi']
+        'mnist --task', 'mnist --task', 'train_digit_features --data',
+        'train munit_mnist_multi_reduced', 'test munit_mnist_multi_reduced',
+        'train vaegan_mnist_multi_reduced', 'train egscit_mnist_multi_reduced',
+        'test egscit_mnist_multi_reduced']
     assert [command[3] for command in commands[:2]] == ['multiple', 'single']
     assert commands[2][3] == commands[1][-1] == f'{tmp_path}/work/single_digits'
     assert commands[0][4:6] == ['--source', 'digits']
@@ -222,7 +224,8 @@ def test_table_5_learns_its_features_from_single_digits(pretend, tmp_path):
 
 def test_seeds(pretend, tmp_path):
     commands = pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1, 3)
-    assert summary(commands[-4:]) == ['train unit_mnist_single', 'test unit_mnist_single'] * 2
+    assert summary(commands[-4:]) == [
+        'train unit_mnist_single_reduced', 'test unit_mnist_single_reduced'] * 2
     row = json.loads((tmp_path / 'work' / 'table2.json').read_text())['rows']['UNIT']
     assert list(row['seeds']) == ['1', '3']
     # 0.2 and 0.4: sample standard deviation 0.2 / sqrt(2).
@@ -269,7 +272,7 @@ def test_bad_arguments(reproduce, capsys, arguments, message):
 
 
 def test_no_configs(reproduce, tmp_path):
-    with pytest.raises(SystemExit, match='quick/cyclegan_mnist_single.py does not exist'):
+    with pytest.raises(SystemExit, match='cyclegan_mnist_single_reduced.py does not exist'):
         reproduce('--table', 2, '--budget', 'quick', '--configs', tmp_path, '--work-dir', tmp_path)
 
 
@@ -287,7 +290,8 @@ def test_what_has_changed_is_evaluated_anew(pretend, tmp_path):
     time_of_results = checkpoint.with_name('metrics.json').stat().st_mtime_ns
     checkpoint.write_bytes(b'another')
     os.utime(checkpoint, ns=(0, time_of_results - 10**9))  # though it is older
-    assert summary(pretend(*arguments)) == ['mnist --task', 'test unit_mnist_single']
+    assert summary(pretend(*arguments)) == [
+        'mnist --task', 'test unit_mnist_single_reduced']
     assert summary(pretend(*arguments)) == ['mnist --task']
     # A training on other data must not go on.
     (tmp_path / 'work' / 'data').mkdir()

@@ -60,7 +60,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.config import merge_options, read_config
 from egscit_mm.evaluation.results import write_json
 
 

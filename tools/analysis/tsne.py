@@ -49,7 +49,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
-from egscit_mm.config_check import merge_options, read_config
+from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization.report import png

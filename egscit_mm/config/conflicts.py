@@ -29,6 +29,8 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
 def _of_loader(cfg: Config, name: str) -> Iterator[str]:
     path, loader = f'{name}_dataloader', cfg[f'{name}_dataloader']
     sampler = loader.get('sampler')
+    if sampler is None:
+        yield f'{path}.sampler is missing: it has no default; take one such as DefaultSampler.'
     sampler = str(sampler.get('type', '') if isinstance(sampler, dict) else '')
     if 'Infinite' in sampler and (name != 'train' or _counts_epochs(cfg)):
         loop = 'train_cfg.type=ResumableTrainLoop with max_iters, or ' * (name == 'train')
@@ -57,9 +59,6 @@ def _of_checkpoints(cfg: Config, hook: dict) -> Iterator[str]:
     if not _counts_epochs(cfg) and hook.get('by_epoch', True) is True:
         yield (f'{path}.by_epoch must be False: train_cfg counts iterations, and nothing would be '
                'saved before its end.')
-    if hook.get('save_best') and cfg.get('val_cfg') is None:
-        yield (f'{path}.save_best needs a validation: set val_cfg, val_dataloader and '
-               'val_evaluator.')
 
 
 def _counts_epochs(cfg: Config) -> bool:

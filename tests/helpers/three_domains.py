@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 from tiny_data import tiny_model_options
 
-CONFIGS = Path(__file__).parents[1] / 'configs' / 'egscit'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 DOMAINS = ('A', 'B', 'C')
 DIRECTIONS = tuple(permutations(DOMAINS, 2))
 SIZES = dict.fromkeys(DOMAINS, [(20, 20)])

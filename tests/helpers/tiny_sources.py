@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CONVERTERS = Path(__file__).parents[1] / 'tools' / 'dataset_converters'
+CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 NUM_TRAIN_DIGITS, NUM_TEST_DIGITS, NUM_LETTERS = 240, 130, 156  # of write_mnist and write_emnist
 
 

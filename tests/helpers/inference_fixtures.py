@@ -10,7 +10,7 @@ from tiny_data import tiny_model_options
 
 from egscit_mm.apis import EGSCITInferencer
 
-CONFIGS = Path(__file__).parents[1] / 'configs' / 'egscit'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 
 
 def tiny_config(stage):

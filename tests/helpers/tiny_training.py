@@ -8,7 +8,7 @@ from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 
 from egscit_mm.apis.train import train
 
-CONFIGS = Path(__file__).parents[1] / 'configs' / 'egscit'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 
 
 @pytest.fixture(scope='module')

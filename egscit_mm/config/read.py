@@ -1,0 +1,105 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Config files and ``--cfg-options``, and keys in them that change nothing."""
+import ast
+import os
+from typing import Any, Iterator, List, Union
+
+from mmengine.config import Config
+
+from .names import TOP_LEVEL, ConfigError, closest
+
+
+def read_config(path: Union[str, os.PathLike, Config]) -> Config:
+    """Reads a config file.
+
+    Args:
+        path (str | PathLike | Config): The file; a config is returned as it is.
+
+    Raises:
+        ConfigError: If the file does not exist or is no config.
+    """
+    if isinstance(path, Config):
+        return path
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        found = 'is a folder' if os.path.isdir(path) else 'does not exist'
+        raise ConfigError(f'Config {path!r} {found}; give a config file, see configs/egscit/.')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is Python code and may raise anything
+        raise ConfigError(f'Config {path!r} cannot be read ({type(error).__name__}: {error}): '
+                          'correct it, or the file that it names as _base_.') from error
+    _check_variables(cfg)
+    return cfg
+
+
+def _check_variables(cfg: Config) -> None:
+    """Refuses a variable of the file that looks like a setting, but is used for nothing.
+
+    ``max_iters = 100`` at the top of a config changes nothing where its ``_base_`` has set
+    ``train_cfg.max_iters``. Variables that the file uses, and those of other names, are its own.
+    """
+    if not cfg.filename.endswith('.py'):
+        return
+    with open(cfg.filename, encoding='utf-8') as file:
+        tree = ast.parse(file.read())
+    if not any(getattr(target, 'id', '') == '_base_' for statement in tree.body
+               if isinstance(statement, ast.Assign) for target in statement.targets):
+        return  # such as the whole config that MMEngine writes to a work dir, with all variables
+    used = {node.id for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for statement in tree.body:
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            name = getattr(target, 'id', '_')
+            if name in TOP_LEVEL or name.startswith('_') or name in used:
+                continue
+            if places := [place for place in _places_of(cfg, name) if place.endswith(f'.{name}')]:
+                raise ConfigError(f'{cfg.filename}: {name} at the top of the file changes nothing: '
+                                  f'set {" or ".join(places)}.')
+
+
+def _places_of(cfg: Config, name: str) -> List[str]:
+    """Settings that a variable was meant for: of its name, or with its value if that is long."""
+    value = cfg.get(name)
+
+    def find(path: str, inside: Any) -> Iterator[str]:
+        for key, entry in inside.items() if isinstance(inside, dict) else (
+                enumerate(inside) if isinstance(inside, (list, tuple)) else ()):
+            place = f'{path}.{key}'
+            if key == name or isinstance(value, (dict, list)) and entry == value:
+                yield place
+            else:
+                yield from find(place, entry)
+
+    return [place for key in cfg if key in TOP_LEVEL for place in find(key, cfg[key])]
+
+
+def merge_options(cfg: Config, options: dict) -> None:
+    """Overrides settings of a config, as ``--cfg-options`` does.
+
+    Args:
+        cfg (Config): Changed in place.
+        options (dict): Values by dotted path.
+
+    Raises:
+        ConfigError: If a path leads nowhere, or to a variable of the config's author that was used
+            when the file was read and now changes nothing.
+    """
+    for path, value in options.items():
+        name = path.split('.')[0]
+        if name not in TOP_LEVEL:
+            places = _places_of(cfg, name)
+            close = closest(name, TOP_LEVEL)
+            remedy = f'set {" or ".join(places)}.' if places else (
+                f'did you mean {path.replace(name, close, 1)}?' if close else
+                f'settings begin with {", ".join(sorted(TOP_LEVEL & cfg.keys()))}.')
+            raise ConfigError(f'{path}={value!r} changes nothing: {name} is no setting of '
+                              f'{cfg.filename}; {remedy}')
+        if name == 'launcher':
+            raise ConfigError('launcher in --cfg-options changes nothing: give it as --launcher.')
+        try:
+            cfg.merge_from_dict({path: value})
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            text = str(error.args[0] if error.args else error)
+            raise ConfigError(
+                f'{path}={value!r} fits no setting of {cfg.filename}: {text}') from error
