@@ -97,4 +97,8 @@ def key_value(text: str) -> str:
     """``KEY=VALUE``, for argparse."""
     if not text.partition('=')[0] or '=' not in text:
         raise argparse.ArgumentTypeError(f'must be KEY=VALUE, got {text!r}')
+    if 'dict(' in text or '{' in text:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} holds a dictionary, which cannot be written here: give its entries by their '
+            'places (KEY.ENTRY=VALUE), or write a config with this one as its _base_')
     return text

@@ -65,7 +65,10 @@ from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_l
 
 def load_figures(path: str, directions: list) -> dict:
     """Reads and checks the file of tools/test.py."""
-    figures = mmengine.load(path, file_format='json')
+    try:
+        figures = mmengine.load(path, file_format='json')
+    except ValueError as error:
+        raise SystemExit(f'{path} is no JSON file: {error}') from error
     names = [f'{figure}/{direction}' for figure in FIGURES for direction in directions]
     known = [name for name in names if name in figures]
     wrong = [name for name in known if 'mean' not in figures[name]]
@@ -113,6 +116,10 @@ def main():
             raise SystemExit(f'{what} {path!r} does not exist.')
     cfg = read_config(args.config)
     merge_options(cfg, config_options(args.cfg_options))
+    if cfg.get('test_dataloader') is None:
+        raise SystemExit(f'{args.config} has no test set (test_dataloader), whose images '
+                         'the report shows. Add one, such as that of '
+                         'configs/egscit/egscit_mnist_single.py.')
     directions = [f'{source}2{target}'
                   for source, target in permutations(cfg.model.get('domains', ('A', 'B')), 2)]
     figures = load_figures(args.metrics, directions) if args.metrics else {}

@@ -78,6 +78,7 @@ def main():
                          f'{osp.join(args.out, "metrics.json")}.')
     if args.out:
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # or an error, before the test
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config)
     merge_options(cfg, config_options(args.cfg_options))

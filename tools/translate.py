@@ -80,7 +80,7 @@ from egscit_mm.visualization.translation_page import write_translation_page
 def encoded(image: np.ndarray, suffix: str) -> bytes:
     """Content of an image file of the format that the suffix names."""
     kind = Image.registered_extensions()[suffix.lower()]
-    options = dict(quality=95, subsampling=0) if kind == 'JPEG' else {}
+    options = dict(JPEG=dict(quality=95, subsampling=0), WEBP=dict(lossless=True)).get(kind, {})
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format=kind, **options)
     return buffer.getvalue()

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -20,17 +20,22 @@ def checkpoints(cfg: Config) -> Dict[int, Path]:
         cfg (Config): Its config; ``work_dir``, and ``out_dir`` and ``filename_tmpl`` of the
             CheckpointHook say where they are.
     """
+    template = checkpoint_of(cfg, '{}')
+    pattern = re.compile(re.escape(template.name).replace(r'\{\}', r'(\d+)'))
+    if not template.parent.is_dir():
+        return {}
+    return {int(match[1]): path for path in template.parent.iterdir()
+            if (match := pattern.fullmatch(path.name))}
+
+
+def checkpoint_of(cfg: Config, number: Union[int, str]) -> Path:
+    """Where MMEngine's CheckpointHook saves an iteration (an epoch, if its loop counts those)."""
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     folder = Path(cfg.work_dir)
     if hook.get('out_dir'):
         folder = Path(hook['out_dir'], folder.name)
     unit = 'epoch' if hook.get('by_epoch', True) else 'iter'
-    name = hook.get('filename_tmpl') or f'{unit}_{{}}.pth'
-    pattern = re.compile(re.escape(name).replace(r'\{\}', r'(\d+)'))
-    if not folder.is_dir():
-        return {}
-    return {int(match[1]): path for path in folder.iterdir()
-            if (match := pattern.fullmatch(path.name))}
+    return folder / (hook.get('filename_tmpl') or f'{unit}_{{}}.pth').format(number)
 
 
 def newest_checkpoint(cfg: Config) -> Optional[str]:

@@ -1,16 +1,18 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether stage 2 can be trained, asked before stage 1 spends hours."""
-from typing import Dict
+from typing import Dict, Iterator
 
 import torch
-from mmagic.registry import DATASETS, HOOKS, MODELS
+from mmagic.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 from torch import Tensor, nn
 
 from ..config import ConfigError, naming_the_setting
+from ..evaluation.metrics import TranslationMetric
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:
@@ -30,12 +32,18 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
         random_state = torch.get_rng_state()
         with naming_the_setting(cfg):
             model = MODELS.build(cfg.model)
-            build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
+            wrappers = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
+            for scheduler in _schedulers(cfg):
+                PARAM_SCHEDULERS.build(dict(
+                    dict(end=cfg.train_cfg.get('max_iters')), **scheduler,
+                    optimizer=next(iter(wrappers.values()))))
             for hook in [*cfg.default_hooks.values(), *(cfg.get('custom_hooks') or [])]:
                 if isinstance(hook, dict):
-                    HOOKS.build(hook.to_dict())
-            if cfg.get('val_dataloader') is not None:
-                DATASETS.build(cfg.val_dataloader.dataset)
+                    hook = hook.to_dict()
+                    hook.pop('priority', None)  # MMEngine's own
+                    HOOKS.build(hook)
+            if cfg.get('load_from') and not cfg.resume:
+                _load_checkpoint_to_model(model, _load_checkpoint(cfg.load_from, 'cpu'))
             dataset = DATASETS.build(cfg.train_dataloader.dataset)
             sample = dataset[0]
         with naming_the_setting(stage1):
@@ -45,7 +53,39 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
         if model.perceptual_loss is not None:
             model.perceptual_loss.init_weights()
         _try_losses(cfg, model, sample)
+        if cfg.get('val_dataloader') is not None:
+            with naming_the_setting(cfg):
+                _try_validation(cfg, model)
         torch.set_rng_state(random_state)
+
+
+def _schedulers(cfg: Config) -> Iterator[dict]:
+    """Configs of all schedulers that are built by themselves."""
+    found = cfg.get('param_scheduler') or []
+    if isinstance(found, dict):
+        found = [found] if 'type' in found else [
+            entry for several in found.values()
+            for entry in (several if isinstance(several, (list, tuple)) else [several])]
+    for scheduler in found:
+        if not scheduler.get('convert_to_iter_based'):
+            yield scheduler.to_dict()
+
+
+def _try_validation(cfg: Config, model: nn.Module) -> None:
+    """Builds the metrics, and gives the package's own a translation of the first sample."""
+    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    metrics = cfg.val_evaluator
+    while isinstance(metrics, dict) and 'metrics' in metrics:
+        metrics = metrics['metrics']
+    built = [METRICS.build(metric) for metric in (
+        metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+    own = [metric for metric in built if isinstance(metric, TranslationMetric)]
+    if own:
+        data = pseudo_collate([dataset[0]])
+        samples = [sample.to_dict() for sample in model.eval().val_step(data)]
+        model.train()
+        for metric in own:
+            metric.process(data, samples)
 
 
 def _try_losses(cfg: Config, model: nn.Module, sample: dict) -> None:

@@ -20,6 +20,7 @@ from ..evaluation.monitored import check_monitored
 from ..evaluation.results import write_json
 from .resume import (
     check_is_new,
+    checkpoint_of,
     choose_start,
     full_disk_explained,
     is_intact,
@@ -107,7 +108,10 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
     cfg.default_hooks.setdefault('configured_settings', dict(type='mmagic.ConfiguredSettingsHook'))
     if amp:
         enable_amp(cfg)
-    if cfg.default_hooks.get('checkpoint', {}).get('max_keep_ckpts') == 1:
+    end = cfg.train_cfg.get('max_iters')
+    if end is not None:
+        cfg.train_cfg.max_iters = int(end)  # 1e4 is a way to write it
+    if (cfg.default_hooks.get('checkpoint') or {}).get('max_keep_ckpts') == 1:
         raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
                          'checkpoint before it writes the new one, so that a crash could leave '
                          'none; keep 2 or more, or -1 for all.')
@@ -122,21 +126,28 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
     """The final checkpoint of stage 1, which is trained if need be; None if nothing needs it."""
     if stage2.resume:  # its checkpoint holds the feature networks
         return None
-    checkpoint = osp.join(cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+    end = int(cfg.train_cfg.max_iters)
+    checkpoint = str(checkpoint_of(cfg, end))
     exists = osp.isfile(checkpoint)
     settings = _stage1_settings(cfg)
     settings_file = osp.join(cfg.work_dir, STAGE1_SETTINGS_FILE)
     if exists and is_intact(checkpoint):
         before = load(settings_file) if osp.isfile(settings_file) else settings
-        if changed := _differences(settings, before):
+        changed = _differences(settings, before)
+        if changed and not overwrite:
             raise ValueError(
                 f'{checkpoint} was trained with other settings than this stage 1: '
                 f'{"; ".join(changed)}. Choose another --work-dir, remove {cfg.work_dir}, or take '
                 f'it all the same by --cfg-options model.feature_checkpoint={checkpoint}.')
-        print_log(f'Stage 1 is done: {checkpoint}', 'current')
-        return checkpoint
+        if not changed:
+            print_log(f'Stage 1 is done: {checkpoint}', 'current')
+            return checkpoint
     # Of a damaged end, only the last iterations are trained again.
     _prepare(cfg, resume or exists and not overwrite, amp, overwrite, launcher)
+    saves = cfg.default_hooks.get('checkpoint')
+    if not saves or not saves.get('save_last', True) and end % saves.get('interval', -1):
+        raise ValueError(f'{cfg.filename}: stage 2 needs the last checkpoint of stage 1: set '
+                         'default_hooks.checkpoint.save_last=True.')
     print_log('Stage 2 is built and tried on one sample of each domain, before stage 1 starts',
               'current')
     check_stage2(stage2, cfg)
@@ -153,7 +164,9 @@ def _stage1_settings(cfg: Config) -> dict:
     dataset = cfg.train_dataloader.dataset.to_dict()
     if 'data_root' in dataset:
         dataset['data_root'] = osp.realpath(dataset['data_root'])
-    settings = dict(model=cfg.model.to_dict(), dataset=dataset)
+    settings = dict(model=cfg.model.to_dict(), dataset=dataset,
+                    max_iters=int(cfg.train_cfg.max_iters), seed=cfg.randomness.get('seed'),
+                    optim_wrapper=cfg.optim_wrapper.to_dict(), param_scheduler=cfg.param_scheduler)
     return json.loads(json.dumps(settings, default=str))
 
 

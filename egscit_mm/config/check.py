@@ -27,13 +27,15 @@ from .names import TOP_LEVEL, ConfigError, closest
 # What MMEngine's Runner takes all of, or none.
 _TOGETHER = {loop: (f'{loop}_dataloader', f'{loop}_cfg', part) for loop, part in dict(
     train='optim_wrapper', val='val_evaluator', test='test_evaluator').items()}
-_COMMON = ('default_hooks', 'custom_hooks', 'log_processor', 'visualizer', 'randomness', 'env_cfg')
+_COMMON = ('default_hooks', 'custom_hooks', 'log_processor', 'visualizer', 'randomness', 'env_cfg',
+           'log_level', 'load_from', 'work_dir')
 # The parts that a purpose looks at, and what it is called in an error.
 _PARTS = dict(
     train=('model', *_TOGETHER['train'], *_TOGETHER['val'], 'param_scheduler', *_COMMON),
     test=('model', *_TOGETHER['test'], *_COMMON),
     inference=('model', ))
 _ACTIVITY = dict(train='training', test='test', inference='translation')
+_LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 _SIDES = 'AlternatingOptimWrapperConstructor'
 
 
@@ -69,7 +71,7 @@ _PLACES = {
     r'optim_wrapper(\.(?!constructor|clip_grad|paramwise_cfg)\w+)?': _Place(
         'OPTIM_WRAPPERS', (), 'OptimWrapper', ('constructor', 'paramwise_cfg')),
     r'param_scheduler(\.\w+)?': _Place('PARAM_SCHEDULERS', ('optimizer', 'end')),
-    r'default_hooks\.\w+|custom_hooks': _Place('HOOKS'),
+    r'default_hooks\.\w+|custom_hooks': _Place('HOOKS', (), None, ('priority', )),
     r'(val|test)_evaluator(\.metrics)?': _Place('METRICS'),
     r'visualizer': _Place('VISUALIZERS', ('name', ), 'Visualizer'),
     r'visualizer\.vis_backends': _Place('VISBACKENDS', ('save_dir', )),
@@ -163,6 +165,12 @@ def _problems(path: str, value: Any, own: bool = False,
                 isinstance(value, numbers.Real) and least <= value <= most):
             limit = '' if most == math.inf else f' and at most {most}'
             yield f'{path} must be a number of at least {least}{limit}, got {value!r}.'
+        elif path == 'randomness.seed' and value is not None and value != int(value):
+            yield f'{path} must be an integer, got {value!r}.'
+        elif path == 'log_level' and isinstance(value, str) and value not in _LEVELS:
+            yield f'{path} must be one of {", ".join(_LEVELS)}, got {value!r}.'
+        elif path in ('load_from', 'work_dir') and not isinstance(value, str):
+            yield f'{path} must be a path, got {value!r}.'
         elif path == 'env_cfg.mp_cfg.mp_start_method' and value not in get_all_start_methods():
             yield f'{path} must be one of {", ".join(get_all_start_methods())}, got {value!r}.'
         # Below these two a name may be that of something built, or of one of its arguments.

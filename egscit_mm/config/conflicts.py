@@ -3,9 +3,12 @@
 
 Most of them would train and never end, never save or never change the rate, without a word.
 """
+import math
 from typing import Iterator
 
 from mmengine.config import Config
+
+_ENVIRONMENT = ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')  # read by the Runner
 
 
 def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
@@ -19,6 +22,8 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     for name in loaders:
         if isinstance(cfg.get(f'{name}_dataloader'), dict):
             yield from _of_loader(cfg, name)
+    if purpose != 'inference':
+        yield from _without_effect(cfg)
     if purpose == 'train' and isinstance(cfg.get('train_cfg'), dict):
         yield from _of_schedulers(cfg)
         checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
@@ -36,10 +41,25 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
         loop = 'train_cfg.type=ResumableTrainLoop with max_iters, or ' * (name == 'train')
         yield (f'{path}.sampler.type={sampler!r} never ends, and {name}_cfg waits for its end: use '
                f'{loop}{path}.sampler.type=DefaultSampler.')
+    if name == 'train' and loader.dataset.get('test_mode'):
+        yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
     for option in ('persistent_workers', 'prefetch_factor'):
         if loader.get(option) and loader.get('num_workers') == 0:
             yield (f'{path}.{option}={loader[option]!r} needs {path}.num_workers of at least 1, '
                    'got 0: set one of them.')
+
+
+def _without_effect(cfg: Config) -> Iterator[str]:
+    if cfg.get('data_preprocessor') and cfg.model.get('data_preprocessor'):
+        yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
+               'remove one of them.')
+    for key in cfg.get('env_cfg') or {}:
+        if key not in _ENVIRONMENT:
+            yield f'env_cfg.{key} is no setting: known are {", ".join(_ENVIRONMENT)}.'
+    for name in ('val', 'test'):
+        evaluator = cfg.get(f'{name}_evaluator')
+        if evaluator == [] or isinstance(evaluator, dict) and evaluator.get('metrics') == []:
+            yield f'{name}_evaluator.metrics is empty: nothing would be measured.'
 
 
 def _of_schedulers(cfg: Config) -> Iterator[str]:
@@ -49,7 +69,14 @@ def _of_schedulers(cfg: Config) -> Iterator[str]:
             entry for several in schedulers.values()
             for entry in (several if isinstance(several, (list, tuple)) else [several])]
     for scheduler in schedulers if not _counts_epochs(cfg) else ():
-        if isinstance(scheduler, dict) and scheduler.get('by_epoch', True) is True:
+        kind = str(scheduler.get('type'))
+        begin, length = scheduler.get('begin', 0), cfg.train_cfg.get('max_iters', math.inf)
+        if begin >= length:
+            yield (f'param_scheduler.begin={begin} in {kind} lies beyond the end, '
+                   f'train_cfg.max_iters={length}: it would never take a step.')
+        # The former steps at validations.
+        if 'ReduceOnPlateau' not in kind and not scheduler.get('convert_to_iter_based') and (
+                scheduler.get('by_epoch', True) is True):
             yield (f'param_scheduler of type {scheduler.get("type")!r} must have by_epoch=False: '
                    'train_cfg counts iterations, and it would never take a step.')
 
@@ -59,6 +86,12 @@ def _of_checkpoints(cfg: Config, hook: dict) -> Iterator[str]:
     if not _counts_epochs(cfg) and hook.get('by_epoch', True) is True:
         yield (f'{path}.by_epoch must be False: train_cfg counts iterations, and nothing would be '
                'saved before its end.')
+    length = cfg.train_cfg.get('max_epochs' if _counts_epochs(cfg) else 'max_iters')
+    interval, begin = hook.get('interval', -1), hook.get('save_begin', 0)
+    if length and not hook.get('save_last', True) and (
+            interval <= 0 or begin + (interval if begin == 0 else 0) > length):
+        yield (f'{path} would never save: with save_last=False, interval={interval} and '
+               f'save_begin={begin} its first checkpoint lies beyond the end, {length}.')
 
 
 def _counts_epochs(cfg: Config) -> bool:

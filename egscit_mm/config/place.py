@@ -44,8 +44,10 @@ def _checkpoint_of(error: Exception) -> Optional[str]:
         if is_refusal and frame.f_code is Runner.load_checkpoint.__code__:
             return frame.f_locals['filename']
         if is_refusal and frame.f_code is Runner.resume.__code__:
-            return (f'{frame.f_locals["filename"]} cannot be resumed, for it is no checkpoint of a '
-                    'whole training (give it as load_from instead); it has no')
+            path = f'{frame.f_locals["filename"]} cannot be resumed'
+            return path if isinstance(error, ValueError) else (
+                f'{path}, for it is no checkpoint of a whole training (give it as load_from '
+                'instead); it has no')
     return None
 
 

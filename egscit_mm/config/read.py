@@ -95,8 +95,10 @@ def merge_options(cfg: Config, options: dict) -> None:
                 f'settings begin with {", ".join(sorted(TOP_LEVEL & cfg.keys()))}.')
             raise ConfigError(f'{path}={value!r} changes nothing: {name} is no setting of '
                               f'{cfg.filename}; {remedy}')
-        if name == 'launcher':
-            raise ConfigError('launcher in --cfg-options changes nothing: give it as --launcher.')
+        if name in ('launcher', 'custom_imports'):
+            remedy = 'give it as --launcher' if name == 'launcher' else (
+                'imports are made when the file is read, so write them there')
+            raise ConfigError(f'{name} in --cfg-options changes nothing: {remedy}.')
         try:
             cfg.merge_from_dict({path: value})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

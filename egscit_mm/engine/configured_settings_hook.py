@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What a resumed training takes from its config, and what from its checkpoint."""
 import inspect
+import logging
 from typing import Dict, Iterator, Tuple
 
 from mmagic.registry import HOOKS
@@ -37,7 +38,12 @@ class ConfiguredSettingsHook(Hook):
             runner (Runner): The runner.
             checkpoint (dict): What was read from the file; changed in place.
         """
-        if not runner._resume or 'optimizer' not in checkpoint:
+        if not runner._resume:
+            return
+        if 'optimizer' not in checkpoint:
+            print_log('The checkpoint holds no state of the optimisers (it was saved with '
+                      'save_optimizer=False): their moments start anew.', 'current',
+                      level=logging.WARNING)
             return
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         changed = {}  # each setting once, though groups and sides may share it

@@ -1,12 +1,15 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """One optimiser per side of the alternating updates (paper, A.2)."""
 import copy
+import inspect
+from numbers import Real
 from typing import Dict, List, Optional
 
 from mmagic.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from ..utils.wrappers import unwrapped
 
@@ -86,6 +89,8 @@ class AlternatingOptimWrapperConstructor:
                 groups = _paramwise_groups(side, getattr(model, side), cfg, paramwise_cfg)
             optimizer = OPTIMIZERS.build(dict(optimizer_cfg, params=groups))
             wrapper_cfg.setdefault('type', 'OptimWrapper')
+            if wrapper_cfg.get('clip_grad') is not None:
+                _check_clip_grad(f'optim_wrapper.{side}.clip_grad', wrapper_cfg['clip_grad'])
             wrapper: OptimWrapper = OPTIM_WRAPPERS.build(
                 wrapper_cfg, default_args=dict(optimizer=optimizer))
             if wrapper.clip_grad_kwargs is not None:
@@ -132,6 +137,23 @@ class AlternatingOptimWrapperConstructor:
                 f'in none of the sides {list(self.sides)}. Freeze it (requires_grad=False), or '
                 'give its module a side in optim_wrapper.')
         return params
+
+
+def _check_clip_grad(place: str, settings: dict) -> None:
+    """Refuses what PyTorch's functions would refuse at the first update, or take in silence."""
+    kinds = dict(norm=(clip_grad_norm_, 'max_norm'), value=(clip_grad_value_, 'clip_value'))
+    kind = settings.get('type', 'norm')
+    if kind not in kinds:
+        raise ValueError(f"{place}.type must be 'norm' or 'value', got {kind!r}.")
+    function, limit = kinds[kind]
+    known = set(inspect.signature(function).parameters) - {'parameters'}
+    unknown = settings.keys() - known - {'type'}
+    if unknown:
+        raise ValueError(f'{place} has unknown settings {sorted(unknown)}; known are '
+                         f'{sorted(known)}.')
+    value = settings.get(limit)
+    if not isinstance(value, Real) or not value > 0:
+        raise ValueError(f'{place}.{limit} must be a number above 0, got {value!r}.')
 
 
 def _paramwise_groups(side: str, module: nn.Module, wrapper_cfg: dict,

@@ -31,7 +31,7 @@ def refuses(configs, tmp_path, monkeypatch):
     ('model.loss_weights.cicle', 1, ['cicle']),
     ('model.generator_steps', 4, ['batch of 12 cannot be split into 5 minibatches']),
     ('model.generator.encoder.base_channels', 8, ['base_channels']),
-    ('model.domains', ('A', 'C'), ['vaegan_mnist_single.py', 'other domains']),
+    ('model.domains', ('A', 'C'), ['domains']),
     ('model.perceptual_loss.pretrained', 'gone.pth', ['gone.pth']),
     ('model.perceptual_loss.content_layers', dict(relu9_9=1.), ['relu9_9']),
     ('optim_wrapper.generators.accumulative_counts', 3,
@@ -41,6 +41,13 @@ def refuses(configs, tmp_path, monkeypatch):
     ('optim_wrapper.generators.paramwise_cfg', dict(custom_keys=dict(none=dict(lr_mult=0))),
      ["'none'"]),
     ('val_dataloader.dataset.data_root', 'no_data', ['no_data']),
+    ('val_evaluator.metrics.0.domains', ['A', 'Q'], ['Q']),
+    ('optim_wrapper.generators.clip_grad', dict(max_norm=10, normtype=2), ['normtype']),
+    ('optim_wrapper.generators.clip_grad', dict(max_norm=-1), ['max_norm', '-1']),
+    ('model.compile', dict(modee='x'), ['modee']),
+    ('param_scheduler.0.power', -1, ['power']),
+    ('load_from', 'nowhere.pth', ['nowhere.pth']),
+    ('model.frozen_modules', 'generators', ['must be a list']),
     ('custom_hooks.0.interval', 0, ['interval']),
 ])
 def test_settings(refuses, data_root, option, value, words):
@@ -86,3 +93,29 @@ def test_the_check_leaves_the_training_as_it_is(configs, data_root, tmp_path):
                 options={'model.feature_checkpoint': str(stage1)})
     for one, other in zip(both.model.parameters(), alone.model.parameters()):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize('options', [
+    {'default_hooks.checkpoint': dict(_delete_=True, type='CheckpointHook', by_epoch=False,
+                                      interval=3, save_last=False)},
+    {'default_hooks.checkpoint.save_last': False, 'default_hooks.checkpoint.interval': 3},
+])
+def test_stage1_that_would_not_be_saved(refuses, data_root, options):
+    refuses(data_root, ['save_last'], options)
+
+
+@pytest.mark.parametrize('options', [
+    {'train_cfg.max_iters': 2.},
+    {'default_hooks.checkpoint.filename_tmpl': 'step{}.pth'},
+    {'custom_hooks.0.priority': 'LOW'},
+])
+def test_stage1_is_found(configs, data_root, tmp_path, options):
+    runner = run(configs, tmp_path / 'work', data_root, iters=2, options=options)
+    assert runner.iter == 2 and not runner.model.generators.features_missing
+
+
+def test_stage1_beside_the_folders(configs, data_root, tmp_path):
+    runner = run(configs, tmp_path / 'work', data_root, iters=2, options={
+        'default_hooks.checkpoint.out_dir': str(tmp_path / 'elsewhere')})
+    assert (tmp_path / 'elsewhere' / 'vaegan_mnist_single' / 'iter_2.pth').is_file()
+    assert runner.iter == 2

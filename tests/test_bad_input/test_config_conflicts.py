@@ -40,6 +40,16 @@ ITERS = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2
     ({'default_hooks.checkpoint.by_epoch': True}, ['default_hooks.checkpoint.by_epoch']),
     ({**ITERS, 'default_hooks.checkpoint': dict(_delete_=True, type='CheckpointHook')},
      ['default_hooks.checkpoint.by_epoch']),
+    ({'train_dataloader.dataset.test_mode': True}, ['the training would see the test images']),
+    ({'env_cfg.cudnn_bench': True}, ['env_cfg.cudnn_bench']),
+    ({'data_preprocessor': dict(type='DataPreprocessor')}, ['data_preprocessor changes nothing']),
+    ({'val_evaluator.metrics': []}, ['nothing would be measured']),
+    ({'default_hooks.checkpoint.save_last': False, 'default_hooks.checkpoint.save_begin': 9},
+     ['would never save']),
+    ({'param_scheduler.0.begin': 100, 'param_scheduler.0.end': 200}, ['never take a step']),
+    ({'randomness.seed': 1.5}, ['randomness.seed', 'integer']),
+    ({'log_level': 'INFOO'}, ['log_level']),
+    ({'load_from': 5}, ['load_from must be a path']),
     ({'param_scheduler': [dict(type='MultiStepLR', milestones=[1])]},
      ["'MultiStepLR' must have by_epoch=False"]),
     ({'param_scheduler': [dict(type='LinearLR', start_factor=0.1)]},
@@ -54,6 +64,9 @@ def test_conflicts(cfg, options, words):
 
 @pytest.mark.parametrize('options', [
     {},
+    {'param_scheduler': [dict(type='ReduceOnPlateauLR', by_epoch=True, monitor='x')]},
+    {'param_scheduler': [dict(type='CosineAnnealingLR', T_max=2, convert_to_iter_based=True)]},
+    {'default_hooks.logger.priority': 'LOW'},
     ITERS,
     {**EPOCHS, 'train_dataloader.sampler': dict(_delete_=True, type='DefaultSampler')},
     {'train_dataloader.num_workers': 2, 'train_dataloader.persistent_workers': True},
@@ -77,6 +90,7 @@ def test_what_goes_together(cfg, options):
     ('train_dataloder.batch_size', 6, 'did you mean train_dataloader.batch_size?'),
     ('generator.eta', 6, 'model.generator'),
     ('launcher', 'pytorch', '--launcher'),
+    ('custom_imports', dict(imports=['foo']), 'when the file is read'),
 ])
 def test_options_that_change_nothing(cfg, name, value, place):
     before = json.dumps(cfg.to_dict(), default=str)

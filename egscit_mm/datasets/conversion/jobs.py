@@ -2,6 +2,7 @@
 """Doing jobs: what is left to do, progress, and the report at the end."""
 import json
 import sys
+import unicodedata
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -71,7 +72,8 @@ def _refuse_duplicates(job: Job) -> None:
     """
     owner, tasks = {}, []
     for task in job.tasks:
-        paths = {key: path.casefold() for key, path in task.outputs.items()}
+        paths = {key: unicodedata.normalize('NFC', path).casefold()
+                 for key, path in task.outputs.items()}
         taken = [key for key in ('image', *paths) if paths[key] in owner]
         if taken:
             job.failed[task.name] = (f'would become {task.outputs[taken[0]]}, as '
@@ -100,15 +102,15 @@ def _pending(job: Job, out: Path) -> list[Task]:
         raise ConversionError(f'{out} holds domain {job.domain} with other settings ({differing}): '
                               'choose another --out, or delete its folders and its manifest')
     planned = {path for task in job.tasks for path in task.outputs.values()}
-    present = set()
+    present, leftovers = set(), []
     for folder in {path.split('/')[0] for path in planned} | {
             split + job.domain for split in ('train', 'test')}:
         if not (out / folder).is_dir():
             continue
         for name in walk_files(out / folder):
             path = out / folder / name
-            if path.suffix == '.tmp':  # of a run that was killed
-                path.unlink()
+            if path.suffix == '.tmp' and path.stem.isdigit():  # of a run that was killed
+                leftovers.append(path)
             elif path.suffix.lower() in IMAGE_SUFFIXES and not why_unusable(path):
                 # Empty files are what a crash of the machine may leave.
                 present.add(path.relative_to(out).as_posix())
@@ -118,6 +120,8 @@ def _pending(job: Job, out: Path) -> list[Task]:
             f'{out} holds {len(unknown)} images that this command does not make, such as '
             f'{unknown[0]}: the source or the split has changed, or they are of other origin. '
             'Choose another --out, or delete them')
+    for path in leftovers:
+        path.unlink()
     done = [task for task in job.tasks if present.issuperset(task.outputs.values())]
     current = {task.name for task in done} - _outdated(job, done, out, previous)
     return [task for task in job.tasks if task.name not in current]

@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generators and discriminators that are updated in turn."""
+import inspect
 from abc import abstractmethod
 from collections import defaultdict
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
@@ -93,11 +94,20 @@ class AlternatingGAN(BaseModel):
         encoder = self.generators.encoders[self.domains[0]]
         self.in_channels = encoder.in_channels  # of the images
         self.stride = encoder.stride  # what their sides must be divisible by
+        if isinstance(frozen_modules, str):
+            raise ValueError(f'{type(self).__name__}: frozen_modules must be a list of names, got '
+                             f'{frozen_modules!r}.')
         for name in frozen_modules:
             if self.discriminators is not None or not name.startswith('discriminators'):
                 freeze(self, name)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
+        if isinstance(compile, dict):
+            unknown = compile.keys() - inspect.signature(torch.compile).parameters.keys() | (
+                compile.keys() & {'model'})
+            if unknown:
+                raise ValueError(f'{type(self).__name__}: compile has unknown options '
+                                 f'{sorted(unknown)}; known are those of torch.compile.')
         self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
         self.compiled = False
 
