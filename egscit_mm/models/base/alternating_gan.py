@@ -12,10 +12,11 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from ...ranges import check_domains, check_integers, check_weights
-from ...utils.image_sizes import check_channels, check_training_sizes
+from ...utils.image_sizes import by_size, check_channels, check_training_sizes
 from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .checks import check_all_used, check_finite, check_state
+from .samples import packed_samples
 from .updates import chunks, freeze, frozen, gradient_norm, means, weight_norm
 
 Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
@@ -30,9 +31,9 @@ class AlternatingGAN(BaseModel):
     ``generator_steps`` updates of the generators, each on its own minibatch: the dataloader
     delivers them as one batch, which :meth:`train_step` cuts in order.
 
-    A subclass sets ``default_loss_weights`` and implements :meth:`discriminator_losses` and
-    :meth:`generator_losses`. It may extend :meth:`after_updates`, :meth:`networks_to_compile` and
-    :meth:`sides`.
+    A subclass sets ``default_loss_weights`` and implements :meth:`discriminator_losses`,
+    :meth:`generator_losses` and :meth:`test_images`. It may extend :meth:`after_updates`,
+    :meth:`networks_to_compile` and :meth:`sides`.
 
     Args:
         generator (dict): Config of the generator side.
@@ -237,20 +238,12 @@ class AlternatingGAN(BaseModel):
         terms = self._backward(side, images, optim_wrapper)
         module = getattr(self, side)
         check_all_used(side, module)
-        # A scaler of losses leaves the step out by itself, and has to be told of it.
-        scaler = getattr(optim_wrapper, 'loss_scaler', None)
-        norm = gradient_norm(module, scaler)
-        skip = self.skip_non_finite and not norm.isfinite()
-        if not skip or scaler is not None:
-            optim_wrapper.step()
-        optim_wrapper.zero_grad()
-        if skip:
-            self.skipped_updates += 1
-            return
-        if optim_wrapper.clip_grad_kwargs is None:
-            terms.append((f'grad_norm_{side}', norm))
-        for name, value in terms:
-            logs[name].append(value.detach())
+        norm = gradient_norm(module, getattr(optim_wrapper, 'loss_scaler', None))
+        if self._step(optim_wrapper, norm):
+            if optim_wrapper.clip_grad_kwargs is None:  # else it logs the norm
+                terms.append((f'grad_norm_{side}', norm))
+            for name, value in terms:
+                logs[name].append(value.detach())
 
     def _backward(self, side: str, images: Images,
                   optim_wrapper: OptimWrapper) -> List[Tuple[str, Tensor]]:
@@ -276,6 +269,20 @@ class AlternatingGAN(BaseModel):
             terms += losses.items()
         return terms
 
+    def _step(self, optim_wrapper: OptimWrapper, norm: Tensor) -> bool:
+        """Clips and applies the gradients, unless their norm says that the update is left out.
+
+        Returns:
+            bool: Whether the update was made.
+        """
+        skip = self.skip_non_finite and not norm.isfinite()
+        # A scaler of losses leaves the step out by itself, and has to be told of it.
+        if not skip or getattr(optim_wrapper, 'loss_scaler', None) is not None:
+            optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        self.skipped_updates += skip
+        return not skip
+
     def after_updates(self) -> None:
         """Called at the end of every iteration, before the log is read: nothing here."""
 
@@ -292,6 +299,32 @@ class AlternatingGAN(BaseModel):
         for network in self.networks_to_compile():
             network.compile(**self.compile_options)
         self.compiled = True
+
+    # ----------------------------------------------------------------- tests
+
+    @abstractmethod
+    def test_images(self, images: Images) -> Dict[str, Tuple[Tensor, str]]:
+        """What a test makes of real images, which have any size, but one per domain.
+
+        Returns:
+            dict: By the name of a data sample's field: images, RGB in [-1, 1], (N, 3, H, W), and
+            the input key whose channel order they get.
+        """
+
+    @by_size
+    @torch.no_grad()
+    def test_step(self, data: dict) -> list:
+        """Makes :meth:`test_images` of a batch of images of any sizes, each as if it were alone.
+
+        Returns:
+            list[DataSample]: With them, BGR 0..255, (3, H, W).
+        """
+        self.check_test_batch(data)
+        data = self.data_preprocessor(data)
+        outputs = self.test_images(self.images_by_domain(data['inputs']))
+        return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
+
+    val_step = test_step
 
     # ----------------------------------------------------------------- batches
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ...utils.wrappers import unwrapped
+from ..networks.state import first_misfit
 
 
 def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
@@ -82,11 +83,8 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
         own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
         if side == 'discriminators' and not own.keys() & state_dict.keys():
             continue  # a checkpoint made for inference comes without
-        for key, value in own.items():
-            found = state_dict.get(key)
-            if not isinstance(found, Tensor) or found.shape != value.shape:
-                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
-                raise ValueError(
-                    f'The checkpoint is not one of this {model}: {key!r} should '
-                    f'have the shape {tuple(value.shape)}, found {found}. Give a checkpoint of '
-                    'the same stage, architecture, domains and ema_config as the config.')
+        if misfit := first_misfit(own, state_dict):
+            raise ValueError(
+                f'The checkpoint is not one of this {model}: {misfit[0]!r} should have the shape '
+                f'{misfit[1]}, found {misfit[2]}. Give a checkpoint of the same stage, '
+                'architecture, domains and ema_config as the config.')

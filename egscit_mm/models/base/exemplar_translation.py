@@ -7,11 +7,11 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...ranges import check_domains
-from ...utils.image_sizes import by_size, fitted
+from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from .alternating_gan import AlternatingGAN, Images, Losses
 from .domain_queries import DomainQueries
-from .samples import fake_key, packed_samples
+from .samples import fake_key
 
 
 class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
@@ -172,27 +172,16 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
             fitted(image, self.stride), target_domain, fitted(exemplar, self.stride), source_domain)
         return result[..., :height, :width]
 
-    @by_size
-    @torch.no_grad()
-    def test_step(self, data: dict) -> list:
-        """Translates in every direction, image i of one domain after image i of the other.
+    def test_images(self, images: Images) -> Dict[str, Tuple[Tensor, str]]:
+        """Translations in every direction, image i of one domain after image i of the other.
 
-        The images may have any sizes: each is translated as if it were alone.
-
-        Returns:
-            list[DataSample]: BGR 0..255, (3, H, W), with the content's size, under the names of
-            :func:`~.samples.fake_key`.
+        They have the content's size, and the names of :func:`~.samples.fake_key`.
         """
-        self.check_test_batch(data)
-        data = self.data_preprocessor(data)
-        images = self.images_by_domain(data['inputs'])
-        outputs = {}
-        for source, target in self._generators.directions:
-            fake = self.translation_at_any_size(images[source], target, images[target], source)
-            outputs[fake_key(self.domains, source, target)] = (fake, f'img_{target}')
-        return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
-
-    val_step = test_step
+        return {
+            fake_key(self.domains, s, t): (
+                self.translation_at_any_size(images[s], t, images[t], s), f'img_{t}')
+            for s, t in self._generators.directions
+        }
 
     @torch.no_grad()
     def rows(self, images: Images) -> Dict[str, Dict[str, Tensor]]:

@@ -20,6 +20,7 @@ from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import Images, Losses
 from ..base.exemplar_translation import ExemplarTranslationModel
 from ..losses import kl_loss, reconstruction_loss
+from ..networks.state import first_misfit
 
 
 @MODELS.register_module()
@@ -115,16 +116,11 @@ class EGSCIT(ExemplarTranslationModel):
         if not encoders or any('shared_encoder_block' in key for key in state):
             raise ValueError(f'{origin} is not a stage-1 (VAEGAN) checkpoint; give the one '
                              'that configs/egscit/vaegan_<task>.py writes.')
-        for key in sorted(wanted.keys() | encoders.keys()):
-            shapes = [
-                tuple(tensors[key].shape) if isinstance(tensors.get(key), Tensor) else 'nothing'
-                for tensors in (wanted, encoders)
-            ]
-            if shapes[0] != shapes[1]:
-                raise ValueError(
-                    f'{origin} has another architecture or other domains: '
-                    f'feature network {key!r} should be {shapes[0]}, is {shapes[1]} there. '
-                    'Train stage 1 with the same encoder and domains.')
+        if misfit := first_misfit(wanted, encoders, sorted(wanted.keys() | encoders.keys())):
+            raise ValueError(
+                f'{origin} has another architecture or other domains: feature network '
+                f'{misfit[0]!r} should be {misfit[1]}, is {misfit[2]} there. '
+                'Train stage 1 with the same encoder and domains.')
         return encoders
 
     # --------------------------------------------------------------- training

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of stage 2: everything that turns content and exemplar into an image."""
-from itertools import permutations
 from typing import Dict, Iterable, Optional, Sequence, Tuple, Union
 
 import torch
@@ -9,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...ranges import check_not_negative
+from ...utils.image_sizes import groups
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from ..networks.encoder import check_fit
 from ..networks.generator_side import GeneratorSide
@@ -71,7 +71,6 @@ class ExemplarTranslator(GeneratorSide):
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise ValueError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
-        self.directions = tuple(permutations(self.domains, 2))
         self.eta = eta
         self.latent_noise = latent_noise
         self.detach_cycle = detach_cycle
@@ -224,16 +223,9 @@ class ExemplarTranslator(GeneratorSide):
 
     def _in_one_pass(self, network: BaseModule, batches: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
         """Runs a network once over several batches; once for each size, where these differ."""
-        groups = []
-        for key, batch in batches.items():
-            for group in groups:
-                if batches[group[0]].shape[1:] == batch.shape[1:]:
-                    group.append(key)
-                    break
-            else:
-                groups.append([key])
-        outputs = {}
-        for group in groups:
+        keys, outputs = list(batches), {}
+        for places in groups([batches[key].shape[1:] for key in keys]):
+            group = [keys[place] for place in places]
             # Not len(): it would fix the batch size in an exported model.
             sizes = [batches[key].shape[0] for key in group]
             output = self.run(network, torch.cat([batches[key] for key in group]))

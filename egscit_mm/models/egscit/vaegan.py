@@ -1,15 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Stage 1: a VAE-GAN per domain, whose encoders become the feature networks of stage 2."""
-from typing import Dict
+from typing import Dict, Tuple
 
 import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from ...utils.image_sizes import by_size, fitted
+from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import AlternatingGAN, Images, Losses
-from ..base.samples import packed_samples
 from ..losses import kl_loss, reconstruction_loss
 
 
@@ -65,22 +64,9 @@ class VAEGAN(AlternatingGAN):
             for domain, batch in images.items()
         }
 
-    @by_size
-    @torch.no_grad()
-    def test_step(self, data: dict) -> list:
-        """Reconstructs the images of all domains, each as if it were alone.
-
-        Returns:
-            list[DataSample]: With ``rec_<domain>``, BGR 0..255, (3, H, W).
-        """
-        self.check_test_batch(data)
-        data = self.data_preprocessor(data)
-        reconstructions = self(data['inputs'])
-        return packed_samples(self.data_preprocessor, data['data_samples'], {
-            f'rec_{domain}': (image, f'img_{domain}') for domain, image in reconstructions.items()
-        })
-
-    val_step = test_step
+    def test_images(self, images: Images) -> Dict[str, Tuple[Tensor, str]]:
+        """``rec_<domain>``, the reconstructions."""
+        return {f'rec_{d}': (x_dd, f'img_{d}') for d, x_dd in self._reconstructions(images).items()}
 
     @torch.no_grad()
     def rows(self, images: Images) -> Dict[str, Dict[str, Tensor]]:

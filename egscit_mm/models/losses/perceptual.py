@@ -162,23 +162,20 @@ class VGGPerceptualLoss(BaseModule):
         """
         # Every real image passes the VGG once, without graph, for all translations that need it.
         with torch.no_grad():
-            content, style = self.describe(torch.cat(list(images.values())))
-        content = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in content.items()}
-        style = {layer: dict(zip(images, x.chunk(len(images)))) for layer, x in style.items()}
+            real_maps, real_grams = self.describe(torch.cat(list(images.values())))
         fakes = torch.cat(list(translations.values()))
         if self.activation_checkpointing:
             maps, grams = checkpoint(self.describe, fakes, use_reentrant=False)
         else:
             maps, grams = self.describe(fakes)
-
-        content_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}
-        style_losses = {(s, t): images[s].new_zeros(()) for s, t in translations}
-        for layer, weight in self.content_layers.items():
-            for (source, target), x in zip(translations, maps[layer].chunk(len(translations))):
-                content_losses[source, target] += self.content_weight * weight * mean_difference(
-                    x, content[layer][source])
-        for layer, weight in self.style_layers.items():
-            for (source, target), x in zip(translations, grams[layer].chunk(len(translations))):
-                style_losses[source, target] += self.style_weight * weight * mean_difference(
-                    x, style[layer][target])
-        return content_losses, style_losses
+        losses = []
+        for factor, layers, made, real, place in (
+                (self.content_weight, self.content_layers, maps, real_maps, 0),  # x_st with x_s
+                (self.style_weight, self.style_layers, grams, real_grams, 1)):  # x_st with x_t
+            sums = {way: images[way[0]].new_zeros(()) for way in translations}
+            for layer, weight in layers.items():
+                by_domain = dict(zip(images, real[layer].chunk(len(images))))
+                for way, x in zip(translations, made[layer].chunk(len(translations))):
+                    sums[way] += factor * weight * mean_difference(x, by_domain[way[place]])
+            losses.append(sums)
+        return tuple(losses)

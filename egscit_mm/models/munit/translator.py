@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of MUNIT: content and style codes of every domain, recombined."""
-from itertools import permutations
 from typing import Dict, Iterable, Sequence
 
 import torch
@@ -44,7 +43,6 @@ class MUNITTranslator(GeneratorSide):
                  domains: Sequence[str] = ('A', 'B'),
                  activation_checkpointing: bool = False):
         super().__init__(domains, 2, activation_checkpointing)
-        self.directions = tuple(permutations(self.domains, 2))
         self.encoders = self.by_domain(encoder)
         self.style_encoders = self.by_domain(style_encoder)
         self.decoders = self.by_domain(decoder)
@@ -76,50 +74,30 @@ class MUNITTranslator(GeneratorSide):
             ``cycle`` {(s, t): x_sts}; images in [-1, 1].
         """
         flows = set(flows)
-        contents = {
-            domain: self.run(self.encoders[domain], batch) for domain, batch in images.items()
-        }
+        contents = {s: self.run(self.encoders[s], x_s) for s, x_s in images.items()}
         own_styles = {}
         if not self.training or flows & {'reconstruction', 'cycle'}:
-            own_styles = {
-                domain: self.run(self.style_encoders[domain], batch)
-                for domain, batch in images.items()
-            }
+            own_styles = {s: self.run(self.style_encoders[s], x_s) for s, x_s in images.items()}
         outputs = dict(content=contents)
         if 'reconstruction' in flows:
             outputs['reconstruction'] = {
-                domain: self.run(self.decoders[domain], contents[domain], own_styles[domain])
-                for domain in self.domains
-            }
+                s: self.run(self.decoders[s], contents[s], own_styles[s]) for s in self.domains}
         if 'translation' in flows:
-            styles = {
-                (source, target): self.prior_style(images[source]) if self.training else
-                own_styles[target] for source, target in self.directions
-            }
-            translations = {
-                (source, target): self.run(
-                    self.decoders[target], contents[source], styles[source, target])
-                for source, target in self.directions
-            }
-            outputs.update(translation=translations, translation_style=styles)
+            styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
+                      for s, t in self.directions}
+            x_st = {(s, t): self.run(self.decoders[t], contents[s], styles[s, t])
+                    for s, t in self.directions}
+            outputs.update(translation=x_st, translation_style=styles)
         if flows & {'codes', 'cycle'}:
-            recovered = {
-                (source, target): self.run(self.encoders[target], translations[source, target])
-                for source, target in self.directions
-            }
+            recovered = {(s, t): self.run(self.encoders[t], x_st[s, t])
+                         for s, t in self.directions}
         if 'codes' in flows:
             outputs['recovered_content'] = recovered
-            outputs['recovered_style'] = {
-                (source, target): self.run(
-                    self.style_encoders[target], translations[source, target])
-                for source, target in self.directions
-            }
+            outputs['recovered_style'] = {(s, t): self.run(self.style_encoders[t], x_st[s, t])
+                                          for s, t in self.directions}
         if 'cycle' in flows:
-            outputs['cycle'] = {
-                (source, target): self.run(
-                    self.decoders[source], recovered[source, target], own_styles[source])
-                for source, target in self.directions
-            }
+            outputs['cycle'] = {(s, t): self.run(self.decoders[s], recovered[s, t], own_styles[s])
+                                for s, t in self.directions}
         return outputs
 
     def prior_style(self, images: Tensor) -> Tensor:

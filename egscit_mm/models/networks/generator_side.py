@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the generator sides of all models share."""
+from itertools import permutations
 from typing import Sequence
 
 from mmagic.registry import MODELS
@@ -28,6 +29,7 @@ class GeneratorSide(BaseModule):
         super().__init__()
         check_domains(self, domains, min_domains)
         self.domains = tuple(domains)
+        self.directions = tuple(permutations(self.domains, 2))  # (source, target)
         self.activation_checkpointing = activation_checkpointing
 
     def by_domain(self, cfg: dict) -> ModuleDict:

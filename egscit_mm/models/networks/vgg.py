@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...compat import explaining_load_errors
+from .state import first_misfit
 
 # Convolutions per stage and width of the stages in multiples of the base width.
 _STAGES = ((2, 1), (2, 2), (4, 4), (4, 8), (4, 8))
@@ -84,14 +85,13 @@ class VGG19Features(nn.Module):
         else:
             state = _file_state(self.pretrained)
         state = {str(key).removeprefix('features.'): value for key, value in state.items()}
-        for name, buffer in self.layers.named_buffers():
-            found = state.get(name)
-            if not isinstance(found, Tensor) or found.shape != buffer.shape:
-                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
-                raise ValueError(
-                    f'{self.pretrained}: no VGG-19 weights of this width: {name!r} should have the '
-                    f'shape {tuple(buffer.shape)}, found {found}. Give the state dict of '
-                    "torchvision's vgg19 (or its features part) and a matching base_channels.")
+        buffers = dict(self.layers.named_buffers())
+        if misfit := first_misfit(buffers, state):
+            raise ValueError(
+                f'{self.pretrained}: no VGG-19 weights of this width: {misfit[0]!r} should have '
+                f'the shape {misfit[1]}, found {misfit[2]}. Give the state dict of '
+                "torchvision's vgg19 (or its features part) and a matching base_channels.")
+        for name, buffer in buffers.items():
             buffer.copy_(state[name])
         self.loaded = True
 
