@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole test suite and ruff in .venv (made if needed). Arguments go to pytest.
+# Runs the whole test suite and ruff in .venv (made if needed). Arguments go to pytest, such as
+# -m 'not slow', which leaves out what takes more than ten seconds, or -m gpu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/install.sh

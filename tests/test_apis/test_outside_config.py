@@ -93,12 +93,14 @@ def test_plain_runner_trains_and_resumes(config, tmp_path):
     assert steps == [{10}, {20}]  # 5 generator updates per iteration, carried on
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MMAGIC_TRAIN.is_file(), reason='MMagic was installed without its tools')
 def test_mmagics_own_train_script(config, tmp_path):
     command(sys.executable, '-m', 'egscit_mm.run', MMAGIC_TRAIN, config)
     assert (tmp_path / 'work' / 'iter_2.pth').is_file()
 
 
+@pytest.mark.slow
 def test_dist_train_on_two_ranks(tmp_path, monkeypatch):
     data_root = write_tiny_digits(tmp_path / 'data', test=5)  # two ranks do not divide it
     for stage in ('vaegan', 'egscit'):
@@ -128,6 +130,7 @@ def test_dist_train_on_two_ranks(tmp_path, monkeypatch):
         assert two[name] == pytest.approx(figures, rel=1e-5), name
 
 
+@pytest.mark.slow
 def test_a_dying_rank_ends_the_job_with_its_own_error(config, tmp_path):
     (tmp_path / 'dying.py').write_text("""
 from mmengine.dist import get_rank

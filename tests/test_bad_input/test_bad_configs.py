@@ -220,7 +220,7 @@ def test_every_config_is_accepted(path):
     if cfg.default_scope == 'mmseg':
         pytest.importorskip('mmseg')
     for purpose in purposes:
-        check_config(cfg, purpose)
+        assert sentence_of(check_config, cfg, purpose) is None
 
 
 @pytest.mark.parametrize('name', ['cyclegan', 'pix2pix', 'esrgan', 'styleganv2', 'liif'])
@@ -231,7 +231,7 @@ def test_configs_of_mmagic_are_accepted(name):
     for path in paths:
         cfg = Config.fromfile(path)
         for purpose in ['train'] + ['test'] * (cfg.get('test_cfg') is not None):
-            check_config(cfg, purpose)
+            assert sentence_of(check_config, cfg, purpose) is None
 
 
 class OwnHook:
@@ -285,7 +285,8 @@ class OwnHook:
     ('vis_backends', [dict(type='TensorboardVisBackend')]),
 ])
 def test_what_users_may_write_is_accepted(configs, path, value):
-    check_config(mutated(configs['egscit'], path, 'new', value), 'train')
+    cfg = mutated(configs['egscit'], path, 'new', value)
+    assert sentence_of(check_config, cfg, 'train') is None
 
 
 # -------------------------------------------------------------------------------- the sentences

@@ -149,6 +149,7 @@ USE = '''
 '''
 
 
+@pytest.mark.slow
 def test_nothing_foreign_is_loaded_nor_needed(tmp_path):
     """Import, init_model and an iteration of both stages with validation, in their absence."""
     out = run_with_package(

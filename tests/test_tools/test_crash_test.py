@@ -10,6 +10,7 @@ def crash_test():
     return Tool('analysis/crash_test.py')
 
 
+@pytest.mark.slow
 def test_two_ranks_killed_and_resumed(crash_test, monkeypatch, capsys):
     monkeypatch.setattr(crash_test.module, 'ITERATIONS', 4)
     monkeypatch.setattr(crash_test.module, 'SAVE_INTERVAL', 1)

@@ -64,6 +64,7 @@ def is_running(pid):
         return False
 
 
+@pytest.mark.slow
 def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
     """Killed in the middle of a training, the tool goes on there; what is done stays."""
     work_dir, configs = tmp_path / 'work', tmp_path / 'configs'
