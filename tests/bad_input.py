@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from egscit_mm.datasets.conversion import ConversionError
-from egscit_mm.errors import sentence_for_the_user
+from egscit_mm.utils.errors import sentence_for_the_user
 
 SECONDS = 20  # a case takes well below one, but machines may be busy
 

@@ -54,13 +54,13 @@ from mmengine.fileio import put, put_text
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
 from egscit_mm.config_check import merge_options, read_config
 from egscit_mm.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization import contact_sheet, exemplar_grid
 from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+from egscit_mm.visualization.translations import first_test_samples, ground_truth, paths_of
 
 
 def load_figures(path: str, directions: list) -> dict:

@@ -104,9 +104,8 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load, put_text
 
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
 from egscit_mm.apis.processes import ProcessError, run_logged
-from egscit_mm.apis.translation_files import recipe
+from egscit_mm.apis.translate import recipe
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -119,6 +118,7 @@ from egscit_mm.image_sizes import stacked
 from egscit_mm.utils.files import fingerprint, write_atomically
 from egscit_mm.utils.images import list_images, read_image
 from egscit_mm.visualization.comparison_page import comparison_html
+from egscit_mm.visualization.translations import first_test_samples, load_model, translated_rows
 
 
 def tool(name: str, *arguments, options: dict = None) -> list:

@@ -63,7 +63,7 @@ from tqdm import tqdm
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.apis.translation_files import (
+from egscit_mm.apis.translate import (
     SETTINGS,
     find_images,
     keep_record,
@@ -71,8 +71,8 @@ from egscit_mm.apis.translation_files import (
     recipe,
 )
 from egscit_mm.config_check import read_config
-from egscit_mm.errors import ConversionError
 from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.errors import ConversionError
 from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically
 from egscit_mm.visualization.translation_page import write_translation_page
 

@@ -20,7 +20,7 @@ from ..config_check import check_config, read_config
 from ..models import ExemplarTranslationModel
 from ..utils.files import check_outputs
 from ..version import __version__
-from .pictures import load_model
+from ..visualization.translations import load_model
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one

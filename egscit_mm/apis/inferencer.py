@@ -12,11 +12,11 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from ..config_check import check_config, read_config
-from ..errors import BadInputError
 from ..models import ExemplarTranslationModel
-from ..ranges import check_integers
+from ..utils.checks import check_integers
+from ..utils.errors import BadInputError
 from ..utils.images import read_image, to_rgb, upright
-from .pictures import checked_device, load_model
+from ..visualization.translations import checked_device, load_model
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]

@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
-from ..errors import check_file
+from ..utils.errors import check_file
 from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')

@@ -16,15 +16,15 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..config_check import check_config, merge_options, naming_the_setting, read_config
-from ..evaluation.monitored import check_monitored
-from ..evaluation.results import write_json
-from .resume import (
+from ..engine.resume import (
     check_is_new,
     choose_start,
     full_disk_explained,
     is_intact,
     remove_checkpoints,
 )
+from ..evaluation.results import write_json
+from .monitored import check_monitored
 from .stage2_check import check_stage2
 
 # Written to the work dir at the end of a training.

@@ -9,7 +9,7 @@ import numpy as np
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
 
-from ..ranges import check_domains
+from ..utils.checks import check_domains
 from ..utils.images import IMAGE_SUFFIXES, list_images, read_image, why_unusable
 from .seeded_sampler import SeededIndex
 

@@ -11,7 +11,7 @@ from mmagic.registry import DATA_SAMPLERS
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from ..seeding import seed_generators
+from ..utils.seeding import seed_generators
 
 
 class SeededIndex(int):

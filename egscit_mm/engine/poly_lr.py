@@ -6,7 +6,7 @@ from mmagic.registry import PARAM_SCHEDULERS
 from mmengine.optim import BaseOptimWrapper, PolyLR
 from torch.optim import Optimizer
 
-from ..ranges import check_integers, check_not_negative
+from ..utils.checks import check_integers, check_not_negative
 
 
 @PARAM_SCHEDULERS.register_module()

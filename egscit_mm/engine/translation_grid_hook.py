@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..image_sizes import first_samples, in_order, same_size_parts
-from ..ranges import check_integers
+from ..utils.checks import check_integers
 from ..visualization import image_grid
 
 

@@ -15,7 +15,7 @@ from torch.nn.utils import get_total_norm
 
 from ..engine.wrappers import unwrapped
 from ..image_sizes import check_channels, check_training_sizes
-from ..ranges import check_integers, check_weights
+from ..utils.checks import check_integers, check_weights
 from .layers import at_least_float32
 
 Images = Dict[str, Tensor]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
 from ..image_sizes import fitted
-from ..ranges import check_not_negative
+from ..utils.checks import check_not_negative
 from .alternating import Images, Losses
 from .exemplar_translation import ExemplarTranslationModel
 from .losses import kl_loss

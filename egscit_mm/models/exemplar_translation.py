@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..engine.wrappers import unwrapped
 from ..image_sizes import by_size, fitted
-from ..ranges import check_domains
+from ..utils.checks import check_domains
 from .alternating import AlternatingUpdates, Images, Losses
 from .samples import fake_key, packed_samples
 

@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from ..image_sizes import by_size, fitted
-from ..ranges import check_domains
+from ..utils.checks import check_domains
 from .alternating import AlternatingUpdates, Images, Losses, unwrapped
 from .losses import kl_loss
 from .samples import packed_samples

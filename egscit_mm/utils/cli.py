@@ -3,7 +3,7 @@
 import sys
 from typing import Callable
 
-from ..errors import ConversionError, sentence_for_the_user
+from .errors import ConversionError, sentence_for_the_user
 
 
 def exit_with(

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 from typing import Dict, Iterable, List, Tuple, Union
 
-from ..errors import BadInputError, ConversionError
+from .errors import BadInputError, ConversionError
 
 # What systems and programs put among a user's files, beside names that begin with a dot (such as
 # .DS_Store, ._x.png, .ipynb_checkpoints, .Trash-1000).

@@ -19,8 +19,8 @@ def comparison_html(title: str, note: str, tables: List[Section],
         note (str): What the figures are.
         tables (list[Section]): From :mod:`egscit_mm.evaluation.comparison`.
         pictures (dict): By method and direction ('A2B'), rows by name as
-            :func:`egscit_mm.apis.pictures.translated_rows` makes them, of the same samples for all
-            methods: content and translation, and maybe exemplar and ground_truth.
+            :func:`egscit_mm.visualization.translations.translated_rows` makes them, of the same
+            samples for all methods: content and translation, and maybe exemplar and ground_truth.
 
     Returns:
         str: HTML that needs no other file, no network and no script.

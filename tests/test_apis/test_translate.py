@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from tiny_data import picture
 
-from egscit_mm.apis.translation_files import pair_images
+from egscit_mm.apis.translate import pair_images
 from egscit_mm.datasets.conversion import ConversionError
 
 

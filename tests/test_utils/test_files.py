@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from tool import TOOLS, Tool
 
-from egscit_mm.apis.translation_files import find_images
+from egscit_mm.apis.translate import find_images
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import ConversionError, Files
-from egscit_mm.errors import BadInputError
+from egscit_mm.utils.errors import BadInputError
 from egscit_mm.utils.files import check_outputs, fingerprint
 from egscit_mm.utils.images import IMAGE_SUFFIXES, list_images
 

@@ -48,11 +48,16 @@ from mmengine.fileio import put
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
 from egscit_mm.config_check import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs
 from egscit_mm.visualization.report import png
+from egscit_mm.visualization.translations import (
+    first_test_samples,
+    load_model,
+    paths_of,
+    translated_rows,
+)
 
 
 def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.ndarray]:

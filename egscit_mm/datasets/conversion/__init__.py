@@ -11,10 +11,10 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 - The same command again skips what is done, and goes on after an interruption or a full disk.
 - ``manifest.json`` says per domain what was made from what.
 
-The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
+The digit tasks have no images to convert: see :mod:`egscit_mm.datasets.digits`.
 """
-from ...errors import BadInputError, ConversionError
 from ...utils.cli import exit_with
+from ...utils.errors import BadInputError, ConversionError
 from ...utils.files import write_atomically
 from ...utils.images import DECODED_FORMATS, IMAGE_SUFFIXES, decode, decode_rgb, to_rgb
 from .errors import LeftOutError

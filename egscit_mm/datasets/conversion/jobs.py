@@ -9,7 +9,7 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from ...errors import BadInputError, ConversionError
+from ...utils.errors import BadInputError, ConversionError
 from ...utils.files import walk_files
 from ...utils.images import IMAGE_SUFFIXES, why_unusable
 from .errors import LeftOutError

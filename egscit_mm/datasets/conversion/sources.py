@@ -11,7 +11,7 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from ...errors import BadInputError, ConversionError
+from ...utils.errors import BadInputError, ConversionError
 from ...utils.files import is_hidden, walk_files
 from ...utils.images import is_image_name
 

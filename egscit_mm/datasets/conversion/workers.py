@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-from ...errors import BadInputError, ConversionError
+from ...utils.errors import BadInputError, ConversionError
 from ...utils.files import write_atomically
 from .errors import LeftOutError
 from .images import encode

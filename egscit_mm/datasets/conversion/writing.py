@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ...errors import ConversionError
+from ...utils.errors import ConversionError
 from ...utils.files import write_atomically
 
 MANIFEST = 'manifest.json'

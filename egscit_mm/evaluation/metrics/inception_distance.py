@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from torch import Tensor, nn
 
 from ...image_sizes import groups
-from ...ranges import check_integers
+from ...utils.checks import check_integers
 from ..networks import build_frozen
 from ..optional import import_optional
 from .translation_metric import TranslatedImage, TranslationMetric

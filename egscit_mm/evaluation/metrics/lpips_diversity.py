@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ...image_sizes import same_size_parts
-from ...ranges import check_integers
+from ...utils.checks import check_integers
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
 

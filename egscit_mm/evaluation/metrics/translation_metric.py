@@ -11,7 +11,7 @@ from mmengine.evaluator import BaseMetric
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ...ranges import check_domains
+from ...utils.checks import check_domains
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ...ranges import check_integers, check_not_negative, check_weights
+from ...utils.checks import check_integers, check_not_negative, check_weights
 from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
 

@@ -6,7 +6,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
 from ..layers import ResidualBlock, at_least_float32
 from ..layers.init import TRUNC_NORMAL
 

@@ -6,7 +6,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
-from ...ranges import check_domains, check_integers
+from ...utils.checks import check_domains, check_integers
 from ..layers import SameConv2d
 
 

@@ -4,7 +4,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
 from ..layers import ResidualBlock
 from ..layers.init import TRUNC_NORMAL
 

@@ -8,7 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...ranges import check_not_negative
+from ...utils.checks import check_not_negative
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from .encoder import check_fit
 from .generator_side import GeneratorSide

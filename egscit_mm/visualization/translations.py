@@ -15,9 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..config_check import naming_the_setting
-from ..errors import check_file
 from ..image_sizes import stacked
 from ..models.samples import fake_key
+from ..utils.errors import check_file
 
 Row = Union[Tensor, List[Tensor]]  # (N, 3, H, W), or (3, H, W) each where sizes differ
 

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from ..errors import BadInputError, ConversionError
+from ..utils.errors import BadInputError, ConversionError
 from ..utils.files import is_hidden, walk_files, write_atomically
 from ..utils.images import IMAGE_SUFFIXES, is_image_name, list_images, why_unusable
 

@@ -5,7 +5,7 @@ import os
 import re
 from typing import Optional, Union
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KINDS = (FloatingPointError, ImportError, RuntimeError, ValueError)
 
 

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from egscit_mm.apis import train
-from egscit_mm.evaluation.monitored import figure_names, monitored_problems
+from egscit_mm.apis.monitored import figure_names, monitored_problems
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 
