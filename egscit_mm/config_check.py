@@ -30,6 +30,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 
 from .config_conflicts import conflicts
+from .utils.errors import UserError
 
 # What MMEngine's Runner takes all of, or none.
 _TOGETHER = dict(
@@ -120,7 +121,7 @@ _OWN_PACKAGE = __name__.split('.')[0]
 _WELL_ANNOTATED = (_OWN_PACKAGE, 'mmengine', 'torch')
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A config that does not work; the message names file, setting and remedy."""
 
 

@@ -102,10 +102,9 @@ if __name__ == '__main__':
 
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load, put_text
+from mmengine.fileio import load
 
 from egscit_mm.apis.processes import ProcessError, run_logged
-from egscit_mm.apis.translate import recipe
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -113,10 +112,11 @@ from egscit_mm.evaluation.comparison import (
     segmentation_sections,
     what_std_is,
 )
-from egscit_mm.evaluation.results import write_json
 from egscit_mm.image_sizes import stacked
-from egscit_mm.utils.files import fingerprint, write_atomically
-from egscit_mm.utils.images import list_images, read_image
+from egscit_mm.utils.files import atomic_path, write_atomically, write_json
+from egscit_mm.utils.images import read_image
+from egscit_mm.utils.listing import list_images
+from egscit_mm.utils.records import fingerprint, recipe
 from egscit_mm.visualization.comparison_page import comparison_html
 from egscit_mm.visualization.translations import first_test_samples, load_model, translated_rows
 
@@ -245,8 +245,8 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
         cfg = deepcopy(cfg)
         cfg.merge_from_dict({key: str(value) for key, value in settings(args, cfg, seed).items()})
         rows = translated_rows(load_model(cfg, checkpoint), first_test_samples(cfg, NUM_PICTURES))
-        torch.save(rows, out.with_suffix('.part'))
-        out.with_suffix('.part').rename(out)
+        with atomic_path(out) as temporary:
+            torch.save(rows, temporary)
 
 
 def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
@@ -282,8 +282,8 @@ def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None
     title = f'Table {args.table}: {TABLES[args.table]["task"]}, {args.budget} budget'
     stem = args.work_dir / f'table{args.table}'
     write_json(dict(title=title, table=args.table, budget=args.budget, **figures), f'{stem}.json')
-    put_text(markdown(title, note, tables), f'{stem}.md')
-    put_text(comparison_html(title, note, tables, pictures), f'{stem}.html')
+    write_atomically(f'{stem}.md', markdown(title, note, tables).encode())
+    write_atomically(f'{stem}.html', comparison_html(title, note, tables, pictures).encode())
 
 
 # --------------------------------------------------------------------------------------- tables

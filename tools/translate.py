@@ -63,17 +63,13 @@ from tqdm import tqdm
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.matrix import translation_matrix
-from egscit_mm.apis.translate import (
-    SETTINGS,
-    find_images,
-    keep_record,
-    pair_images,
-    recipe,
-)
+from egscit_mm.apis.translate import pair_images
 from egscit_mm.config_check import read_config
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.errors import ConversionError
-from egscit_mm.utils.files import check_outputs, fingerprint, write_atomically
+from egscit_mm.utils.errors import UserError
+from egscit_mm.utils.files import check_outputs, write_output
+from egscit_mm.utils.listing import find_images
+from egscit_mm.utils.records import RECORD, fingerprint, keep_record, recipe
 from egscit_mm.visualization.translation_page import write_translation_page
 
 
@@ -100,7 +96,7 @@ def outputs(args, pairs: list) -> list:
         files += [(mask_path(args, pair), f'the mask of {pair.content}') for pair in pairs]
     if args.html:
         files.append((args.out / PAGE, 'the results page'))
-    return [*files, (args.out / SETTINGS, 'the record of what is there')]
+    return [*files, (args.out / RECORD, 'the record of what is there')]
 
 
 def recipes(args, pairs: list, contents: list, exemplars: list) -> dict:
@@ -150,21 +146,18 @@ def translate_pairs(args, inferencer: EGSCITInferencer, pairs: list) -> list:
                 for pair, image, mask in zip(done, results, masks):
                     # The mask first: a translation that is there has its mask.
                     if args.masks:
-                        write_atomically(mask_path(args, pair), encoded(mask, '.png'))
-                    write_atomically(args.out / pair.name, encoded(image, pair.name.suffix))
+                        write_output(mask_path(args, pair), encoded(mask, '.png'))
+                    write_output(args.out / pair.name, encoded(image, pair.name.suffix))
             progress.update(len(todo[start:start + args.batch_size]))
     return unreadable
 
 
 def write_matrix(args, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
     """All contents after all exemplars as one picture."""
-    try:
-        images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
-    except ValueError as error:
-        raise ConversionError(str(error)) from error
+    images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
     picture = translation_matrix(inferencer, *images, args.target_domain, args.batch_size,
                                  args.source_domain)
-    write_atomically(args.out / MATRIX, encoded(picture, '.png'))
+    write_output(args.out / MATRIX, encoded(picture, '.png'))
 
 
 def write_page(args, pairs: list) -> None:
@@ -190,7 +183,7 @@ def main() -> int:
     inside = [path for path in contents.values()
               if Path(out) in Path(os.path.realpath(path)).parents]
     if inside and not is_matrix:
-        raise ConversionError(f'The content {inside[0]} lies in --out {args.out}, where its '
+        raise UserError(f'The content {inside[0]} lies in --out {args.out}, where its '
                               'translation could replace it: choose another folder.')
     check_outputs(outputs(args, pairs), [*contents.values(), *exemplars.values(), args.config,
                                          args.checkpoint])
@@ -199,10 +192,10 @@ def main() -> int:
     if len(inferencer.model.domains) > 2:  # else the target says it, also in older folders
         args.source_domain, args.target_domain = source, target
     if args.masks and not inferencer.has_masks:
-        raise ConversionError(f'{args.config} has a model without feature masks: leave --masks '
+        raise UserError(f'{args.config} has a model without feature masks: leave --masks '
                               'out.')
     if is_matrix and len(contents) * len(exemplars) > MAX_MATRIX:
-        raise ConversionError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars'
+        raise UserError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars'
                               f' is too large for one picture (at most {MAX_MATRIX} translations); '
                               'give fewer, or use --pairing all.')
     keep_record(args.out, recipes(args, pairs, list(contents.values()), list(exemplars.values())))

@@ -23,7 +23,8 @@ from ..engine.resume import (
     is_intact,
     remove_checkpoints,
 )
-from ..evaluation.results import write_json
+from ..utils.errors import UserError
+from ..utils.files import write_json
 from .monitored import check_monitored
 from .stage2_check import check_stage2
 
@@ -100,17 +101,17 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
     cfg.launcher = launcher
     cfg.resume = resume
     if cfg.resume and overwrite:
-        raise ValueError('--resume goes on with a training, --overwrite removes it: give one of '
-                         'them.')
+        raise UserError('--resume goes on with a training, --overwrite removes it: give one of '
+                        'them.')
     # Also in configs that are not based on this package's.
     cfg.setdefault('default_hooks', {})
     cfg.default_hooks.setdefault('configured_settings', dict(type='mmagic.ConfiguredSettingsHook'))
     if amp:
         enable_amp(cfg)
     if cfg.default_hooks.get('checkpoint', {}).get('max_keep_ckpts') == 1:
-        raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
-                         'checkpoint before it writes the new one, so that a crash could leave '
-                         'none; keep 2 or more, or -1 for all.')
+        raise UserError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
+                        'checkpoint before it writes the new one, so that a crash could leave '
+                        'none; keep 2 or more, or -1 for all.')
     if cfg.resume:
         choose_start(cfg)
     if not cfg.resume and not overwrite:
@@ -129,7 +130,7 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
     if exists and is_intact(checkpoint):
         before = load(settings_file) if osp.isfile(settings_file) else settings
         if changed := _differences(settings, before):
-            raise ValueError(
+            raise UserError(
                 f'{checkpoint} was trained with other settings than this stage 1: '
                 f'{"; ".join(changed)}. Choose another --work-dir, remove {cfg.work_dir}, or take '
                 f'it all the same by --cfg-options model.feature_checkpoint={checkpoint}.')
@@ -235,6 +236,6 @@ def enable_amp(cfg: Config) -> None:
         }
     for name, wrapper_cfg in wrappers.items():
         if wrapper_cfg.get('type') != 'OptimWrapper':
-            raise ValueError(f"--amp needs {name}.type='OptimWrapper', got "
-                             f'{wrapper_cfg.get("type")!r}')
+            raise UserError(f"--amp needs {name}.type='OptimWrapper', got "
+                            f'{wrapper_cfg.get("type")!r}')
         wrapper_cfg.update(wrapper)

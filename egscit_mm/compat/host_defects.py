@@ -12,6 +12,7 @@ import types
 import warnings
 from collections.abc import Callable
 
+from ..utils.errors import RunError
 from .patching import rebind
 
 # HistoryBuffer.update copies the whole history, per scalar and iteration: measured 7 us at 10,000
@@ -103,7 +104,7 @@ def _missing_mmcv_function(name: str) -> Callable:
         raise AttributeError(name)
 
     def missing(*args, **kwargs):
-        raise RuntimeError(
+        raise RunError(
             f'{name} of mmcv.ops is compiled code, which mmcv-lite does not have (EGSC-IT needs '
             'none). For other models install the full package: pip uninstall -y mmcv-lite && '
             'pip install "setuptools<81" ninja && pip install --no-build-isolation mmcv==2.1.0')

@@ -1,20 +1,55 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Which errors are sentences for the user, and which are mistakes in the program."""
-import dis
+"""Errors that are sentences for the user; all others may be mistakes in the program."""
 import os
-import re
+import traceback
 from typing import Optional, Union
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_KINDS = (FloatingPointError, ImportError, RuntimeError, ValueError)
+
+class UserError(ValueError):
+    """What the user can put right: a setting, a file, an argument. The message says how.
+
+    It comes out of a worker of a DataLoader as it went in: PyTorch makes a new error of the same
+    class there, from the text of the worker's traceback, which ends with the message. Classes that
+    have a ``message`` get the text as a keyword.
+
+    Args:
+        *args: The message.
+        message (str | None): The text of a traceback, from PyTorch.
+    """
+
+    message = property(str)
+
+    def __init__(self, *args, message: Optional[str] = None) -> None:
+        if message is not None:
+            name = f'{type(self).__module__}.{type(self).__qualname__}: '
+            args = (message.rpartition(name)[2].strip(), )
+        super().__init__(*args)
 
 
-class ConversionError(ValueError):
-    """Stops a conversion or a translation of files; the message is for the user."""
-
-
-class BadInputError(ValueError):
+class BadInputError(UserError):
     """One input that cannot be used; what works on many goes on without it."""
+
+
+class RunError(UserError, RuntimeError):
+    """What shows while the program runs, such as a file that cannot be read as a checkpoint."""
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder that is not there, and what to do about it."""
+
+
+class MissingPackageError(UserError, ModuleNotFoundError):
+    """A package that is not installed, and the command to type.
+
+    Args:
+        *args: The message.
+        name (str | None): The package.
+        message (str | None): As for UserError.
+    """
+
+    def __init__(self, *args, name: Optional[str] = None, message: Optional[str] = None) -> None:
+        super().__init__(*args, message=message)
+        self.name = name
 
 
 def check_file(path: Union[str, os.PathLike], what: str) -> None:
@@ -25,38 +60,28 @@ def check_file(path: Union[str, os.PathLike], what: str) -> None:
         what (str): What the file should be, for the message.
 
     Raises:
-        FileNotFoundError: If it does not exist or is a folder.
+        MissingFileError: If it does not exist or is a folder.
     """
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
-        raise FileNotFoundError(f'{what} {os.fspath(path)!r} {found}.')
+        raise MissingFileError(f'{what} {os.fspath(path)!r} {found}.')
 
 
 def sentence_for_the_user(error: Exception) -> Optional[str]:
     """What a command line should say instead of a traceback; None where that is needed.
 
-    An error is for the user if a ``raise`` of this package made it, also in a worker of a
-    DataLoader, or if a file is missing or cannot be read or written. All others may be mistakes in
-    the program.
-
     Args:
         error (Exception): What ended the program.
     """
+    if isinstance(error, UserError) or _is_of_a_model(error):
+        return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f'{error.strerror}: {error.filename}'
-    if isinstance(error, FileNotFoundError):
-        return str(error)
-    if not isinstance(error, _KINDS):
-        return None
-    # PyTorch hands on an error of a worker process as the text of its traceback.
-    in_worker = re.fullmatch(r'Caught (\w+) in DataLoader worker.*?File "([^"\n]+)", line \d+, in '
-                             r'[^"]*\n\1: (.*?)\n?', str(error), re.DOTALL)
-    if in_worker:
-        files = re.findall(r'File "([^"\n]+)", line', str(error))
-        return in_worker[3] if files[-1].startswith(_PACKAGE) else None
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    is_raise = dis.opname[code.co_code[trace.tb_lasti]] == 'RAISE_VARARGS'
-    return str(error) if is_raise and code.co_filename.startswith(_PACKAGE) else None
+    return None
+
+
+def _is_of_a_model(error: Exception) -> bool:
+    # Until egscit_mm/models raises UserErrors itself: what it says of settings, files and batches.
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, (ArithmeticError, OSError, RuntimeError, ValueError)) and bool(
+        frames) and os.path.join('egscit_mm', 'models', '') in frames[-1].filename

@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..evaluation import paper
 from ..evaluation.comparison import DIRECTIONS
+from ..utils.errors import UserError
 from .grid import Row, image_grid, row_label
 from .report_template import TEMPLATE
 
@@ -93,7 +94,7 @@ def _records(path: Path) -> list:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
-            raise ValueError(
+            raise UserError(
                 f'{path}, line {number} is not JSON: {error}. Remove the line.') from error
     return records
 

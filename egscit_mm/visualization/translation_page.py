@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
+from ..utils.files import atomic_path
+
 _TEMPLATE = """\
 <!doctype html>
 <html lang="en">
@@ -54,11 +56,7 @@ def write_translation_page(path: Path, title: str, columns: Sequence[str],
         autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(_TEMPLATE)
     rows = ((os.fspath(images[-1].relative_to(path.parent)), [link(image) for image in images])
             for images in rows)
-    temporary = path.with_name(f'{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', encoding='utf-8', errors='replace') as file:
-            template.stream(title=title, columns=columns, rows=rows,
-                            rendering='pixelated' if small else 'auto').dump(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8',
+                                              errors='replace') as file:
+        template.stream(title=title, columns=columns, rows=rows,
+                        rendering='pixelated' if small else 'auto').dump(file)

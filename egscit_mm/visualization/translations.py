@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..config_check import naming_the_setting
 from ..image_sizes import stacked
 from ..models.samples import fake_key
-from ..utils.errors import check_file
+from ..utils.errors import UserError, check_file
 
 Row = Union[Tensor, List[Tensor]]  # (N, 3, H, W), or (3, H, W) each where sizes differ
 
@@ -51,7 +51,7 @@ def load_model(cfg: Config,
     try:
         load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
     except ValueError as error:
-        raise ValueError(f'{os.fspath(checkpoint)}: {error}') from error
+        raise UserError(f'{os.fspath(checkpoint)}: {error}') from error
     return model.to(device).eval()
 
 
@@ -69,10 +69,10 @@ def checked_device(device: Union[str, torch.device, None]) -> torch.device:
         torch.empty(0, device=found)
     except (AssertionError, RuntimeError, TypeError, NotImplementedError) as error:
         here = ['cpu', *(f'cuda:{index}' for index in range(torch.cuda.device_count()))]
-        raise ValueError(f'device {device!r} cannot be used here: this machine and this PyTorch '
-                         f'({torch.__version__}) have {", ".join(here)}') from error
+        raise UserError(f'device {device!r} cannot be used here: this machine and this PyTorch '
+                        f'({torch.__version__}) have {", ".join(here)}') from error
     if found.type == 'meta':
-        raise ValueError("device 'meta' has no numbers: give 'cpu' or 'cuda'")
+        raise UserError("device 'meta' has no numbers: give 'cpu' or 'cuda'")
     return found
 
 

@@ -18,6 +18,7 @@ from tiny_sources import (
 )
 
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.utils.errors import UserError
 
 SIZE = (32, 18)  # width, height of an image: BDD100K's shape
 IMAGES = dict(train=['a0', 'a1', 'a2', 'a3'], val=['b0', 'b1'])
@@ -221,7 +222,7 @@ def test_full_disk(archives, tmp_path, monkeypatch):
     run(tmp_path / 'whole', **archives)
     with monkeypatch.context() as patched:
         fill_disk(patched, after=8)
-        with pytest.raises(ConversionError, match='No space left on device'):
+        with pytest.raises(UserError, match='No space left on device'):
             run(tmp_path / 'out', **archives)
     left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
     del left['manifest.json']

@@ -16,6 +16,7 @@ from tiny_sources import (
 )
 
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.utils.errors import UserError
 
 # Male, Smiling, partition (0 train, 1 validation, 2 test) by face.
 FACES = {
@@ -188,7 +189,7 @@ def test_full_disk(celeba, tmp_path, monkeypatch):
     run(celeba, tmp_path / 'whole')
     with monkeypatch.context() as patched:
         fill_disk(patched, after=6)
-        with pytest.raises(ConversionError, match='No space left on device'):
+        with pytest.raises(UserError, match='No space left on device'):
             run(celeba, tmp_path / 'out')
     left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
     del left['manifest.json']

@@ -22,6 +22,7 @@ from tiny_sources import (
 
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.utils.errors import UserError
 
 
 def plain(value):
@@ -174,7 +175,7 @@ def test_full_disk(folders, tmp_path, monkeypatch):
     run(folders, tmp_path / 'whole')
     with monkeypatch.context() as patched:
         fill_disk(patched, after=4)
-        with pytest.raises(ConversionError, match='No space left on device'):
+        with pytest.raises(UserError, match='No space left on device'):
             run(folders, tmp_path / 'out')
     left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
     del left['manifest.json']

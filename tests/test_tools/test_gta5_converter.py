@@ -20,6 +20,7 @@ from tiny_sources import (
 
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.utils.errors import UserError
 
 SIZE = (38, 22)  # width, height of a frame: GTA5's shape
 # The palette of the official labels, by Cityscapes' class number 0..33, and 34 (licence plate).
@@ -262,7 +263,7 @@ def test_full_disk(archives, tmp_path, monkeypatch):
     run(archives, tmp_path / 'whole')
     with monkeypatch.context() as patched:
         fill_disk(patched, after=9)
-        with pytest.raises(ConversionError, match='No space left on device'):
+        with pytest.raises(UserError, match='No space left on device'):
             run(archives, tmp_path / 'out')
     left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
     del left['manifest.json']

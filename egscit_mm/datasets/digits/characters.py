@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ...utils.errors import ConversionError
+from ..conversion.errors import ConversionError
 from .idx import find_idx_file, read_idx
 from .single import DIGIT_SIZE
 

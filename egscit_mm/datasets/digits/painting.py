@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from ...utils.errors import ConversionError
-from ...utils.images import list_images
+from ...utils.listing import list_images
+from ..conversion.errors import ConversionError
 from ..conversion.workers import map_in_workers
 from ..conversion.writing import MANIFEST
 from .pictures import Picture, Plan, Sources

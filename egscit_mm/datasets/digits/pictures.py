@@ -5,7 +5,7 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from ...utils.errors import ConversionError
+from ..conversion.errors import ConversionError
 from .characters import Characters
 from .multiple import NUM_DIGITS, Palette, draw_cells, draw_palette, paint_multiple
 from .single import STYLES, Style, binarize, draw_style, paint
