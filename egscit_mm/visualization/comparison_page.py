@@ -2,12 +2,11 @@
 """Several methods beside each other as one self-contained HTML page."""
 from typing import Dict, List
 
-from jinja2 import Environment, StrictUndefined
 from torch import Tensor
 
 from ..evaluation.comparison import CEILING, Section
-from .comparison_template import TEMPLATE
 from .report import enlargement, picture_strip
+from .templates import page_template
 
 
 def comparison_html(title: str, note: str, tables: List[Section],
@@ -25,13 +24,11 @@ def comparison_html(title: str, note: str, tables: List[Section],
     Returns:
         str: HTML that needs no other file, no network and no script.
     """
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
     strips = {}
     for direction, rows in picture_rows(pictures).items():
         scale = enlargement(rows['content'])
         strips[direction] = {name: picture_strip({name: row}, scale) for name, row in rows.items()}
-    return template.render(
+    return page_template('comparison').render(
         title=title, note=note, tables=tables, ceiling=CEILING, samples=strips)
 
 

@@ -12,7 +12,6 @@ from typing import Any, Dict, NamedTuple, Sequence
 
 import matplotlib.style
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -20,7 +19,7 @@ from ..evaluation import paper
 from ..evaluation.comparison import DIRECTIONS
 from ..utils.errors import UserError
 from .grid import Row, image_grid, row_label
-from .report_template import TEMPLATE
+from .templates import page_template
 
 # The figures of the table, as the metrics name them, with what to call them.
 FIGURES = dict(ssim_ground_truth='to ground truth', ssim_exemplar='to exemplar')
@@ -237,9 +236,7 @@ def report_html(title: str,
         direction: _masks(rows['content'][:NUM_MASKS], rows['mask'][:NUM_MASKS], scale)
         for direction, rows in samples.items() if 'mask' in rows
     }
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
-    return template.render(
+    return page_template('report').render(
         title=title,
         facts=facts,
         measured=bool(figures),
