@@ -45,7 +45,7 @@ from PIL import Image, UnidentifiedImageError
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
-from egscit_mm.apis.matrix import translation_matrix
+from egscit_mm.apis.translate import translation_matrix
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.images import DECODED_FORMATS
 from egscit_mm.utils.listing import list_images

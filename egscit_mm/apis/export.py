@@ -10,17 +10,13 @@ from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from mmagic.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..config_check import check_config, read_config
-from ..models import ExemplarTranslationModel
 from ..utils.errors import MissingPackageError, RunError, UserError
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
-from ..visualization.translations import load_model
+from .model import load_model, read_translation_config
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
@@ -85,12 +81,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         raise UserError(f'{os.fspath(out)} is a folder; give the name of a file.')
     check_outputs([(Path(out), 'the exported network')], [path for path in (config, checkpoint)
                                                         if isinstance(path, (str, os.PathLike))])
-    cfg = read_config(config)
-    check_config(cfg, 'inference')
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
-    if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-        raise UserError(f'{cfg.filename}: export needs a config with an EGSCIT model or MUNIT, '
-                        f'this one has {cfg.model.type!r}')
+    cfg = read_translation_config(config, 'export')
     model = load_model(cfg, checkpoint, 'cpu')
     source, target = model.direction(source_domain, target_domain)
     translation = Translation(model.inference_generators, source, target).eval()

@@ -6,17 +6,13 @@ from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from mmagic.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from PIL import Image
 
-from ..config_check import check_config, read_config
-from ..models import ExemplarTranslationModel
 from ..utils.checks import check_integers
 from ..utils.errors import BadInputError, UserError
 from ..utils.images import read_image, to_rgb, upright
-from ..visualization.translations import checked_device, load_model
+from .model import checked_device, load_model, read_translation_config
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
@@ -49,13 +45,8 @@ class EGSCITInferencer:
                  device: Optional[str] = None,
                  amp: bool = False,
                  compile: bool = False):
-        cfg = read_config(config)
-        check_config(cfg, 'inference')
-        init_default_scope(cfg.get('default_scope', 'mmagic'))
+        cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
-        if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-            raise UserError(f'{cfg.filename}: translation needs a config with an EGSCIT model or '
-                            f'MUNIT, this one has {cfg.model.type!r}')
         checkpoint = checkpoint or cfg.get('load_from')
         if checkpoint is None:
             raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '

@@ -47,16 +47,12 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from egscit_mm.apis.model import load_model
 from egscit_mm.config_check import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.visualization.report import png
-from egscit_mm.visualization.translations import (
-    first_test_samples,
-    load_model,
-    paths_of,
-    translated_rows,
-)
+from egscit_mm.visualization.translations import first_test_samples, paths_of, translated_rows
 
 
 def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.ndarray]:
