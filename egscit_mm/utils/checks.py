@@ -20,9 +20,9 @@ def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
 
     Examples:
         >>> check_integers('ImageDecoder', 1, base_channels=64)
-        >>> check_integers('ImageDecoder', 1, base_channels=0)
+        >>> check_integers('Encoder', 1, stride=0)
         Traceback (most recent call last):
-        egscit_mm.utils.errors.UserError: ImageDecoder: base_channels must be an integer of at least 1, got 0
+        egscit_mm.utils.errors.UserError: Encoder: stride must be an integer of at least 1, got 0
     """
     for name, value in arguments.items():
         if not isinstance(value, Integral) or value < smallest:
@@ -61,9 +61,9 @@ def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
         ValueError: If one is outside the range.
 
     Examples:
-        >>> check_weights('EGSCIT', 'loss_weights', dict(gan=10, cycle=-1))
+        >>> check_weights('UNIT', 'weights', dict(gan=10, kl=-1))
         Traceback (most recent call last):
-        egscit_mm.utils.errors.UserError: EGSCIT: loss_weights['cycle'] must be a number of at least 0, got -1
+        egscit_mm.utils.errors.UserError: UNIT: weights['kl'] must be a number of at least 0, got -1
     """
     check_not_negative(owner, **{f'{argument}[{name!r}]': value for name, value in weights.items()})
 
