@@ -41,6 +41,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['egscit_mm', 'egscit_mm.*']),
+    package_data={'egscit_mm.visualization.templates': ['*.html']},
     py_modules=['egscit_arguments'],  # tools/ needs it before the package
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.10',

@@ -11,10 +11,10 @@ from tool import Tool
 
 from egscit_arguments import IMAGE_FORMATS, add_config_options, config_options
 from egscit_mm.apis.publish import DTYPES, WEIGHTS
-from egscit_mm.apis.translation_files import PAIRINGS
+from egscit_mm.apis.translate import PAIRINGS
 from egscit_mm.datasets.conversion import FORMATS
-from egscit_mm.datasets.conversion.characters import IDX_SOURCES
 from egscit_mm.datasets.digits import STYLES
+from egscit_mm.datasets.digits.characters import IDX_SOURCES
 from egscit_mm.evaluation.paper import SSIM
 
 REPOSITORY = Path(__file__).parents[1]

@@ -29,6 +29,9 @@ def test_a_built_package_has_what_mim_looks_for(tmp_path):
         config = Path(model['Config'])
         assert (mim / config).read_bytes() == (REPOSITORY / config).read_bytes()
     assert not list(mim.rglob('__pycache__'))
+    pages = tmp_path / 'egscit_mm' / 'visualization' / 'templates'
+    assert {path.name for path in pages.glob('*.html')} == {
+        path.name for path in REPOSITORY.glob('egscit_mm/visualization/templates/*.html')} != set()
 
 
 def test_the_check_at_import_and_pip_know_the_same_ranges(tmp_path):

@@ -91,7 +91,7 @@ from tqdm import tqdm
 import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
 from egscit_mm.config import merge_options, read_config
-from egscit_mm.evaluation.results import write_json
+from egscit_mm.utils.files import write_json
 
 
 class Clock:

@@ -50,17 +50,16 @@ if __name__ == '__main__':
 import mmengine
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.fileio import put, put_text
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, ground_truth, paths_of
 from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs
+from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.visualization import contact_sheet, exemplar_grid
 from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+from egscit_mm.visualization.translations import first_test_samples, ground_truth, paths_of
 
 
 def load_figures(path: str, directions: list) -> dict:
@@ -155,10 +154,10 @@ def main():
     facts['Made on'] = datetime.now().strftime('%Y-%m-%d %H:%M')
 
     scale = enlargement(next(iter(grids.values()))['content'])
-    put(png(contact_sheet(grids, scale)), osp.join(args.out, PICTURE))
+    write_atomically(osp.join(args.out, PICTURE), png(contact_sheet(grids, scale)))
     page = report_html(f'EGSC-IT: {name}', facts, figures, args.paper_task, grids, exemplar_grids,
                        logs)
-    put_text(page, osp.join(args.out, PAGE))
+    write_atomically(osp.join(args.out, PAGE), page.encode())
     print(f'{osp.join(args.out, PICTURE)} and {osp.join(args.out, PAGE)} written')
 
 

@@ -11,6 +11,7 @@ Writes table<N>.md, table<N>.json and table<N>.html to the work directory, anew 
 The same command goes on where it was stopped: trainings are resumed, evaluations not repeated.
 """
 import argparse
+import ctypes
 import json
 import signal
 import subprocess
@@ -52,6 +53,8 @@ METRICS = 'metrics.json'
 PICTURES = 'pictures.pth'
 FEATURES = 'digit_features.pth'
 TOOLS = Path(__file__).parent
+LOG_TAIL = 15  # lines shown of a failed command
+_LIBC = ctypes.CDLL(None)
 
 
 def parse_args():
@@ -102,11 +105,9 @@ if __name__ == '__main__':
 
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load, put_text
+from mmengine.fileio import load
 
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
-from egscit_mm.apis.processes import ProcessError, run_logged
-from egscit_mm.apis.translation_files import recipe
+from egscit_mm.apis.model import load_model
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -114,11 +115,13 @@ from egscit_mm.evaluation.comparison import (
     segmentation_sections,
     what_std_is,
 )
-from egscit_mm.evaluation.results import write_json
-from egscit_mm.utils.files import fingerprint, write_atomically
+from egscit_mm.utils.files import atomic_path, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
-from egscit_mm.utils.images import list_images, read_image
+from egscit_mm.utils.images import read_image
+from egscit_mm.utils.listing import list_images
+from egscit_mm.utils.records import fingerprint, recipe
 from egscit_mm.visualization.comparison_page import comparison_html
+from egscit_mm.visualization.translations import first_test_samples, translated_rows
 
 
 def tool(name: str, *arguments, options: dict = None) -> list:
@@ -127,6 +130,39 @@ def tool(name: str, *arguments, options: dict = None) -> list:
     if options:
         command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
     return [str(word) for word in command]
+
+
+def run_logged(command: list, log: Path, title: str) -> None:
+    """Runs a command to its end, its output in a log file.
+
+    Ctrl-C, or any other exception here, reaches the command as one SIGTERM, and is waited for: a
+    training then saves a checkpoint. On Linux it is killed if this process is: it would write
+    beside the one that resumes it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    print(f'{title} (log: {log})', flush=True)
+    with open(log, 'a', encoding='utf-8') as file:
+        print('$', *command, file=file, flush=True)
+        # In a session of its own: Ctrl-C would reach it there, too, and the second signal stops a
+        # training at once.
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
+                                   start_new_session=True, preexec_fn=_die_with_parent)
+        try:
+            process.wait()
+        except BaseException:
+            print(f'{title} is being stopped', flush=True)
+            process.terminate()
+            process.wait()
+            raise
+    if process.returncode:
+        tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_TAIL:]
+        raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} failed; {log} has all of '
+                                    'its output. Type the same command again to go on.']))
+
+
+def _die_with_parent() -> None:
+    if sys.platform == 'linux':
+        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def config_of(args, row: str) -> Config:
@@ -138,7 +174,6 @@ def config_of(args, row: str) -> Config:
     return Config.fromfile(path)
 
 
-# -------------------------------------------------------------------------------------- prepare
 def prepare(args, configs: list) -> None:
     """Paints the digits, and trains the perceptual features where a config names their file."""
     source = ['--source', 'mnist', '--root', args.mnist] if args.mnist else ['--source', 'digits']
@@ -179,7 +214,6 @@ def settings(args, cfg: Config, seed: int) -> dict:
     return options
 
 
-# ---------------------------------------------------------------------------------------- train
 def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dict = None) -> Path:
     """Trains a config in a process of its own; returns the checkpoint."""
     inputs = dict(data=args.data / 'manifest.json')
@@ -223,7 +257,6 @@ def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Pa
     return train(args, cfg, work_dir, title, seed, options)
 
 
-# ------------------------------------------------------------------------------------- evaluate
 def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None:
     """Measures a checkpoint in a process of its own, if that was not done yet."""
     out = checkpoint.with_name(METRICS)
@@ -245,8 +278,8 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
         cfg = deepcopy(cfg)
         cfg.merge_from_dict({key: str(value) for key, value in settings(args, cfg, seed).items()})
         rows = translated_rows(load_model(cfg, checkpoint), first_test_samples(cfg, NUM_PICTURES))
-        torch.save(rows, out.with_suffix('.part'))
-        out.with_suffix('.part').rename(out)
+        with atomic_path(out) as temporary:
+            torch.save(rows, temporary)
 
 
 def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
@@ -270,7 +303,6 @@ def made_of(out: Path, *inputs):
     write_atomically(note, recipe(*inputs).encode())
 
 
-# --------------------------------------------------------------------------------------- render
 def measured(args, row: str) -> dict:
     """What was measured of a row, by seed."""
     paths = {seed: args.work_dir / f'seed{seed}' / row / METRICS for seed in args.seeds}
@@ -282,11 +314,10 @@ def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None
     title = f'Table {args.table}: {TABLES[args.table]["task"]}, {args.budget} budget'
     stem = args.work_dir / f'table{args.table}'
     write_json(dict(title=title, table=args.table, budget=args.budget, **figures), f'{stem}.json')
-    put_text(markdown(title, note, tables), f'{stem}.md')
-    put_text(comparison_html(title, note, tables, pictures), f'{stem}.html')
+    write_atomically(f'{stem}.md', markdown(title, note, tables).encode())
+    write_atomically(f'{stem}.html', comparison_html(title, note, tables, pictures).encode())
 
 
-# --------------------------------------------------------------------------------------- tables
 def digits(args) -> None:
     """Tables 2 and 5: SSIM of translated digits."""
     configs = {row: config_of(args, row) for row in args.rows}
@@ -355,10 +386,7 @@ def read(folder: Path, names: list):
 
 def main():
     args = parse_args()
-    try:
-        segmentation(args) if args.table == 3 else digits(args)
-    except ProcessError as error:
-        raise SystemExit(f'{error} Type the same command again to go on.') from error
+    segmentation(args) if args.table == 3 else digits(args)
     stem = args.work_dir / f'table{args.table}'
     print(Path(f'{stem}.md').read_text(encoding='utf-8'))
     print(f'{stem}.md, {stem}.json and {stem}.html written')

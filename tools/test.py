@@ -39,10 +39,10 @@ from egscit_mm.config import (
     naming_the_setting,
     read_config,
 )
-from egscit_mm.errors import check_file
-from egscit_mm.evaluation.results import nested, write_json
+from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs
+from egscit_mm.utils.errors import check_file
+from egscit_mm.utils.files import check_outputs, write_json
 
 
 class MetricsFileHook(Hook):

@@ -12,7 +12,6 @@ no labels.
 Use: perceptual_loss=dict(pretrained=FILE, base_channels=16).
 """
 import argparse
-import os
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -48,7 +47,9 @@ from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
 from egscit_mm.models.networks.vgg import VGG19Features
-from egscit_mm.utils.images import list_images, read_image
+from egscit_mm.utils.files import atomic_path
+from egscit_mm.utils.images import read_image
+from egscit_mm.utils.listing import list_images
 
 
 def load_digits(folder: Path, limit: int = 20000):
@@ -155,10 +156,8 @@ def main():
             error += (stroke_error.item() - error) * share
             progress.set_postfix(accuracy=f'{accuracy:.3f}', stroke_error=f'{error:.4f}')
     out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_suffix('.part')
-    torch.save(folded_state(vgg), temporary)
-    os.replace(temporary, out)
+    with atomic_path(out) as temporary:
+        torch.save(folded_state(vgg), temporary)
     print(f'{out}: names {accuracy:.1%} of the training digits, mean squared error of the strokes '
           f'{error:.4f}')
 

@@ -10,17 +10,13 @@ from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from mmagic.registry import MODELS
 from mmengine.config import Config
-from mmengine.fileio import LocalBackend
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..config import check_config, read_config
-from ..models import ExemplarTranslationModel
-from ..utils.files import check_outputs
+from ..utils.errors import MissingPackageError, RunError, UserError
+from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
-from .pictures import load_model
+from .model import load_model, read_translation_config
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
@@ -82,15 +78,10 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     _check_libraries()
     _check_opset(opset)
     if Path(out).is_dir():
-        raise ValueError(f'{os.fspath(out)} is a folder; give the name of a file.')
+        raise UserError(f'{os.fspath(out)} is a folder; give the name of a file.')
     check_outputs([(Path(out), 'the exported network')], [path for path in (config, checkpoint)
                                                         if isinstance(path, (str, os.PathLike))])
-    cfg = read_config(config)
-    check_config(cfg, 'inference')
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
-    if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-        raise ValueError(f'{cfg.filename}: export needs a config with an EGSCIT model or MUNIT, '
-                         f'this one has {cfg.model.type!r}')
+    cfg = read_translation_config(config, 'export')
     model = load_model(cfg, checkpoint, 'cpu')
     source, target = model.direction(source_domain, target_domain)
     translation = Translation(model.inference_generators, source, target).eval()
@@ -106,17 +97,17 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     differences = compare(translation, data, stride)
     for shapes, difference in differences.items():
         if not difference <= TOLERANCE:
-            raise RuntimeError(
+            raise RunError(
                 f'onnxruntime and PyTorch differ by {difference:.2g} (at most {TOLERANCE:g} is '
                 f'allowed) for {shapes}; nothing was written, try another --opset.')
-    LocalBackend().put(data, os.fspath(out))  # all or nothing, see egscit_mm.compat
+    write_atomically(out, data)
     return differences
 
 
 def _check_libraries() -> None:
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             f'The export needs {", ".join(missing)}, not installed here: type pip install '
             '"egscit_mm[export]" or, in a checkout, pip install -c requirements/constraints.txt -e '
             '".[export]"', name=missing[0])
@@ -127,8 +118,8 @@ def _check_opset(opset: Optional[int]) -> None:
 
     newest = onnx.defs.onnx_opset_version()
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
-        raise ValueError(f'opset must be {OLDEST_OPSET} to {newest}, what PyTorch and this '
-                         f'onnx know; got {opset}.')
+        raise UserError(f'opset must be {OLDEST_OPSET} to {newest}, what PyTorch and this '
+                        f'onnx know; got {opset}.')
 
 
 def _proto(translation: Translation, stride: int, opset: Optional[int]):
@@ -141,12 +132,12 @@ def _proto(translation: Translation, stride: int, opset: Optional[int]):
                 input_names=['content', 'exemplar'], output_names=['translation'],
                 dynamic_shapes=dict(content=free, exemplar=free), verbose=False)
         except torch.onnx.errors.OnnxExporterError as error:
-            raise RuntimeError(f'PyTorch cannot export this model to ONNX: {error}') from error
+            raise RunError(f'PyTorch cannot export this model to ONNX: {error}') from error
     proto = program.model_proto
     found = next(entry.version for entry in proto.opset_import if entry.domain in ('', 'ai.onnx'))
     if opset is not None and found != opset:
-        raise RuntimeError(f'PyTorch cannot export this model to opset {opset}, only to {found}: '
-                           f'give --opset {found} or leave it out.')
+        raise RunError(f'PyTorch cannot export this model to opset {opset}, only to {found}: '
+                       f'give --opset {found} or leave it out.')
     # The exporter names axes s27, s37, ... and 2*(((s37 - 1)//2)) + 2.
     del proto.graph.value_info[:]
     for value in (*proto.graph.input, *proto.graph.output):
@@ -181,8 +172,8 @@ def compare(translation: Translation, data: bytes, stride: int) -> Dict[str, flo
                 data, providers=['CPUExecutionProvider'])
             found, = session.run(None, dict(content=content.numpy(), exemplar=exemplar.numpy()))
         except Exception as error:  # its errors have no other base
-            raise RuntimeError(f'onnxruntime cannot run the exported model: {error}; nothing was '
-                               'written, try another --opset.') from error
+            raise RunError(f'onnxruntime cannot run the exported model: {error}; nothing was '
+                           'written, try another --opset.') from error
         name = f'content {tuple(content.shape)}, exemplar {tuple(exemplar.shape)}'
         same_shape = found.shape == wanted.shape
         differences[name] = float(np.abs(found - wanted).max()) if same_shape else float('inf')

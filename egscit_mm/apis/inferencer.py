@@ -6,17 +6,13 @@ from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from mmagic.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from PIL import Image
 
-from ..config import check_config, read_config
-from ..errors import BadInputError
-from ..models import ExemplarTranslationModel
-from ..ranges import check_integers
+from ..utils.checks import check_integers
+from ..utils.errors import BadInputError, UserError
 from ..utils.images import read_image, to_rgb, upright
-from .pictures import checked_device, load_model
+from .model import checked_device, load_model, read_translation_config
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
@@ -49,17 +45,12 @@ class EGSCITInferencer:
                  device: Optional[str] = None,
                  amp: bool = False,
                  compile: bool = False):
-        cfg = read_config(config)
-        check_config(cfg, 'inference')
-        init_default_scope(cfg.get('default_scope', 'mmagic'))
+        cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
-        if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-            raise ValueError(f'{cfg.filename}: translation needs a config with an EGSCIT model or '
-                             f'MUNIT, this one has {cfg.model.type!r}')
         checkpoint = checkpoint or cfg.get('load_from')
         if checkpoint is None:
-            raise ValueError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
-                             'in the config: without one the weights would be random.')
+            raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
+                            'in the config: without one the weights would be random.')
         self.model = load_model(cfg, checkpoint, self.device)
         self.amp = amp
         self._translation = torch.compile(self.model.translation) if compile else (
@@ -109,21 +100,21 @@ class EGSCITInferencer:
                 missing, or the model has no masks.
         """
         if pairing not in PAIRINGS:
-            raise ValueError(f'pairing must be one of {PAIRINGS}, got {pairing!r}')
+            raise UserError(f'pairing must be one of {PAIRINGS}, got {pairing!r}')
         if output not in ('array', 'pil'):
-            raise ValueError(f"output must be 'array' or 'pil', got {output!r}")
+            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
         check_integers(self, 1, batch_size=batch_size)
         source, target = self.model.direction(source_domain, target_domain)
         contents, exemplars = _listed(content), _listed(exemplar)
         if not exemplars:
-            raise ValueError('Give at least one exemplar, got an empty list')
+            raise UserError('Give at least one exemplar, got an empty list')
         if pairing == 'each' and len(exemplars) not in (1, len(contents)):
-            raise ValueError(f'Give one exemplar, or as many as contents: got {len(exemplars)} '
-                             f"exemplars for {len(contents)} contents (pairing='matrix' translates "
-                             'every content after every exemplar)')
+            raise UserError(f'Give one exemplar, or as many as contents: got {len(exemplars)} '
+                            f"exemplars for {len(contents)} contents (pairing='matrix' translates "
+                            'every content after every exemplar)')
         if return_masks and not self.has_masks:
-            raise ValueError(f'{type(self.model).__name__} with this config has no feature masks '
-                             '(EGSCIT with eta below 1 has)')
+            raise UserError(f'{type(self.model).__name__} with this config has no feature masks '
+                            '(EGSCIT with eta below 1 has)')
         contents = [_pixels(image) for image in contents]
         exemplars = [_pixels(image) for image in exemplars]
         if pairing == 'each':
@@ -185,8 +176,8 @@ def _pixels(image: ImageLike) -> np.ndarray:
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or (
                 image.ndim == 3 and image.shape[2] not in (3, 4)) or not image.size:
-            raise ValueError('An array must be uint8, (H, W), (H, W, 3) or (H, W, 4) in RGB order; '
-                             f'got {image.dtype}, {image.shape}')
+            raise UserError('An array must be uint8, (H, W), (H, W, 3) or (H, W, 4) in RGB order; '
+                            f'got {image.dtype}, {image.shape}')
         image = Image.fromarray(image)
     return np.array(load_image(image))
 
@@ -209,8 +200,8 @@ def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
                 raise BadInputError('it has no pixels')
             return to_rgb(upright(image))
         except (BadInputError, OSError) as error:
-            raise ValueError(f'The {image.mode} image cannot be read: {error}') from error
+            raise UserError(f'The {image.mode} image cannot be read: {error}') from error
     if not isinstance(image, (str, os.PathLike)):
-        raise ValueError('An image must be a path, a PIL image or a uint8 array, got '
-                         f'{type(image).__name__}')
+        raise UserError('An image must be a path, a PIL image or a uint8 array, got '
+                        f'{type(image).__name__}')
     return Image.fromarray(read_image(image))

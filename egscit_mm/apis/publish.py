@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Union
 
 import torch
-from mmengine.fileio import LocalBackend
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
-from ..errors import check_file
+from ..utils.errors import UserError, check_file
+from ..utils.files import write_atomically
 from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')
@@ -55,7 +55,7 @@ def publish(checkpoint: Union[str, os.PathLike],
     checkpoint, out = os.fspath(checkpoint), Path(out)
     check_file(checkpoint, 'Checkpoint')
     if out.is_dir():
-        raise ValueError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
+        raise UserError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
     content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     state = content.get('state_dict', content)
     weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')
@@ -79,8 +79,8 @@ def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
     for part, model in _MODEL_OF_PART.items():
         if part in parts:
             return model
-    raise ValueError(f'{checkpoint} is not a checkpoint of EGSCIT (stage 2) or MUNIT: give one '
-                     'that the training of configs/egscit/egscit_<task>.py wrote.')
+    raise UserError(f'{checkpoint} is not a checkpoint of EGSCIT (stage 2) or MUNIT: give one '
+                    'that the training of configs/egscit/egscit_<task>.py wrote.')
 
 
 def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
@@ -88,18 +88,18 @@ def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
     prefix = dict(ema='generators_ema.module.', plain='generators.')[weights]
     generators = _part(state, prefix)
     if not generators:
-        raise ValueError(f'{checkpoint} has no averaged weights (its config has no ema_config); '
-                         'publish the plain ones (--weights plain).')
+        raise UserError(f'{checkpoint} has no averaged weights (its config has no ema_config); '
+                        'publish the plain ones (--weights plain).')
     published = {}
     for name, tensor in generators.items():
         if not isinstance(tensor, Tensor):
-            raise ValueError(f'{checkpoint}: {prefix}{name} should be a tensor, but is a '
-                             f'{type(tensor).__name__}; it cannot be published.')
+            raise UserError(f'{checkpoint}: {prefix}{name} should be a tensor, but is a '
+                            f'{type(tensor).__name__}; it cannot be published.')
         if tensor.is_floating_point():
             tensor = tensor.to(dtype)
             if not tensor.isfinite().all():
-                raise ValueError(f'{checkpoint}: {prefix}{name} has values that are not finite in '
-                                 f'{str(dtype).removeprefix("torch.")}; it cannot be published.')
+                raise UserError(f'{checkpoint}: {prefix}{name} has values that are not finite in '
+                                f'{str(dtype).removeprefix("torch.")}; it cannot be published.')
         # safetensors refuses tensors that share memory or have gaps.
         published[f'generators.{name}'] = tensor.clone(memory_format=torch.contiguous_format)
     return published
@@ -111,7 +111,7 @@ def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Pat
     data = save(state, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     stem = out.name.removesuffix('.safetensors')
     path = out.with_name(f'{stem}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors')
-    LocalBackend().put(data, path)  # all or nothing, see egscit_mm.compat
+    write_atomically(path, data)
     return path
 
 
@@ -129,8 +129,8 @@ def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
             key: value for key, value in settings['model'].items() if key not in _TRAINING_ONLY
         }
     except (SyntaxError, ValueError, AttributeError, KeyError) as error:
-        raise ValueError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
-                         f'({error!r}); remove meta["cfg"] from the checkpoint.') from error
+        raise UserError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
+                        f'({error!r}); remove meta["cfg"] from the checkpoint.') from error
     return settings
 
 

@@ -16,9 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..config import check_config, merge_options, naming_the_setting, read_config
-from ..evaluation.monitored import check_monitored
-from ..evaluation.results import write_json
-from .resume import (
+from ..engine.resume import (
     check_is_new,
     checkpoint_of,
     choose_start,
@@ -26,6 +24,9 @@ from .resume import (
     is_intact,
     remove_checkpoints,
 )
+from ..utils.errors import UserError
+from ..utils.files import write_json
+from .monitored import check_monitored
 from .stage2_check import check_stage2
 
 # Written to the work dir at the end of a training.
@@ -101,8 +102,8 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
     cfg.launcher = launcher
     cfg.resume = resume
     if cfg.resume and overwrite:
-        raise ValueError('--resume goes on with a training, --overwrite removes it: give one of '
-                         'them.')
+        raise UserError('--resume goes on with a training, --overwrite removes it: give one of '
+                        'them.')
     # Also in configs that are not based on this package's.
     cfg.setdefault('default_hooks', {})
     cfg.default_hooks.setdefault('configured_settings', dict(type='mmagic.ConfiguredSettingsHook'))
@@ -112,9 +113,9 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
     if end is not None:
         cfg.train_cfg.max_iters = int(end)  # 1e4 is a way to write it
     if (cfg.default_hooks.get('checkpoint') or {}).get('max_keep_ckpts') == 1:
-        raise ValueError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
-                         'checkpoint before it writes the new one, so that a crash could leave '
-                         'none; keep 2 or more, or -1 for all.')
+        raise UserError('default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the old '
+                        'checkpoint before it writes the new one, so that a crash could leave '
+                        'none; keep 2 or more, or -1 for all.')
     if cfg.resume:
         choose_start(cfg)
     if not cfg.resume and not overwrite:
@@ -135,7 +136,7 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
         before = load(settings_file) if osp.isfile(settings_file) else settings
         changed = _differences(settings, before)
         if changed and not overwrite:
-            raise ValueError(
+            raise UserError(
                 f'{checkpoint} was trained with other settings than this stage 1: '
                 f'{"; ".join(changed)}. Choose another --work-dir, remove {cfg.work_dir}, or take '
                 f'it all the same by --cfg-options model.feature_checkpoint={checkpoint}.')
@@ -146,8 +147,8 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
     _prepare(cfg, resume or exists and not overwrite, amp, overwrite, launcher)
     saves = cfg.default_hooks.get('checkpoint')
     if not saves or not saves.get('save_last', True) and end % saves.get('interval', -1):
-        raise ValueError(f'{cfg.filename}: stage 2 needs the last checkpoint of stage 1: set '
-                         'default_hooks.checkpoint.save_last=True.')
+        raise UserError(f'{cfg.filename}: stage 2 needs the last checkpoint of stage 1: set '
+                        'default_hooks.checkpoint.save_last=True.')
     print_log('Stage 2 is built and tried on one sample of each domain, before stage 1 starts',
               'current')
     check_stage2(stage2, cfg)
@@ -248,6 +249,6 @@ def enable_amp(cfg: Config) -> None:
         }
     for name, wrapper_cfg in wrappers.items():
         if wrapper_cfg.get('type') != 'OptimWrapper':
-            raise ValueError(f"--amp needs {name}.type='OptimWrapper', got "
-                             f'{wrapper_cfg.get("type")!r}')
+            raise UserError(f"--amp needs {name}.type='OptimWrapper', got "
+                            f'{wrapper_cfg.get("type")!r}')
         wrapper_cfg.update(wrapper)

@@ -29,7 +29,6 @@ from .host_defects import (
     define_torchvision_operators,
     fix_generation_init_weights,
     import_mmagic_beside_newer_mmcv,
-    name_our_inferencer,
     provide_mmcv_ext,
     restore_numpy_bool8,
 )
@@ -49,7 +48,6 @@ def apply() -> None:
     define_torchvision_operators()
     provide_mmcv_ext()
     import_mmagic_beside_newer_mmcv()
-    name_our_inferencer()
     cap_history_buffers()
     store_plain_message_hub()
     store_plain_checkpoints()

@@ -14,6 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
+from ..utils.errors import MissingFileError, RunError
 from .patching import once, rebind
 
 # What torch.load(weights_only=True) accepts besides tensors and containers.
@@ -165,8 +166,8 @@ def load_checkpoints_safely() -> None:
         state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else (
             checkpoint)
         if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-            raise RuntimeError(f'{filename} holds no state dict with names of weights, but a '
-                               f'{type(state).__name__}: give a checkpoint of a training.')
+            raise RunError(f'{filename} holds no state dict with names of weights, but a '
+                           f'{type(state).__name__}: give a checkpoint of a training.')
         return checkpoint
 
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
@@ -186,14 +187,18 @@ def explaining_load_errors(filename: str) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, PermissionError, MemoryError):
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        raise MissingFileError(str(error)) from error  # mmengine names the file in the text only
+    except (PermissionError, MemoryError):
         raise
     except Exception as error:
         message = _explain_load_error(filename, error)
         if message is None:
             raise
         # PyTorch's own text, which the message replaces, recommends unsafe loading.
-        raise RuntimeError(message) from None
+        raise RunError(message) from None
 
 
 @contextlib.contextmanager

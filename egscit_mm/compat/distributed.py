@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
+from ..utils.errors import RunError, UserError
 from .patching import once
 
 
@@ -30,16 +31,16 @@ def init_cpu_distributed(launcher: str) -> None:
     if launcher == 'none' or get_device() != 'cpu' or dist.is_initialized():
         return
     if launcher != 'pytorch':
-        raise ValueError(f'--launcher {launcher} needs an accelerator and PyTorch finds none: on '
-                         'the CPU start with torchrun and --launcher pytorch')
+        raise UserError(f'--launcher {launcher} needs an accelerator and PyTorch finds none: on '
+                        'the CPU start with torchrun and --launcher pytorch')
     missing = [
         name for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
         if name not in os.environ
     ]
     if missing:
-        raise RuntimeError('--launcher pytorch needs the environment of torchrun, which lacks '
-                           f'{", ".join(missing)}: start with torchrun --nproc_per_node N ..., or '
-                           'leave --launcher away to run one process')
+        raise RunError('--launcher pytorch needs the environment of torchrun, which lacks '
+                       f'{", ".join(missing)}: start with torchrun --nproc_per_node N ..., or '
+                       'leave --launcher away to run one process')
     dist.init_process_group('gloo')
 
 

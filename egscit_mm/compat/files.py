@@ -2,12 +2,10 @@
 """Files of MMEngine that are written all or nothing."""
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import os.path as osp
 from collections.abc import Callable
 
+from ..utils.files import atomic_path
 from .patching import once
 
 
@@ -18,8 +16,7 @@ def write_files_atomically() -> None:
     Symptom (mmengine 0.10.7): a training that is killed, or whose disk is full, while it saves
     leaves a cut off ``iter_N.pth``, over a good file of that name too.
 
-    The file is written beside its place as ``NAME.PID.tmp``, flushed to the disk and renamed; on
-    an error the temporary file is removed. Devices and pipes are written to as before.
+    See :func:`egscit_mm.utils.files.atomic_path`.
     """
     from mmengine.fileio import LocalBackend
 
@@ -31,20 +28,7 @@ def _atomic(write: Callable) -> Callable:
 
     @functools.wraps(write)
     def write_atomically(self, obj, filepath, *args, **kwargs):
-        path = osp.realpath(filepath)  # a link stays, the file that it points to is replaced
-        if osp.exists(path) and not osp.isfile(path):
-            return write(self, obj, filepath, *args, **kwargs)
-        temporary = f'{path}.{os.getpid()}.tmp'
-        try:
+        with atomic_path(filepath) as temporary:
             write(self, obj, temporary, *args, **kwargs)
-            with open(temporary, 'rb+') as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:  # Ctrl-C as well
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
-            if isinstance(error, OSError) and error.errno is not None:
-                error.filename = filepath  # a full disk names none
-            raise
 
     return write_atomically

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import re
@@ -12,6 +11,7 @@ import types
 import warnings
 from collections.abc import Callable
 
+from ..utils.errors import RunError
 from .patching import rebind
 
 # HistoryBuffer.update copies the whole history, per scalar and iteration: measured 7 us at 10,000
@@ -103,7 +103,7 @@ def _missing_mmcv_function(name: str) -> Callable:
         raise AttributeError(name)
 
     def missing(*args, **kwargs):
-        raise RuntimeError(
+        raise RunError(
             f'{name} of mmcv.ops is compiled code, which mmcv-lite does not have (EGSC-IT needs '
             'none). For other models install the full package: pip uninstall -y mmcv-lite && '
             'pip install "setuptools<81" ninja && pip install --no-build-isolation mmcv==2.1.0')
@@ -128,50 +128,6 @@ def import_mmagic_beside_newer_mmcv() -> None:
         import mmagic  # noqa: F401
     finally:
         mmcv.__version__ = found
-
-
-def name_our_inferencer() -> None:
-    """Let ``MMagicInferencer`` say that our models have an inferencer of their own.
-
-    Symptom: ``ValueError: Model egscit is not supported.`` with this name, ``Unknown inferencer
-    task: None`` without one, for its list of models is fixed.
-
-    Registers an importer for its module, which imports it as ever and then changes these errors.
-    """
-    if not any(isinstance(finder, _MMagicInferencerFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _MMagicInferencerFinder())
-
-
-class _MMagicInferencerFinder(importlib.abc.MetaPathFinder):
-
-    def find_spec(self, name, path=None, target=None):
-        if name != 'mmagic.apis.mmagic_inferencer':
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            module.MMagicInferencer.__init__ = _naming_our_inferencer(
-                module.MMagicInferencer.__init__)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
-def _naming_our_inferencer(init: Callable) -> Callable:
-
-    @functools.wraps(init)
-    def wrapper(*args, **kwargs):
-        try:
-            init(*args, **kwargs)
-        except ValueError as error:
-            if not re.search('is not supported|Unknown inferencer task', str(error)):
-                raise
-            raise ValueError(f'{error} (models of egscit_mm translate after exemplars: use '
-                             'egscit_mm.apis.EGSCITInferencer)') from error
-
-    return wrapper
 
 
 def fix_generation_init_weights() -> None:

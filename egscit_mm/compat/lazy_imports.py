@@ -21,6 +21,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
+from ..utils.errors import MissingPackageError
+
 _EDITORS = {
     'AnimateDiff', 'ClipWrapper', 'ControlStableDiffusion', 'DiscoDiffusion', 'FastComposer',
     'UNet3DConditionMotionModel', 'ViCo'
@@ -163,7 +165,7 @@ def _completing(released: Callable) -> Callable:
             registry = registry.parent
             found = released(self, key)
         if found is None and complaints and key.rpartition('.')[2] in _DIFFUSION:
-            raise ImportError(f'{complaints[0]}, which {key} of MMagic needs: {_HINT}')
+            raise MissingPackageError(f'{complaints[0]}, which {key} of MMagic needs: {_HINT}')
         return found
 
     return get

@@ -6,6 +6,8 @@ from typing import Iterable, Optional
 
 from mmengine.runner import Runner
 
+from ..utils.errors import UserError
+
 # Keys at the top of a config that something reads; others are variables of its author.
 TOP_LEVEL = {
     *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'custom_imports',
@@ -13,7 +15,7 @@ TOP_LEVEL = {
 } - {'self', 'cfg'}
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A config that does not work; the message names file, setting and remedy."""
 
 

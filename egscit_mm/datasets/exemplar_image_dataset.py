@@ -9,8 +9,10 @@ import numpy as np
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
 
-from ..ranges import check_domains
-from ..utils.images import IMAGE_SUFFIXES, list_images, read_image, why_unusable
+from ..utils.checks import check_domains
+from ..utils.errors import MissingFileError, UserError
+from ..utils.images import read_image
+from ..utils.listing import IMAGE_SUFFIXES, list_images, why_unusable
 from .seeded_sampler import SeededIndex
 
 NUM_NAMED = 5  # files in an error
@@ -27,9 +29,9 @@ class ExemplarImageDataset(BaseDataset):
         |-- testA, testB
         `-- testA2B, testB2A    optional: ground truths of the test translations
 
-    Files with one of :data:`egscit_mm.utils.images.IMAGE_SUFFIXES` count, in any case, and are
+    Files with one of :data:`egscit_mm.utils.listing.IMAGE_SUFFIXES` count, in any case, and are
     taken in sorted order; hidden files and links in circles are left out
-    (:func:`egscit_mm.utils.files.walk_files`).
+    (:func:`egscit_mm.utils.listing.walk_files`).
 
     In training the dataset has as many samples as its largest domain has images. Sample i holds
     image i of that domain; the images of every other domain come in an order of their own, a new
@@ -71,9 +73,6 @@ class ExemplarImageDataset(BaseDataset):
                  test_mode: bool = False,
                  domains: Sequence[str] = ('A', 'B'),
                  indices: Optional[Union[int, Sequence[int]]] = None) -> None:
-        if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
-            raise ValueError('ExemplarImageDataset: domains must be two or more different names, '
-                             f"such as ('A', 'B'), got {domains!r}")
         check_domains(self, domains, 2)
         self.domains = tuple(domains)
         self._orders: dict[str, tuple] = {}  # by domain, the pass and its permutation
@@ -107,7 +106,7 @@ class ExemplarImageDataset(BaseDataset):
                     # A smaller source domain would be repeated with exemplars that its ground
                     # truths do not show.
                     if not len(truths) == len(images[source]) == length:
-                        raise ValueError(
+                        raise UserError(
                             f'{Path(self.data_root, folder)} holds {len(truths)} ground truths, '
                             f'but {Path(self.data_root, "test" + source)} holds '
                             f'{len(images[source])} images and the test set has {length} pairs '
@@ -130,7 +129,7 @@ class ExemplarImageDataset(BaseDataset):
             found = f"holds no images ({', '.join(IMAGE_SUFFIXES)})"
         expected = ', '.join(phase + domain for phase in ('train', 'test')
                              for domain in self.domains)
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'{path} {found}. ExemplarImageDataset expects data_root={self.data_root!r} to hold '
             f'the folders {expected} with images in each. Set data_root, or make the folders with '
             'the script for your data in tools/dataset_converters, for example '
@@ -193,12 +192,12 @@ class ExemplarImageDataset(BaseDataset):
         except Exception as error:
             unreadable = [reason for reason in map(_why_unreadable, paths) if reason]
             if isinstance(error, KeyError) and not unreadable:
-                raise ValueError(
+                raise UserError(
                     f'a transform of the pipeline asks for {error}, which the sample does not '
                     f'have: it starts with {", ".join(data_info)}. Correct its keys') from error
             if not unreadable:
                 raise
-            raise ValueError(
+            raise UserError(
                 f"cannot read {', '.join(unreadable)}. Replace or delete it") from error
 
 
@@ -207,8 +206,8 @@ def _refuse_unusable(paths: Sequence[str]) -> None:
     unusable = [f'{path} {why}' for path, why in zip(paths, map(why_unusable, paths)) if why]
     if unusable:
         more = f' and {len(unusable) - NUM_NAMED} more' if len(unusable) > NUM_NAMED else ''
-        raise ValueError(f'cannot read {len(unusable)} of {len(paths)} images: '
-                         f'{", ".join(unusable[:NUM_NAMED])}{more}. Replace or delete them')
+        raise UserError(f'cannot read {len(unusable)} of {len(paths)} images: '
+                        f'{", ".join(unusable[:NUM_NAMED])}{more}. Replace or delete them')
 
 
 def _why_unreadable(path: str) -> Optional[str]:

@@ -11,7 +11,8 @@ from mmagic.registry import DATA_SAMPLERS
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from ..seeding import seed_generators
+from ..utils.errors import UserError
+from ..utils.seeding import seed_generators
 
 
 class SeededIndex(int):
@@ -59,7 +60,7 @@ class SeededInfiniteSampler(Sampler):
     def __init__(self, dataset: Sized, shuffle: bool = True, seed: Optional[int] = None) -> None:
         self.size = len(dataset)
         if not self.size:
-            raise ValueError('SeededInfiniteSampler: the dataset is empty')
+            raise UserError('SeededInfiniteSampler: the dataset is empty')
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
         self.start = 0

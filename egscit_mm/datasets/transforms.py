@@ -9,6 +9,7 @@ import numpy as np
 from mmagic.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ..utils.errors import UserError
 from ..utils.images import read_image
 
 
@@ -36,7 +37,7 @@ class LoadImage(BaseTransform):
         for name, value, known in (('channel_order', channel_order, ('bgr', 'rgb')),
                                    ('color_type', color_type, ('color', 'grayscale'))):
             if value not in known:
-                raise ValueError(f'LoadImage: {name} must be one of {known}, got {value!r}')
+                raise UserError(f'LoadImage: {name} must be one of {known}, got {value!r}')
         self.key = key
         self.channel_order = channel_order
         self.color_type = color_type
@@ -104,12 +105,12 @@ class RandomZoomCrop(BaseTransform):
                  prob: float = 0.5) -> None:
         self.keys = [keys] if isinstance(keys, str) else list(keys)
         if not self.keys:
-            raise ValueError('RandomZoomCrop: keys is empty, expected at least one image key')
+            raise UserError('RandomZoomCrop: keys is empty, expected at least one image key')
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-            raise ValueError('RandomZoomCrop: scale must be (smallest, largest) with '
-                             f'0 < smallest <= largest <= 1, got {tuple(scale)}')
+            raise UserError('RandomZoomCrop: scale must be (smallest, largest) with '
+                            f'0 < smallest <= largest <= 1, got {tuple(scale)}')
         if not 0 <= prob <= 1:
-            raise ValueError(f'RandomZoomCrop: prob must be in [0, 1], got {prob}')
+            raise UserError(f'RandomZoomCrop: prob must be in [0, 1], got {prob}')
         self.scale = tuple(scale)
         self.prob = prob
 

@@ -9,6 +9,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner.amp import autocast
 from torch import nn
 
+from ..utils.errors import UserError
+
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
@@ -29,7 +31,7 @@ class AutocastOptimWrapper(OptimWrapper):
     def __init__(self, dtype: str = 'bfloat16', **kwargs) -> None:
         super().__init__(**kwargs)
         if dtype != 'bfloat16':
-            raise ValueError(
+            raise UserError(
                 f"AutocastOptimWrapper has no loss scaler and casts to 'bfloat16' only, but got "
                 f'dtype={dtype!r}. For float16 on a GPU use AmpOptimWrapper.')
 

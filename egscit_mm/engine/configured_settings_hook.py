@@ -10,6 +10,8 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
+from ..utils.errors import UserError
+
 # Attributes of a scheduler that follow from its settings.
 _DERIVED = ('base_values', 'total_iters')
 # Arguments of a scheduler that say where it stands, or that are no settings.
@@ -65,9 +67,9 @@ def _pairs(wrapper, saved: dict) -> Iterator[Tuple[str, OptimWrapper, dict]]:
         return
     for side, own in wrapper.items():
         if side not in saved:
-            raise ValueError(f'The checkpoint has no optimiser of optim_wrapper.{side}, but of '
-                             f'{sorted(map(str, saved))}: it is one of another kind of training. '
-                             'Give it as load_from, without resuming.')
+            raise UserError(f'The checkpoint has no optimiser of optim_wrapper.{side}, but of '
+                            f'{sorted(map(str, saved))}: it is one of another kind of training. '
+                            'Give it as load_from, without resuming.')
         yield f'optim_wrapper.{side}', own, saved[side]
 
 
@@ -76,7 +78,7 @@ def _configure_groups(name: str, wrapper: OptimWrapper, saved: dict) -> Dict[str
     groups, saved_groups = wrapper.optimizer.param_groups, saved['param_groups']
     sizes = [[len(group['params']) for group in several] for several in (groups, saved_groups)]
     if sizes[0] != sizes[1]:
-        raise ValueError(
+        raise UserError(
             f'{name} trains {sum(sizes[0])} parameters in {len(groups)} group(s), that of the '
             f'checkpoint {sum(sizes[1])} in {len(saved_groups)}: its state cannot be continued. '
             'Freeze the same modules and keep paramwise_cfg, or start a new training from the '
@@ -89,7 +91,7 @@ def _configure_groups(name: str, wrapper: OptimWrapper, saved: dict) -> Dict[str
         only = [sorted(key for key in a.keys() - b.keys() if not key.startswith('initial_'))
                 for a, b in ((group, saved_group), (saved_group, group))]
         if all(only):
-            raise ValueError(
+            raise UserError(
                 f'{name}.optimizer.type is {type(wrapper.optimizer).__name__}, whose settings '
                 f'{", ".join(only[0])} the optimiser of the checkpoint does not have; it has '
                 f'{", ".join(only[1])}. Resume with the type it was trained with, or start a new '

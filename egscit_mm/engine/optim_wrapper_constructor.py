@@ -11,6 +11,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWr
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
+from ..utils.errors import UserError
 from ..utils.wrappers import unwrapped
 
 # What MMEngine's DefaultOptimWrapperConstructor reads; it takes other keys in silence.
@@ -51,12 +52,12 @@ class AlternatingOptimWrapperConstructor:
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None) -> None:
         if paramwise_cfg is not None:
-            raise ValueError(
+            raise UserError(
                 f'optim_wrapper.paramwise_cfg={paramwise_cfg!r} belongs inside a side, such as '
                 f'optim_wrapper.{next(iter(optim_wrapper_cfg), "generators")}.paramwise_cfg.')
         for side, cfg in optim_wrapper_cfg.items():
             if not isinstance(cfg, dict) or 'optimizer' not in cfg:
-                raise ValueError(
+                raise UserError(
                     f'optim_wrapper.{side} must be the config of one side, such as dict('
                     "type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4)), but is "
                     f'{cfg!r}. Settings of a wrapper belong inside a side.')
@@ -109,7 +110,7 @@ class AlternatingOptimWrapperConstructor:
         owners: Dict[nn.Parameter, str] = {}
         for side in self.sides:
             if side not in children:
-                raise ValueError(
+                raise UserError(
                     f'optim_wrapper.{side}: {type(model).__name__} has no module {side!r}; its '
                     f'modules are {sorted(children)}.')
             params[side] = []
@@ -118,13 +119,13 @@ class AlternatingOptimWrapperConstructor:
                     continue
                 name = f'{side}.{name}'
                 if param in owners:
-                    raise ValueError(
+                    raise UserError(
                         f'The parameter {name} is the same as {owners[param]}: two optimisers '
                         'would train it. Share it within one side, or freeze it.')
                 owners[param] = name
                 params[side].append(param)
             if not params[side]:
-                raise ValueError(
+                raise UserError(
                     f'optim_wrapper.{side}: no parameter of this module has requires_grad=True, '
                     'so there is nothing to optimise. Remove the side, or unfreeze the module.')
         orphans = [
@@ -132,7 +133,7 @@ class AlternatingOptimWrapperConstructor:
             if param.requires_grad and param not in owners
         ]
         if orphans:
-            raise ValueError(
+            raise UserError(
                 f'No optimiser trains {orphans[0]} ({len(orphans)} such parameters in all): it is '
                 f'in none of the sides {list(self.sides)}. Freeze it (requires_grad=False), or '
                 'give its module a side in optim_wrapper.')
@@ -144,16 +145,16 @@ def _check_clip_grad(place: str, settings: dict) -> None:
     kinds = dict(norm=(clip_grad_norm_, 'max_norm'), value=(clip_grad_value_, 'clip_value'))
     kind = settings.get('type', 'norm')
     if kind not in kinds:
-        raise ValueError(f"{place}.type must be 'norm' or 'value', got {kind!r}.")
+        raise UserError(f"{place}.type must be 'norm' or 'value', got {kind!r}.")
     function, limit = kinds[kind]
     known = set(inspect.signature(function).parameters) - {'parameters'}
     unknown = settings.keys() - known - {'type'}
     if unknown:
-        raise ValueError(f'{place} has unknown settings {sorted(unknown)}; known are '
-                         f'{sorted(known)}.')
+        raise UserError(f'{place} has unknown settings {sorted(unknown)}; known are '
+                        f'{sorted(known)}.')
     value = settings.get(limit)
     if not isinstance(value, Real) or not value > 0:
-        raise ValueError(f'{place}.{limit} must be a number above 0, got {value!r}.')
+        raise UserError(f'{place}.{limit} must be a number above 0, got {value!r}.')
 
 
 def _paramwise_groups(side: str, module: nn.Module, wrapper_cfg: dict,
@@ -161,28 +162,28 @@ def _paramwise_groups(side: str, module: nn.Module, wrapper_cfg: dict,
     """A group for each trainable parameter, with its own settings (MMEngine's paramwise_cfg)."""
     place, module = f'optim_wrapper.{side}.paramwise_cfg', unwrapped(module)
     if not isinstance(paramwise_cfg, dict):
-        raise ValueError(f'{place} must be a dict, such as dict(custom_keys={{"{side}.encoders": '
-                         f'dict(lr_mult=0)}}), got {paramwise_cfg!r}.')
+        raise UserError(f'{place} must be a dict, such as dict(custom_keys={{"{side}.encoders": '
+                        f'dict(lr_mult=0)}}), got {paramwise_cfg!r}.')
     unknown = paramwise_cfg.keys() - _PARAMWISE
     if unknown:
-        raise ValueError(f'{place} has unknown keys {sorted(unknown)}; known are '
-                         f'{sorted(_PARAMWISE)}.')
+        raise UserError(f'{place} has unknown keys {sorted(unknown)}; known are '
+                        f'{sorted(_PARAMWISE)}.')
     optimizer = wrapper_cfg['optimizer']
     for base, use in (('lr', 'lr_mult'), ('weight_decay', 'decay_mult')):
         if optimizer.get(base) is None and use in str(paramwise_cfg):
-            raise ValueError(f'{place} has a {use} of a {base} that is not set: set '
-                             f'optim_wrapper.{side}.optimizer.{base}.')
+            raise UserError(f'{place} has a {use} of a {base} that is not set: set '
+                            f'optim_wrapper.{side}.optimizer.{base}.')
     names = [f'{side}.{name}' for name, param in module.named_parameters() if param.requires_grad]
     for key, settings in paramwise_cfg.get('custom_keys', {}).items():
         unknown = settings.keys() - {'lr_mult', 'decay_mult', *optimizer}
         if unknown:
-            raise ValueError(f'{place}.custom_keys[{key!r}] has unknown settings '
-                             f'{sorted(unknown)}; known are lr_mult, decay_mult and those of '
-                             'optimizer.')
+            raise UserError(f'{place}.custom_keys[{key!r}] has unknown settings '
+                            f'{sorted(unknown)}; known are lr_mult, decay_mult and those of '
+                            'optimizer.')
         if not any(key in name for name in names):
             children = sorted({name.rsplit('.', 2)[0] for name in names})
-            raise ValueError(f'{place}.custom_keys: no trainable parameter has {key!r} in its '
-                             f'name. Names begin with {", ".join(children[:8])}.')
+            raise UserError(f'{place}.custom_keys: no trainable parameter has {key!r} in its '
+                            f'name. Names begin with {", ".join(children[:8])}.')
     groups: List[dict] = []
     DefaultOptimWrapperConstructor(
         dict(wrapper_cfg, type='OptimWrapper'), dict(dict(bypass_duplicate=True), **paramwise_cfg)

@@ -6,7 +6,8 @@ from mmagic.registry import PARAM_SCHEDULERS
 from mmengine.optim import BaseOptimWrapper, PolyLR
 from torch.optim import Optimizer
 
-from ..ranges import check_integers, check_not_negative
+from ..utils.checks import check_integers, check_not_negative
+from ..utils.errors import UserError
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -46,7 +47,7 @@ class PolyDecayLR(PolyLR):
                  power: float = 0.9,
                  **kwargs) -> None:
         if by_epoch:
-            raise ValueError(
+            raise UserError(
                 'PolyDecayLR decays at every iteration: write by_epoch=False in its config. '
                 '(Without it MMEngine\'s Runner would take max_epochs for its length.)')
         check_integers(self, 1, end=int(end))  # it may be 1e4

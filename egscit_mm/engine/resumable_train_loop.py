@@ -12,7 +12,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from ..datasets import SeededInfiniteSampler
-from ..seeding import seed_generators
+from ..utils.seeding import seed_generators
 from .stop_signals import StopSignals, leave_signals_to_parent
 
 

@@ -6,6 +6,8 @@ import os.path as osp
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from ..utils.errors import UserError
+
 # The one entry of the file's metadata, JSON: safetensors does not keep the order of several, and
 # equal models should be equal files.
 METADATA_KEY = 'egscit_mm'
@@ -32,7 +34,7 @@ def load_from_safetensors(filename: str, map_location=None) -> dict:
     with safe_open(osp.expanduser(filename), framework='pt') as file:
         meta = json.loads((file.metadata() or {}).get(METADATA_KEY, '{}'))
         if not isinstance(meta, dict):
-            raise ValueError(f'its metadata {METADATA_KEY} is no dict but {meta!r}')
+            raise UserError(f'its metadata {METADATA_KEY} is no dict but {meta!r}')
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return dict(meta=meta, state_dict={
         name: tensor.float() if tensor.dtype == torch.float16 else tensor

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from ..ranges import check_integers
+from ..utils.checks import check_integers
 from ..utils.image_sizes import first_samples, in_order, same_size_parts
 from ..visualization import image_grid
 

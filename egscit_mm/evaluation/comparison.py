@@ -4,6 +4,7 @@ from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 
+from ..utils.tables import markdown_table
 from .paper import SEGMENTATION_MIOU, SOURCES, SSIM
 
 DIRECTIONS = ('A2B', 'B2A')
@@ -155,10 +156,9 @@ def markdown(title: str, note: str, tables: List[Section]) -> str:
     """Tables as Markdown, below a title and a note."""
     lines = [f'# {title}', '', note]
     for table in tables:
+        rows = [[method, *cells] for method, cells in table.rows.items()]
         lines += ['', f'## {table.title}', '', table.note, '',
-                  f'| method | {" | ".join(table.columns)} |',
-                  f'|---|{"---|" * len(table.columns)}']
-        lines += [f'| {method} | {" | ".join(cells)} |' for method, cells in table.rows.items()]
+                  markdown_table(['method', *table.columns], rows).rstrip()]
     return '\n'.join(lines) + '\n'
 
 

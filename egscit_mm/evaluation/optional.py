@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+from ..utils.errors import MissingPackageError
+
 
 def import_optional(name: str) -> ModuleType:
     """Import a module of an optional library.
@@ -22,7 +24,7 @@ def import_optional(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             f'This metric needs {library}, which is not installed. Type '
             'pip install "egscit_mm[evaluation]", or, in a checkout, pip install ".[evaluation]".',
             name=library) from error

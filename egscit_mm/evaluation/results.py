@@ -1,9 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Figures of an evaluation as a file."""
-import os
-from typing import Any, Union
-
-from mmengine.fileio import dump
+"""Figures of an evaluation as a file has them."""
+from typing import Any
 
 _STATISTICS = ('mean', 'std')
 
@@ -27,18 +24,3 @@ def nested(metrics: dict[str, Any]) -> dict[str, Any]:
         else:
             results[name] = value
     return results
-
-
-def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
-    """Writes a JSON file, all or nothing; missing folders are made.
-
-    MMEngine's local files are written atomically (:func:`egscit_mm.compat.write_files_atomically`).
-
-    Args:
-        data (Any): What JSON can hold, and NumPy numbers and arrays.
-        path (str | PathLike): The file; an older one is replaced.
-
-    Raises:
-        TypeError: If ``data`` holds something else.
-    """
-    dump(data, os.fspath(path), file_format='json', indent=2)

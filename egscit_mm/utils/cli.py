@@ -3,7 +3,7 @@
 import sys
 from typing import Callable
 
-from ..errors import ConversionError, sentence_for_the_user
+from .errors import sentence_for_the_user
 
 
 def exit_with(
@@ -21,8 +21,7 @@ def exit_with(
     try:
         sys.exit(main())
     except Exception as error:
-        sentence = str(error) if isinstance(error, ConversionError) else (
-            sentence_for_the_user(error))
+        sentence = sentence_for_the_user(error)
         if sentence is None:
             raise
         sys.exit(f'Error: {sentence}')

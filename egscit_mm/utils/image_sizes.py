@@ -11,6 +11,8 @@ from typing import Any, Union
 import torch
 from torch import Tensor
 
+from .errors import UserError
+
 # The reflecting convolutions of the deepest encoder (MUNIT's of the style: four strides) need it.
 MIN_SIDE = 16
 
@@ -158,7 +160,7 @@ def check_training_sizes(images_by_key: dict, samples: Sequence, across_keys: bo
                 what = f'the images of {key}' if key == first[0] else (
                     f'the images of {first[0]} and {key}')
                 per = 'in all domains' if across_keys else 'per domain'
-                raise ValueError(
+                raise UserError(
                     f'{what} differ in size: {names[0]} is (C, H, W) = {first[2]}, {names[1]} is '
                     f'{here[2]}. A training needs images of one size {per}; make such a set with '
                     'tools/dataset_converters/folders.py --size H W')
@@ -184,7 +186,7 @@ def check_channels(images_by_key: dict, samples: Sequence, channels: int) -> Non
                     'which reads grey files, too, as three equal channels'
                 if channels != 3:
                     remedy += ', and in_channels and out_channels of all networks to 3'
-                raise ValueError(
+                raise UserError(
                     f'{_name(samples, key, index)} was loaded as (C, H, W) = '
                     f'{tuple(image.shape)}, but the networks take {channels} channels: {remedy}')
             if isinstance(images, Tensor):

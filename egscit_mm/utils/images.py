@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""The one reader of image files, and the one way to find them in a folder.
+"""The one reader of image files.
 
 Training, inference, metrics, converters and the web page all read through :func:`decode_rgb`, so
 that a file is the same picture everywhere:
@@ -15,18 +15,15 @@ floating-point pixels, integers beyond 16 bits, truncated files and other format
 """
 import io
 import os
-import stat
 import struct
-from typing import Iterable, List, Optional, Union
+from typing import Optional, Union
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import BadInputError
-from .files import walk_files
+from .errors import BadInputError
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 # What is decoded, whatever a file is called. Pillow knows some forty formats more, and holes in its
 # decoders are mostly in those that few people use.
 DECODED_FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
@@ -48,7 +45,6 @@ _JPEG_FRAMES = {0xC0, 0xC1, 0xC2}
 _PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB'), struct.Struct('>I4s')
 
 
-# ------------------------------------------------------------------------------------- decoding
 def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
     """Reads the header of an image file.
 
@@ -240,7 +236,6 @@ def _is_turned(content: bytes) -> bool:
         return True
 
 
-# -------------------------------------------------------------------------------------- reading
 def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.ndarray:
     """Reads an image file, as :func:`decode_rgb` does.
 
@@ -264,47 +259,3 @@ def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.
         return decode_rgb(content, channel_order)
     except (BadInputError, OSError) as error:
         raise BadInputError(f'{os.fspath(path)} is not a readable image: {error}') from error
-
-
-# -------------------------------------------------------------------------------------- finding
-def list_images(folder: Union[str, os.PathLike],
-                suffixes: Iterable[str] = IMAGE_SUFFIXES) -> List[str]:
-    """Names of the images below a folder, as every part of this package lists them.
-
-    :func:`egscit_mm.utils.files.walk_files` says which files are found. Links that lead nowhere and
-    have no suffix at all are listed too: a folder of images that is gone must not go unnoticed.
-
-    Args:
-        folder (str | PathLike): Where to search, in depth.
-        suffixes (Iterable[str]): Lower-case suffixes of image files; those of files count in any
-            case.
-
-    Returns:
-        list[str]: Names relative to the folder, with ``/``, sorted by their characters.
-
-    Raises:
-        BadInputError: If a folder cannot be listed; it names the folder.
-    """
-    suffixes = tuple(suffixes)
-    return [name for name in walk_files(folder) if is_image_name(folder, name, suffixes)]
-
-
-def is_image_name(folder: Union[str, os.PathLike], name: str, suffixes: Iterable[str]) -> bool:
-    """Whether a file below a folder is taken for an image, by its name."""
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix:
-        return suffix in suffixes
-    path = os.path.join(folder, name)
-    return os.path.islink(path) and not os.path.exists(path)
-
-
-def why_unusable(path: Union[str, os.PathLike]) -> Optional[str]:
-    """What shows without reading it that a file is no image; None where nothing does."""
-    try:
-        info = os.stat(path)
-    except OSError as error:
-        return 'is a link that leads nowhere' if os.path.islink(path) else (
-            f'cannot be read ({error.strerror})')
-    if not stat.S_ISREG(info.st_mode):
-        return 'is no regular file'
-    return None if info.st_size else 'is empty'

@@ -5,18 +5,17 @@ import os.path as osp
 import cv2
 import numpy as np
 from mmagic.registry import VISBACKENDS
-from mmengine.fileio import LocalBackend
 from mmengine.visualization import LocalVisBackend
 from mmengine.visualization.vis_backend import force_init_env
+
+from ..utils.files import write_atomically
 
 
 @VISBACKENDS.register_module()
 class AtomicVisBackend(LocalVisBackend):
     """MMEngine's LocalVisBackend, whose pictures no kill and no full disk cuts off.
 
-    MMEngine's local files are written atomically
-    (:func:`egscit_mm.compat.write_files_atomically`), but not those of LocalVisBackend, for OpenCV
-    writes them. OpenCV also says nothing when it cannot.
+    OpenCV writes those of LocalVisBackend, and says nothing when it cannot.
     """
 
     @force_init_env
@@ -29,4 +28,4 @@ class AtomicVisBackend(LocalVisBackend):
             step (int): Iteration. Defaults to 0.
         """
         png = cv2.imencode('.png', image[..., ::-1])[1]
-        LocalBackend().put(png.tobytes(), osp.join(self._img_save_dir, f'{name}_{step}.png'))
+        write_atomically(osp.join(self._img_save_dir, f'{name}_{step}.png'), png.tobytes())

@@ -2,12 +2,11 @@
 """Several methods beside each other as one self-contained HTML page."""
 from typing import Dict, List
 
-from jinja2 import Environment, StrictUndefined
 from torch import Tensor
 
 from ..evaluation.comparison import CEILING, Section
-from .comparison_template import TEMPLATE
 from .report import enlargement, picture_strip
+from .templates import page_template
 
 
 def comparison_html(title: str, note: str, tables: List[Section],
@@ -19,19 +18,17 @@ def comparison_html(title: str, note: str, tables: List[Section],
         note (str): What the figures are.
         tables (list[Section]): From :mod:`egscit_mm.evaluation.comparison`.
         pictures (dict): By method and direction ('A2B'), rows by name as
-            :func:`egscit_mm.apis.pictures.translated_rows` makes them, of the same samples for all
-            methods: content and translation, and maybe exemplar and ground_truth.
+            :func:`egscit_mm.visualization.translations.translated_rows` makes them, of the same
+            samples for all methods: content and translation, and maybe exemplar and ground_truth.
 
     Returns:
         str: HTML that needs no other file, no network and no script.
     """
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
     strips = {}
     for direction, rows in picture_rows(pictures).items():
         scale = enlargement(rows['content'])
         strips[direction] = {name: picture_strip({name: row}, scale) for name, row in rows.items()}
-    return template.render(
+    return page_template('comparison').render(
         title=title, note=note, tables=tables, ceiling=CEILING, samples=strips)
 
 

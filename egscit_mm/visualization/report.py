@@ -12,14 +12,14 @@ from typing import Any, Dict, NamedTuple, Sequence
 
 import matplotlib.style
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
 from ..evaluation import paper
 from ..evaluation.comparison import DIRECTIONS
+from ..utils.errors import UserError
 from .grid import Row, image_grid, row_label
-from .report_template import TEMPLATE
+from .templates import page_template
 
 # The figures of the table, as the metrics name them, with what to call them.
 FIGURES = dict(ssim_ground_truth='to ground truth', ssim_exemplar='to exemplar')
@@ -93,7 +93,7 @@ def _records(path: Path) -> list:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
-            raise ValueError(
+            raise UserError(
                 f'{path}, line {number} is not JSON: {error}. Remove the line.') from error
     return records
 
@@ -236,9 +236,7 @@ def report_html(title: str,
         direction: _masks(rows['content'][:NUM_MASKS], rows['mask'][:NUM_MASKS], scale)
         for direction, rows in samples.items() if 'mask' in rows
     }
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
-    return template.render(
+    return page_template('report').render(
         title=title,
         facts=facts,
         measured=bool(figures),

@@ -5,32 +5,8 @@ from pathlib import Path
 from typing import Iterable, Sequence
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined
-
-_TEMPLATE = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{{ title }}</title>
-<style>
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 80em; padding: 0 1em }
-table { border-collapse: collapse; width: 100% }
-th { position: sticky; top: 0; background: #fff; text-align: left }
-td, th { padding: .3em }
-img { width: 100%; image-rendering: {{ rendering }}; display: block }
-td.name { width: 12em; overflow-wrap: anywhere; vertical-align: top }
-</style>
-<h1>{{ title }}</h1>
-<table>
-<tr><th>file</th>{% for name in columns %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for name, images in rows %}
-<tr><td class="name">{{ name }}</td>{% for image in images %}<td>\
-<a href="{{ image }}"><img loading="lazy" src="{{ image }}" alt=""></a></td>{% endfor %}</tr>
-{% endfor %}
-</table>
-</html>
-"""
+from ..utils.files import atomic_path
+from .templates import page_template
 
 
 def write_translation_page(path: Path, title: str, columns: Sequence[str],
@@ -50,15 +26,10 @@ def write_translation_page(path: Path, title: str, columns: Sequence[str],
     def link(image: Path) -> str:
         return quote(os.fsencode(os.path.relpath(image, path.parent)))
 
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(_TEMPLATE)
+    template = page_template('translations')
     rows = ((os.fspath(images[-1].relative_to(path.parent)), [link(image) for image in images])
             for images in rows)
-    temporary = path.with_name(f'{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', encoding='utf-8', errors='replace') as file:
-            template.stream(title=title, columns=columns, rows=rows,
-                            rendering='pixelated' if small else 'auto').dump(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8',
+                                              errors='replace') as file:
+        template.stream(title=title, columns=columns, rows=rows,
+                        rendering='pixelated' if small else 'auto').dump(file)

@@ -5,8 +5,7 @@ import signal
 from contextlib import contextmanager
 from pathlib import Path
 
-from egscit_mm.datasets.conversion import ConversionError
-from egscit_mm.errors import sentence_for_the_user
+from egscit_mm.utils.errors import sentence_for_the_user
 
 SECONDS = 20  # a case takes well below one, but machines may be busy
 
@@ -41,8 +40,7 @@ def sentence_of(function, *args, **kwargs):
             assert exit_.code not in (0, None)
             sentence = str(exit_.code)
         except Exception as error:
-            sentence = str(error) if isinstance(error, ConversionError) else (
-                sentence_for_the_user(error))
+            sentence = sentence_for_the_user(error)
             if sentence is None:
                 raise
         else:

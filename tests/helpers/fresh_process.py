@@ -12,16 +12,17 @@ from pathlib import Path
 
 from egscit_mm import compat
 
-COMPAT = Path(compat.__file__)
+PACKAGE = Path(compat.__file__).parents[1]
 
 
 def run_python(code, *paths):
-    """Run ``code`` in a fresh process with egscit_mm.compat loaded alone, as compat."""
+    """Run ``code`` in a fresh process with egscit_mm.compat, but without the package's __init__."""
     prelude = f'''
-        import importlib.util, sys
-        spec = importlib.util.spec_from_file_location('compat', {str(COMPAT)!r})
-        compat = sys.modules['compat'] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(compat)
+        import sys, types
+        package = sys.modules['egscit_mm'] = types.ModuleType('egscit_mm')
+        package.__path__ = [{str(PACKAGE)!r}]
+        from egscit_mm import compat
+        sys.modules['compat'] = compat
     '''
     result = subprocess.run(
         [sys.executable, '-c', textwrap.dedent(prelude) + textwrap.dedent(code)],

@@ -15,9 +15,10 @@ from tiny_data import tiny_model_options
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer, train
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.apis.model import load_model
 from egscit_mm.evaluation.metrics import ExemplarSSIM
 from egscit_mm.utils.image_sizes import fitted, groups, in_order, same_size_parts, stacked
+from egscit_mm.visualization.translations import first_test_samples, translated_rows
 
 DOMAINS = ('A', 'B')
 SIZES = {

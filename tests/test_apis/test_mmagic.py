@@ -7,7 +7,7 @@ import mmagic
 import numpy as np
 import pytest
 import torch
-from mmagic.apis import MMagicInferencer, init_model
+from mmagic.apis import init_model
 from mmagic.apis.inferencers.translation_inferencer import TranslationInferencer
 from mmengine.config import Config
 from mmengine.fileio import load
@@ -56,16 +56,3 @@ def test_inferencer_without_exemplar_names_ours(files, tmp_path):
     Image.fromarray(picture(28, 28)).save(tmp_path / 'a.png')
     with pytest.raises(ValueError, match='use egscit_mm.apis.EGSCITInferencer'):
         inferencer(img=str(tmp_path / 'a.png'))
-
-
-@pytest.mark.parametrize('name, message', [
-    ('egscit', 'Model egscit is not supported.'), (None, 'Unknown inferencer task: None')])
-def test_inferencer_of_a_fixed_list_names_ours(files, name, message):
-    with pytest.raises(ValueError, match=f'^{message} .*use egscit_mm.apis.EGSCITInferencer'):
-        MMagicInferencer(name, model_config=files[0], model_ckpt=files[1])
-
-
-def test_other_errors_of_the_inferencer_stay():
-    with pytest.raises(Exception) as error:
-        MMagicInferencer('cyclegan', model_setting=99)
-    assert 'EGSCITInferencer' not in str(error.value)

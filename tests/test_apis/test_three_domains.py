@@ -14,8 +14,9 @@ from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer, train
 from egscit_mm.apis.export import export_onnx
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.apis.model import load_model
 from egscit_mm.apis.publish import publish
+from egscit_mm.visualization.translations import first_test_samples, translated_rows
 
 NAMES = [f'{source}2{target}' for source, target in DIRECTIONS]
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from tiny_data import picture
 
-from egscit_mm.apis.translation_files import pair_images
-from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.apis.translate import pair_images
+from egscit_mm.utils.errors import UserError
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_translate_names_what_is_missing(translate, tmp_path, missing):
     for path, message in ((tmp_path / 'none', 'does not exist'),
                           (tmp_path / 'empty', 'holds no images')):
         paths[missing] = path
-        with pytest.raises(ConversionError, match=message):
+        with pytest.raises(UserError, match=message):
             translate(*[x for pair in paths.items() for x in pair], '--out', tmp_path / 'out')
 
 
@@ -257,7 +257,7 @@ def test_a_file_that_no_run_made_is_not_replaced(translate, tmp_path):
     content = save(tmp_path / 'a.png', 8, 8)
     mine = save(tmp_path / 'out' / 'a.png', 4, 4)
     before = mine.read_bytes()
-    with pytest.raises(ConversionError, match='does not say what it was made of'):
+    with pytest.raises(UserError, match='does not say what it was made of'):
         translate('--content', content, '--exemplar', content, '--out', tmp_path / 'out')
     assert mine.read_bytes() == before
 
@@ -290,7 +290,7 @@ def test_no_file_replaces_another(name, translate, tmp_path):
     for seed, path in enumerate([*contents, *exemplars]):
         save(tmp_path / path, 8, 8, seed=seed)
     before = {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
-    with pytest.raises(ConversionError, match=message):
+    with pytest.raises(UserError, match=message):
         translate('--content', tmp_path / 'in', '--exemplar',
                   *[tmp_path / path for path in exemplars], '--out', tmp_path / 'out', *options)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
@@ -312,15 +312,15 @@ def test_an_added_content_keeps_the_random_exemplars(tmp_path):
 def test_refused(translate, tmp_path):
     one, other = (save(tmp_path / folder / 'a.png', 8, 8) for folder in ('one', 'other'))
     out = tmp_path / 'out'
-    with pytest.raises(ConversionError, match='have the same name a.png'):
+    with pytest.raises(UserError, match='have the same name a.png'):
         translate('--content', one, other, '--exemplar', one, '--out', out)
     save(tmp_path / 'one' / 'a.jpg', 8, 8)
-    with pytest.raises(ConversionError, match='would share the folder a: rename'):
+    with pytest.raises(UserError, match='would share the folder a: rename'):
         translate('--content', other, '--exemplar', tmp_path / 'one', '--out', out, '--pairing',
                   'all')
     with pytest.raises(ValueError, match="Unknown domain 'C'"):
         translate('--content', one, '--exemplar', one, '--out', out, '--target-domain', 'C')
-    with pytest.raises(ConversionError, match='lies in --out'):
+    with pytest.raises(UserError, match='lies in --out'):
         translate('--content', one, '--exemplar', other, '--out', tmp_path / 'one')
     assert not out.exists()
 

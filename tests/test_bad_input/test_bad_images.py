@@ -218,10 +218,10 @@ def script(path):
 def translate(checkpoints, inferencer):
     """tools/translate.py with a model that is loaded once."""
     module = script('tools/translate.py')
-    module.EGSCITInferencer = lambda *args: inferencer
 
     def run(*args):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('egscit_mm.apis.translate.EGSCITInferencer', lambda *args: inferencer)
             patch.setattr(sys, 'argv', [
                 'translate.py', str(checkpoints / 'egscit_quickstart.py'),
                 str(checkpoints / 'egscit.pth'), *map(str, args)])

@@ -188,7 +188,7 @@ def test_a_missing_diffusion_model_says_why_and_what_to_type():
             print(error)
     '''), 'diffusers transformers')
     hint = ' of MMagic needs: pip install "egscit_mm[diffusion]"'
-    missing = "ImportError ModuleNotFoundError: No module named 'diffusers', which "
+    missing = "MissingPackageError ModuleNotFoundError: No module named 'diffusers', which "
     lines = out.splitlines()
     assert lines[:3] == [f'{missing}{name}{hint}' for name in
                          ('ControlStableDiffusion', 'mmagic.ViCo', 'DDPMScheduler')]

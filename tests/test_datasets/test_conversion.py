@@ -28,6 +28,7 @@ from tiny_sources import (
 
 from egscit_mm.datasets import conversion
 from egscit_mm.datasets.conversion import BadInputError, ConversionError, Files, Job, Task
+from egscit_mm.utils.errors import UserError
 
 SUFFIXES = ('.png', '.jpg')
 
@@ -451,7 +452,7 @@ def test_full_disk_stops_and_leaves_nothing_half(tmp_path, monkeypatch, after):
     job = job_of(tmp_path / 'in', values)
     with monkeypatch.context() as patched:
         fill_disk(patched, after)  # the first file written is the manifest
-        with pytest.raises(ConversionError, match='cannot write .*: No space left on device. What '
+        with pytest.raises(UserError, match='cannot write .*: No space left on device. What '
                            'is done is kept: cure this and run the same command'):
             conversion.convert([job], out, 0)
     left = tree(out)
@@ -469,7 +470,7 @@ def test_full_disk_stops_worker_processes_soon(tmp_path, monkeypatch):
     job = job_of(tmp_path / 'in', [str(i % 256) for i in range(400)])
     with monkeypatch.context() as patched:
         fill_disk(patched, after=11)
-        with pytest.raises(ConversionError, match='No space left'):
+        with pytest.raises(UserError, match='No space left'):
             conversion.convert([job], out, 2)
     left = tree(out)
     assert not any(name.endswith('.tmp') for name in left) and len(left) < 50
@@ -691,24 +692,24 @@ def test_long_reports_are_cut(tmp_path, capsys):
 
 def test_unwritable_folder_is_an_error(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(ConversionError, match='cannot write .*x.png: File exists'):
-        conversion.write_atomically(tmp_path / 'file' / 'x.png', b'')
+    with pytest.raises(UserError, match='cannot write .*x.png: File exists'):
+        conversion.write_output(tmp_path / 'file' / 'x.png', b'')
 
 
 def test_writing_replaces_at_once(tmp_path, monkeypatch):
     path = tmp_path / 'new' / 'x.png'
-    conversion.write_atomically(path, b'old')
+    conversion.write_output(path, b'old')
     with monkeypatch.context() as patched:
         fill_disk(patched, after=0)
-        with pytest.raises(ConversionError, match='No space left'):
-            conversion.write_atomically(path, b'newer')
+        with pytest.raises(UserError, match='No space left'):
+            conversion.write_output(path, b'newer')
     assert tree(tmp_path) == {'new/x.png': b'old'}
-    conversion.write_atomically(path, b'newer')
+    conversion.write_output(path, b'newer')
     assert tree(tmp_path) == {'new/x.png': b'newer'}
 
 
 def test_long_names_are_written(tmp_path):
-    conversion.write_atomically(tmp_path / ('x' * 251 + '.png'), b'')
+    conversion.write_output(tmp_path / ('x' * 251 + '.png'), b'')
     assert [len(name) for name in tree(tmp_path)] == [255]
 
 

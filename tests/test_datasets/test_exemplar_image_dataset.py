@@ -214,7 +214,7 @@ def test_missing_and_empty_domain_folders_are_named(tmp_path):
 
 @pytest.mark.parametrize('domains', [('A', ), (), ('A', 'A'), 'AB'])
 def test_fewer_than_two_different_domains_are_refused(tmp_path, domains):
-    with pytest.raises(ValueError, match='two or more different names'):
+    with pytest.raises(ValueError, match='at least 2 different names'):
         ExemplarImageDataset(tmp_path, [], domains=domains)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from egscit_mm.datasets.seeded_sampler import SeededIndex, SeededInfiniteSampler
-from egscit_mm.seeding import seed_generators
+from egscit_mm.utils.seeding import seed_generators
 
 
 def first(sampler, number):

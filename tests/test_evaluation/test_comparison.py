@@ -67,7 +67,7 @@ One training.
 Best is 1.
 
 | method | ours | paper |
-|---|---|---|
+| --- | --- | --- |
 | a | 0.1 | – |
 | b | 1 | 2 |
 '''

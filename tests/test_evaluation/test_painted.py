@@ -8,8 +8,17 @@ from scipy.ndimage import binary_erosion
 from sklearn.datasets import load_digits
 from translated import evaluate, same_both_ways
 
-from egscit_mm.datasets.digits import COLOURS, STYLES, Style, binarize, paint
-from egscit_mm.datasets.multiple_digits import Palette, draw_cells, draw_palette, paint_multiple
+from egscit_mm.datasets.digits import (
+    COLOURS,
+    STYLES,
+    Palette,
+    Style,
+    binarize,
+    draw_cells,
+    draw_palette,
+    paint,
+    paint_multiple,
+)
 from egscit_mm.evaluation import ContentAccuracy, StyleAccuracy, right_colours, stroke_iou
 
 NUMBER = 40

@@ -1,13 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import json
-import os
 
-import numpy as np
 import pytest
 from tool import Tool
 
 from egscit_mm.evaluation import TranslationSSIM, paper
-from egscit_mm.evaluation.results import nested, write_json
+from egscit_mm.evaluation.results import nested
 
 
 class TestNested:
@@ -32,30 +30,6 @@ class TestNested:
         assert nested(TranslationSSIM().compute_metrics(results)) == {
             'ssim_ground_truth/A2B': {'mean': 0.5, 'std': 0.25}
         }
-
-
-class TestWriteJson:
-
-    def test_numpy_numbers_in_a_new_folder(self, tmp_path):
-        path = tmp_path / 'new' / 'metrics.txt'
-        write_json({'a': {'mean': np.float32(0.5)}, 'b': np.arange(2)}, path)
-        assert json.loads(path.read_text()) == {'a': {'mean': 0.5}, 'b': [0, 1]}
-        assert [file.name for file in path.parent.iterdir()] == ['metrics.txt']
-
-    def test_old_file_survives_a_failure(self, tmp_path, monkeypatch):
-        path = tmp_path / 'metrics.json'
-        write_json({'old': 1}, path)
-        with pytest.raises(TypeError, match='unsupported for json'):
-            write_json({'new': object()}, path)
-
-        def full(*args):
-            raise OSError('No space left on device')
-
-        monkeypatch.setattr(os, 'replace', full)
-        with pytest.raises(OSError, match='No space left'):
-            write_json({'new': 1}, path)
-        assert json.loads(path.read_text()) == {'old': 1}
-        assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']
 
 
 def test_hook_of_the_tool_writes_the_file(tmp_path):

@@ -15,7 +15,7 @@ from tool import Tool
 
 from egscit_mm.apis import export
 from egscit_mm.apis.export import export_onnx
-from egscit_mm.apis.pictures import load_model
+from egscit_mm.apis.model import load_model
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')

@@ -13,9 +13,9 @@ import pytest
 from tiny_sources import fill_disk, read, run_converter, tree, write_emnist, write_mnist
 
 from egscit_mm.datasets import ExemplarImageDataset, conversion
-from egscit_mm.datasets.conversion import ConversionError, painting
-from egscit_mm.datasets.conversion.pictures import SinglePicture
-from egscit_mm.datasets.digits import STYLES
+from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.datasets.digits import STYLES, painting
+from egscit_mm.datasets.digits.pictures import SinglePicture
 
 TRAIN_FOLDERS = ['trainA', 'trainB']
 TEST_FOLDERS = ['testA', 'testB', 'testA2B', 'testB2A']

@@ -1,18 +1,20 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Every part of the package finds the same images in a folder."""
+"""Every part of the package finds the same images in a folder, and writes files whole."""
+import json
 import os
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 from tool import TOOLS, Tool
 
-from egscit_mm.apis.translation_files import find_images
 from egscit_mm.datasets import ExemplarImageDataset
-from egscit_mm.datasets.conversion import ConversionError, Files
-from egscit_mm.errors import BadInputError
-from egscit_mm.utils.files import check_outputs, fingerprint
-from egscit_mm.utils.images import IMAGE_SUFFIXES, list_images
+from egscit_mm.datasets.conversion import Files
+from egscit_mm.utils.errors import UserError
+from egscit_mm.utils.files import check_outputs, write_json
+from egscit_mm.utils.listing import IMAGE_SUFFIXES, find_images, list_images
+from egscit_mm.utils.records import fingerprint
 
 HIDDEN = ('.hidden.png', '._x.png', '__MACOSX/x.png', '__MACOSX/sub/._x.png',
           '.ipynb_checkpoints/x-checkpoint.png', '.Trash-1000/files/x.png', '.git/x.png',
@@ -123,7 +125,7 @@ def test_unreadable_folder(ways, folder, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, 'scandir', refuse)
-    with pytest.raises((BadInputError, ConversionError), match='Permission denied') as error:
+    with pytest.raises(UserError, match='Permission denied') as error:
         ways(folder)
     assert str(closed) in str(error.value)
 
@@ -145,7 +147,7 @@ def test_patterns(folder):
     assert names('**', 'deep', '*') == ['sub/deep/f.jpg']
     assert names('**', '2.png') == ['2.png']
     assert names('**') == sorted(IMAGES)
-    with pytest.raises(ConversionError, match='holds no images'):
+    with pytest.raises(UserError, match='holds no images'):
         names('.*')
 
 
@@ -155,7 +157,7 @@ def test_no_part_lists_folders_of_images_on_its_own():
                *TOOLS.parent.glob('demo/*.py')]
     for path in sources:
         text = path.read_text()
-        if path.name not in ('files.py', 'site_hooks.py'):  # the latter lists modules
+        if path.name not in ('listing.py', 'site_hooks.py'):  # the latter lists modules
             for words in ('os.walk(', 'os.scandir(', '.rglob(', '.iterdir())', 'IMG_EXTENSIONS',
                           "glob('*.png')", 'mmcv.imread('):
                 assert words not in text or (path.name, words) == ('painting.py', '.iterdir())'), (
@@ -171,7 +173,7 @@ def test_tools_do_not_replace_what_they_read(tool, arguments, tmp_path):
     files = dict(CONFIG=tmp_path / 'config.py', CHECKPOINT=tmp_path / 'model.onnx')
     for path in files.values():
         path.write_bytes(config.read_bytes())
-    with pytest.raises((ConversionError, SystemExit), match='would replace'):
+    with pytest.raises((UserError, SystemExit), match='would replace'):
         Tool(tool)(*[files.get(word, word) for word in arguments])
     assert {path.read_bytes() for path in files.values()} == {config.read_bytes()}
 
@@ -188,7 +190,7 @@ def test_check_outputs(tmp_path):
             (['out/a', 'out/a/b/c'], [], 'both file 0 and the folder of file 1'),
             (['link/a'], ['in/a'], 'link/a, file 0, would replace .*in/a'),
             (['in/A'], ['in/a'], 'would replace')):
-        with pytest.raises(ConversionError, match=message):
+        with pytest.raises(UserError, match=message):
             check_outputs([(tmp_path / name, f'file {index}')
                            for index, name in enumerate(outputs)],
                           [tmp_path / name for name in inputs])
@@ -201,3 +203,27 @@ def test_fingerprint(tmp_path):
     assert fingerprint(tmp_path) == fingerprint(tmp_path / 'none') == 'unreadable'
     os.mkfifo(tmp_path / 'pipe')
     assert fingerprint(tmp_path / 'pipe') == 'unreadable'
+
+
+class TestWriteJson:
+
+    def test_numpy_numbers_in_a_new_folder(self, tmp_path):
+        path = tmp_path / 'new' / 'metrics.txt'
+        write_json({'a': {'mean': np.float32(0.5)}, 'b': np.arange(2)}, path)
+        assert json.loads(path.read_text()) == {'a': {'mean': 0.5}, 'b': [0, 1]}
+        assert [file.name for file in path.parent.iterdir()] == ['metrics.txt']
+
+    def test_old_file_survives_a_failure(self, tmp_path, monkeypatch):
+        path = tmp_path / 'metrics.json'
+        write_json({'old': 1}, path)
+        with pytest.raises(TypeError, match='unsupported for json'):
+            write_json({'new': object()}, path)
+
+        def full(*args):
+            raise OSError('No space left on device')
+
+        monkeypatch.setattr(os, 'replace', full)
+        with pytest.raises(OSError, match='No space left'):
+            write_json({'new': 1}, path)
+        assert json.loads(path.read_text()) == {'old': 1}
+        assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']

@@ -14,7 +14,7 @@ from tiny_data import picture
 
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.datasets import LoadImage
-from egscit_mm.errors import BadInputError
+from egscit_mm.utils.errors import BadInputError
 from egscit_mm.utils.images import decode, decode_rgb, read_image, to_rgb
 
 REPOSITORY = Path(__file__).parents[2]

@@ -61,7 +61,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from egscit_mm.config import merge_options, read_config
-from egscit_mm.evaluation.results import write_json
+from egscit_mm.utils.files import write_json
 
 
 def build(cfg: dict, workers: int) -> DataLoader:

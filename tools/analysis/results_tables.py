@@ -56,6 +56,7 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from egscit_mm.utils.files import write_atomically
+from egscit_mm.utils.tables import markdown_table as table_text
 
 
 def load_tables(folder: Path) -> Dict[str, dict]:
@@ -100,12 +101,12 @@ def markdown_table(table: dict, columns: Optional[Sequence[str]] = None,
                          f'{keys} and {list(table["runs"])}')
     shown = [column for column in table['columns'] if not columns or column['key'] in columns]
     titles = [column['title'] for column in shown]
-    lines = [[table['row_title'], *titles], ['---'] * (len(shown) + 1)]
+    rows = []
     for row in table['rows']:
         if not runs or row.get('run') in runs:
-            lines.append([row['name'], *(
+            rows.append([row['name'], *(
                 cell(row['values'].get(column['key']), column['digits']) for column in shown)])
-    return ''.join(re.sub('  +', ' ', f'| {" | ".join(line)} |\n') for line in lines)
+    return table_text([table['row_title'], *titles], rows)
 
 
 def how(table: dict) -> str:

@@ -22,11 +22,12 @@ if __name__ == '__main__':
 from mmengine.fileio import load
 
 from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
+from egscit_mm.utils.tables import markdown_table
 
 
 def table(work_dirs: Path) -> str:
     """Markdown; mIoU from 0 to 1."""
-    lines = ['| trained on | mIoU | paper |', '|---|---|---|']
+    rows = []
     for row, published in SEGMENTATION_MIOU.items():
         path = work_dirs / f'deeplab_{row.lower().replace("-", "")}' / 'metrics.json'
         measured = '-'
@@ -36,15 +37,15 @@ def table(work_dirs: Path) -> str:
                 raise SystemExit(f'{path} has no mIoU, only {", ".join(figures)}: it was not '
                                  'written by a test of a segmentation config.')
             measured = f'{figures["mIoU"] / 100:.3f}'  # MMSegmentation gives percents
-        lines.append(f'| {row} | {measured} | {published:.3f} |')
-    return '\n'.join(lines)
+        rows.append([row, measured, f'{published:.3f}'])
+    return markdown_table(['trained on', 'mIoU', 'paper'], rows)
 
 
 def main():
     work_dirs = parse_args().work_dirs
     if not work_dirs.is_dir():
         raise SystemExit(f'{work_dirs} is not a folder of work directories.')
-    print(table(work_dirs))
+    print(table(work_dirs), end='')
 
 
 if __name__ == '__main__':

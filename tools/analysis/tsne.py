@@ -44,15 +44,15 @@ if __name__ == '__main__':
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from mmengine.fileio import put
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from egscit_mm.apis.pictures import first_test_samples, load_model, paths_of, translated_rows
+from egscit_mm.apis.model import load_model
 from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs
+from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.visualization.report import png
+from egscit_mm.visualization.translations import first_test_samples, paths_of, translated_rows
 
 
 def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.ndarray]:
@@ -129,7 +129,7 @@ def main():
             args.pca, args.seed)
         for direction, grid in rows.items()
     }
-    put(png(draw(panels)), args.out)
+    write_atomically(args.out, png(draw(panels)))
     print(f'{args.out} written')
 
 

@@ -120,15 +120,14 @@ if __name__ == '__main__':
 import numpy as np
 
 from egscit_mm.datasets import conversion
-from egscit_mm.datasets.conversion.characters import (
+from egscit_mm.datasets.digits import DIGIT_SIZE, PICTURE_SIZE
+from egscit_mm.datasets.digits.characters import (
     IDX_SOURCES,
     load_idx_source,
     load_sklearn_digits,
 )
-from egscit_mm.datasets.conversion.painting import is_painted, paint_all
-from egscit_mm.datasets.conversion.pictures import Plan, Sources, plan_multiple, plan_single
-from egscit_mm.datasets.digits import DIGIT_SIZE
-from egscit_mm.datasets.multiple_digits import PICTURE_SIZE
+from egscit_mm.datasets.digits.painting import is_painted, paint_all
+from egscit_mm.datasets.digits.pictures import Plan, Sources, plan_multiple, plan_single
 
 PLANS = dict(single=plan_single, multiple=plan_multiple)
 IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)

@@ -11,13 +11,14 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 - The same command again skips what is done, and goes on after an interruption or a full disk.
 - ``manifest.json`` says per domain what was made from what.
 
-The digit tasks have no images to convert: :mod:`.pictures` plans what :mod:`.painting` paints.
+The digit tasks have no images to convert: see :mod:`egscit_mm.datasets.digits`.
 """
-from ...errors import BadInputError, ConversionError
 from ...utils.cli import exit_with
-from ...utils.files import write_atomically
-from ...utils.images import DECODED_FORMATS, IMAGE_SUFFIXES, decode, decode_rgb, to_rgb
-from .errors import LeftOutError
+from ...utils.errors import BadInputError
+from ...utils.files import write_output
+from ...utils.images import DECODED_FORMATS, decode, decode_rgb, to_rgb
+from ...utils.listing import IMAGE_SUFFIXES
+from .errors import ConversionError, LeftOutError
 from .images import FORMATS, crop, encode, stretch
 from .jobs import convert
 from .labels import categories_of_train_ids, render_labelled, stretch_labels, train_ids_of_colours
@@ -29,5 +30,5 @@ __all__ = [
     'Job', 'LeftOutError', 'Task', 'by_stem', 'categories_of_train_ids', 'convert', 'crop',
     'decode', 'decode_rgb', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
     'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
-    'write_atomically'
+    'write_output'
 ]

@@ -1,5 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""What a converter leaves out on purpose."""
+"""How a conversion ends, and what it leaves out on purpose."""
+from ...utils.errors import UserError
+
+
+class ConversionError(UserError):
+    """Stops a conversion; the message is for the user."""
 
 
 class LeftOutError(Exception):

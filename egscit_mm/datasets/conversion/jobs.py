@@ -10,10 +10,9 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from ...errors import BadInputError, ConversionError
-from ...utils.files import walk_files
-from ...utils.images import IMAGE_SUFFIXES, why_unusable
-from .errors import LeftOutError
+from ...utils.errors import BadInputError
+from ...utils.listing import IMAGE_SUFFIXES, walk_files, why_unusable
+from .errors import ConversionError, LeftOutError
 from .plans import Job, Task
 from .sources import Files
 from .workers import outcomes_of

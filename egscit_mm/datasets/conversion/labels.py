@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from torchvision.datasets import Cityscapes
 
-from ...errors import BadInputError
+from ...utils.errors import BadInputError
 from ...utils.images import decode, decode_rgb, open_lazily
 from .images import stretch
 

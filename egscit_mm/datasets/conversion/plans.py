@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 
 from PIL import Image
 
-from ...errors import ConversionError
+from .errors import ConversionError
 from .sources import Files
 
 

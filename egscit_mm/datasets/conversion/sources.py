@@ -11,17 +11,17 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from ...errors import BadInputError, ConversionError
-from ...utils.files import is_hidden, walk_files
-from ...utils.images import is_image_name
+from ...utils.errors import BadInputError
+from ...utils.listing import is_hidden, is_image_name, walk_files
+from .errors import ConversionError
 
 
 class Files:
     """The files of zip archives, folders and single files, as one read-only collection.
 
     Names are relative to the archive or folder, with ``/``. Which files of a folder are found says
-    :func:`egscit_mm.utils.files.walk_files`; hidden files of archives are none either. Safe to use
-    in forked worker processes: each opens the archives itself.
+    :func:`egscit_mm.utils.listing.walk_files`; hidden files of archives are none either. Safe to
+    use in forked worker processes: each opens the archives itself.
 
     Args:
         paths (Iterable[Path]): Zip archives (by their suffix ``.zip``), folders (searched

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-from ...errors import BadInputError, ConversionError
-from ...utils.files import write_atomically
-from .errors import LeftOutError
+from ...utils.errors import BadInputError
+from ...utils.files import write_output
+from .errors import ConversionError, LeftOutError
 from .images import encode
 from .plans import Job, Task
 from .sources import Files
@@ -110,7 +110,7 @@ def _convert_task(sources: dict[str, Files], render: Callable, out: Path,
     written = []
     try:
         for key, path in task.outputs.items():
-            write_atomically(out / path, encode(images[key], Path(path).suffix[1:]))
+            write_output(out / path, encode(images[key], Path(path).suffix[1:]))
             written.append(out / path)
     except BaseException:  # Ctrl-C is one, too
         for path in written:

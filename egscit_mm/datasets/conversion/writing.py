@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from ...errors import ConversionError
-from ...utils.files import write_atomically
+from ...utils.files import write_output
+from .errors import ConversionError
 
 MANIFEST = 'manifest.json'
 
@@ -32,4 +32,4 @@ def write_section(out: Path, domain: str, section: dict) -> None:
     # Read again: another domain may have been written since.
     manifest = read_manifest(out)
     manifest['domains'][domain] = section
-    write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())
+    write_output(out / MANIFEST, (json.dumps(manifest, indent=1) + '\n').encode())

@@ -10,6 +10,8 @@ from typing import Tuple
 
 import numpy as np
 
+from ...utils.errors import UserError
+
 # Colours that a ground truth may have: ten digits and their background.
 MAX_COLOURS = 11
 # Strokes stand out from their background by more grey levels than this, in some channel. MNIST's
@@ -89,12 +91,12 @@ def _painted_regions(translation: np.ndarray,
                      ground_truth: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Colours (K, 3) of a painting, and which of them a pixel has (H, W); 0 is the background."""
     if translation.shape != ground_truth.shape:
-        raise ValueError(f'translation and ground truth must have the same shape, but have '
-                         f'{translation.shape} and {ground_truth.shape}')
+        raise UserError(f'translation and ground truth must have the same shape, but have '
+                        f'{translation.shape} and {ground_truth.shape}')
     codes = ground_truth.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     _, first, regions = np.unique(codes, return_index=True, return_inverse=True)
     if not 2 <= len(first) <= MAX_COLOURS:
-        raise ValueError(
+        raise UserError(
             f'the ground truth has {len(first)} colours, but 2 to {MAX_COLOURS} were expected: '
             'strokes painted in flat colours on a flat background, in a file without losses (the '
             'digit tasks). Leave StyleAccuracy and ContentAccuracy away for other images')

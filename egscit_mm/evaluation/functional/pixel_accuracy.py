@@ -4,6 +4,8 @@ from typing import List, Sequence
 
 import numpy as np
 
+from ...utils.errors import UserError
+
 
 def pixel_accuracy(image: np.ndarray, reference: np.ndarray,
                    thresholds: Sequence[int]) -> List[float]:
@@ -29,8 +31,8 @@ def pixel_accuracy(image: np.ndarray, reference: np.ndarray,
         [0.75, 1.0]
     """
     if image.shape != reference.shape:
-        raise ValueError(f'pixel accuracy needs two images of the same shape, but got '
-                         f'{image.shape} and {reference.shape}')
+        raise UserError(f'pixel accuracy needs two images of the same shape, but got '
+                        f'{image.shape} and {reference.shape}')
     # Not of uint8, which would wrap around.
     difference = np.abs(image.astype(np.int16) - reference).max(axis=-1)
     return [float(np.mean(difference <= threshold)) for threshold in thresholds]

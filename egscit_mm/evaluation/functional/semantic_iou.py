@@ -2,6 +2,8 @@
 """Intersection over union of classes."""
 import numpy as np
 
+from ...utils.errors import UserError
+
 
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: int,
                      ignore: int) -> np.ndarray:
@@ -27,13 +29,13 @@ def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: i
                [0, 1]])
     """
     if predictions.shape != labels.shape:
-        raise ValueError(f'predictions have the shape {predictions.shape}, labels {labels.shape}')
+        raise UserError(f'predictions have the shape {predictions.shape}, labels {labels.shape}')
     counted = labels != ignore
     labels, predictions = (array[counted].astype(np.int64) for array in (labels, predictions))
     unknown = np.unique(labels[labels >= num_classes]).tolist()
     if unknown:
-        raise ValueError(f'the labels {unknown[:5]} are neither classes 0 to {num_classes - 1} nor '
-                         f'{ignore} (to be ignored)')
+        raise UserError(f'the labels {unknown[:5]} are neither classes 0 to {num_classes - 1} nor '
+                        f'{ignore} (to be ignored)')
     codes = labels * num_classes + predictions
     return np.bincount(codes, minlength=num_classes**2).reshape(num_classes, num_classes)
 

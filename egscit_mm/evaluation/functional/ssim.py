@@ -2,6 +2,8 @@
 """Structural similarity as the paper's tables use it."""
 import numpy as np
 
+from ...utils.errors import UserError
+
 # The side of the uniform window behind the paper's figures (MMagic's SSIM has an 11x11 Gaussian).
 WINDOW = 7
 
@@ -38,11 +40,11 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
                 f'SSIM is computed on uint8 images (0..255), but got {array.dtype}: round and '
                 'clip the image first.')
         if array.ndim != 3 or min(array.shape[:2]) < WINDOW:
-            raise ValueError(
+            raise UserError(
                 f'SSIM with a {WINDOW}x{WINDOW} window needs images of shape (H, W, C) with H and '
                 f'W at least {WINDOW}, but got {array.shape}.')
     if image.shape != reference.shape:
-        raise ValueError(
+        raise UserError(
             f'SSIM needs two images of the same shape, but got {image.shape} and '
             f'{reference.shape}: resize them in the test pipeline.')
     return float(

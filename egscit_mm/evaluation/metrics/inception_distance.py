@@ -10,7 +10,8 @@ from mmagic.registry import METRICS
 from mmengine.device import get_device
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
+from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ..networks import build_frozen
 from ..optional import import_optional
@@ -63,8 +64,8 @@ class InceptionDistance(TranslationMetric):
                 results[place] = vector
         features = torch.stack(results)
         if features.ndim != 2:
-            raise ValueError(f'{type(self).__name__}: the extractor must give features of shape '
-                             f'(N, D), but gave {tuple(features.shape)}')
+            raise UserError(f'{type(self).__name__}: the extractor must give features of shape '
+                            f'(N, D), but gave {tuple(features.shape)}')
         return features.numpy()
 
     def _feature_sets(self, results: List[dict], source: str,
@@ -123,7 +124,7 @@ class TranslationFID(InceptionDistance):
         for source, target in self.directions:
             real, translations = self._feature_sets(results, source, target)
             if min(len(real), len(translations)) < 2:
-                raise ValueError(
+                raise UserError(
                     f'TranslationFID {source}2{target} needs two images or more in each set, got '
                     f'{len(translations)} translations and {len(real)} real images')
             # The results are gathered already, in one process, which must not wait for the others.
@@ -176,7 +177,7 @@ class TranslationKID(InceptionDistance):
         for source, target in self.directions:
             real, translations = self._feature_sets(results, source, target)
             if min(len(real), len(translations)) < self.subset_size:
-                raise ValueError(
+                raise UserError(
                     f'TranslationKID {source}2{target}: subset_size={self.subset_size} is more '
                     f'than there are images, {len(translations)} translations and {len(real)} real '
                     'images. Give a smaller subset_size.')

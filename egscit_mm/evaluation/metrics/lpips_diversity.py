@@ -13,7 +13,8 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
+from ...utils.errors import RunError, UserError
 from ...utils.image_sizes import same_size_parts
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
@@ -86,8 +87,8 @@ class LPIPSDiversity(TranslationMetric):
                 f'LPIPSDiversity needs a model that translates after exemplars, such as EGSCIT, '
                 f'but {type(module).__name__} has no translation(..., exemplar=...).')
         if self.size < self.num_exemplars:
-            raise ValueError(f'LPIPSDiversity: num_exemplars={self.num_exemplars}, but the test '
-                             f'set has only {self.size} samples.')
+            raise UserError(f'LPIPSDiversity: num_exemplars={self.num_exemplars}, but the test '
+                            f'set has only {self.size} samples.')
         indices = np.linspace(0, self.size - 1, self.num_exemplars).round().astype(int)
         self.model = module
         batches = [pseudo_collate([dataloader.dataset[int(index)]]) for index in indices]
@@ -106,7 +107,7 @@ class LPIPSDiversity(TranslationMetric):
             RuntimeError: If the loop has not handed over the model.
         """
         if self.model is None:
-            raise RuntimeError(
+            raise RunError(
                 'LPIPSDiversity has no model to translate with: MMEngine\'s loops do not give one '
                 "to metrics. Use MMagic's: val_cfg = dict(type='MultiValLoop') and test_cfg = "
                 "dict(type='MultiTestLoop'), with type='Evaluator' in the evaluators.")

@@ -4,6 +4,7 @@ from typing import Dict
 
 from mmagic.registry import METRICS
 
+from ...utils.errors import UserError
 from ..functional import right_colours, stroke_iou
 from .translation_metric import TranslatedImage, TranslationMetric
 
@@ -36,7 +37,7 @@ class StyleAccuracy(TranslationMetric):
     def __init__(self, tolerance: int = 64, **kwargs) -> None:
         super().__init__(**kwargs)
         if not 0 <= tolerance <= 127:
-            raise ValueError(f'StyleAccuracy: tolerance must lie in 0..127, got {tolerance!r}')
+            raise UserError(f'StyleAccuracy: tolerance must lie in 0..127, got {tolerance!r}')
         self.tolerance = tolerance
 
     def measure(self, image: TranslatedImage) -> Dict[str, float]:
@@ -45,7 +46,7 @@ class StyleAccuracy(TranslationMetric):
         try:
             right = right_colours(image.translation, truth, self.tolerance)
         except ValueError as error:
-            raise ValueError(f'{image.name}: {error}') from error
+            raise UserError(f'{image.name}: {error}') from error
         return dict(style_accuracy=float(right.all()), colour_accuracy=float(right.mean()))
 
 
@@ -78,7 +79,7 @@ class ContentAccuracy(TranslationMetric):
     def __init__(self, threshold: float = 0.8, **kwargs) -> None:
         super().__init__(**kwargs)
         if not 0 < threshold <= 1:
-            raise ValueError(f'ContentAccuracy: threshold must lie in (0, 1], got {threshold!r}')
+            raise UserError(f'ContentAccuracy: threshold must lie in (0, 1], got {threshold!r}')
         self.threshold = threshold
 
     def measure(self, image: TranslatedImage) -> Dict[str, float]:
@@ -87,5 +88,5 @@ class ContentAccuracy(TranslationMetric):
         try:
             iou = stroke_iou(image.translation, truth)
         except ValueError as error:
-            raise ValueError(f'{image.name}: {error}') from error
+            raise UserError(f'{image.name}: {error}') from error
         return dict(content_accuracy=float(iou >= self.threshold), content_iou=iou)

@@ -5,6 +5,7 @@ from typing import Dict, List, Sequence
 
 from mmagic.registry import METRICS
 
+from ...utils.errors import UserError
 from ..functional import pixel_accuracy
 from .translation_metric import TranslatedImage, TranslationMetric
 
@@ -41,8 +42,8 @@ class PixelAccuracy(TranslationMetric):
     def __init__(self, thresholds: Sequence[int] = THRESHOLDS, **kwargs) -> None:
         super().__init__(**kwargs)
         if not thresholds or any(threshold not in range(255) for threshold in thresholds):
-            raise ValueError('PixelAccuracy: thresholds must be one or more whole numbers in '
-                             f'0..254, got {thresholds!r}')
+            raise UserError('PixelAccuracy: thresholds must be one or more whole numbers in '
+                            f'0..254, got {thresholds!r}')
         self.thresholds = tuple(thresholds)
 
     def measure(self, image: TranslatedImage) -> Dict[str, float]:

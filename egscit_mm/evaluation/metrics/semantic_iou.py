@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 from torchvision.datasets import Cityscapes
 
+from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
@@ -69,8 +70,8 @@ class TranslationMIoU(TranslationMetric):
             try:
                 load_checkpoint(self.segmenter, checkpoint, map_location='cpu', strict=True)
             except RuntimeError as error:
-                raise ValueError(f'TranslationMIoU: {checkpoint} does not fit the segmenter '
-                                 f'{type(self.segmenter).__name__}: {error}') from error
+                raise UserError(f'TranslationMIoU: {checkpoint} does not fit the segmenter '
+                                f'{type(self.segmenter).__name__}: {error}') from error
 
     @classmethod
     def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
@@ -87,8 +88,8 @@ class TranslationMIoU(TranslationMetric):
         super().set_domains(domains)
         directions = {f'{source}2{target}': (source, target) for source, target in self.directions}
         if self.direction not in directions:
-            raise ValueError(f'TranslationMIoU: direction must be one of {list(directions)}, got '
-                             f'{self.direction!r}')
+            raise UserError(f'TranslationMIoU: direction must be one of {list(directions)}, got '
+                            f'{self.direction!r}')
         self.directions = [directions[self.direction]]
 
     def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
@@ -113,7 +114,7 @@ class TranslationMIoU(TranslationMetric):
         batch = batch.permute(0, 3, 1, 2).to(get_device()) / 127.5 - 1
         logits = self.segmenter(batch)
         if logits.ndim != 4 or logits.shape[:2] != (len(images), len(CLASSES)):
-            raise ValueError(
+            raise UserError(
                 f'TranslationMIoU: the segmenter must give logits of shape ({len(images)}, '
                 f'{len(CLASSES)}, h, w), but gave {tuple(logits.shape)}')
         if logits.shape[2:] != batch.shape[2:]:
@@ -126,7 +127,7 @@ class TranslationMIoU(TranslationMetric):
                 confusion = confusion_matrix(
                     prediction, read_labels(path), len(CLASSES), IGNORE)
             except ValueError as error:
-                raise ValueError(f'{image.name}: {path} does not fit: {error}') from error
+                raise UserError(f'{image.name}: {path} does not fit: {error}') from error
             confusions.append(dict(confusion=confusion))
         return confusions
 
@@ -146,7 +147,7 @@ class TranslationMIoU(TranslationMetric):
         direction = f'{source}2{target}'
         ious = class_iou(sum(result[f'confusion/{direction}'] for result in results))
         if np.isnan(ious).all():
-            raise ValueError(f'TranslationMIoU: all pixels of all labels are {IGNORE} (ignored)')
+            raise UserError(f'TranslationMIoU: all pixels of all labels are {IGNORE} (ignored)')
         return {
             f'miou/{direction}': float(np.nanmean(ious)),
             **{f'iou_{name}/{direction}': float(iou)
@@ -173,7 +174,7 @@ def label_path(image: TranslatedImage) -> Path:
         if folder.name in (f'test{image.source}', f'train{image.source}'):
             labels = folder.with_name(f'{folder.name}_labels19')
             return (labels / path.relative_to(folder)).with_suffix('.png')
-    raise ValueError(
+    raise UserError(
         f'{image.name}: its labels cannot be found, as {key!r} is {str(path)!r}: expected a file '
         f"in a folder test{image.source} or train{image.source}, and {key!r} in `meta_keys` of the "
         "test pipeline's PackInputs.")
@@ -186,9 +187,9 @@ def read_labels(path: Path) -> np.ndarray:
         ValueError: If there is none, or it has several channels.
     """
     if not path.is_file():
-        raise ValueError('the file does not exist. Make the labels with the converters in '
-                         'tools/dataset_converters (docs/datasets.md)')
+        raise UserError('the file does not exist. Make the labels with the converters in '
+                        'tools/dataset_converters (docs/datasets.md)')
     image = decode(path.read_bytes(), 'label map')
     if image.mode not in ('L', 'P'):
-        raise ValueError(f'it is of mode {image.mode}, not a one-channel map of train ids')
+        raise UserError(f'it is of mode {image.mode}, not a one-channel map of train ids')
     return np.array(image)

@@ -8,6 +8,7 @@ from mmagic.registry import METRICS
 from PIL import Image
 from PIL.Image import Resampling
 
+from ...utils.errors import UserError
 from ..functional import ssim
 from .translation_metric import TranslatedImage, TranslationMetric
 
@@ -72,4 +73,4 @@ def _compare(image: TranslatedImage, first: str, second: str) -> float:
     try:
         return ssim(getattr(image, first), getattr(image, second))
     except ValueError as error:
-        raise ValueError(f'{image.name}: cannot compare {first} with {second}. {error}') from error
+        raise UserError(f'{image.name}: cannot compare {first} with {second}. {error}') from error

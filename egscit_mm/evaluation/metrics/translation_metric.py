@@ -11,7 +11,8 @@ from mmengine.evaluator import BaseMetric
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ...ranges import check_domains
+from ...utils.checks import check_domains
+from ...utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class TranslatedImage:
             ValueError: If the sample carries none, or one of another size.
         """
         if self.ground_truth is None:
-            raise ValueError(
+            raise UserError(
                 f'{self.name} has no ground truth. Load `gt_{self.direction}` (folder '
                 f'test{self.direction} of the data set) and list it in `data_keys` of PackInputs, '
                 'or leave the metrics away that need one; ExemplarSSIM needs none.')
         if self.ground_truth.shape != self.translation.shape:
-            raise ValueError(
+            raise UserError(
                 f'{self.name}: the translation has the shape {self.translation.shape}, its ground '
                 f'truth {self.ground_truth.shape}. Resize both alike in the test pipeline.')
         return self.ground_truth
@@ -127,9 +128,6 @@ class TranslationMetric(BaseMetric):
 
     def set_domains(self, domains: Sequence[str]) -> None:
         """Sets the directions to measure: all between these domains."""
-        if isinstance(domains, str) or len(domains) < 2 or len(set(domains)) < len(domains):
-            raise ValueError('`domains` must be at least two different names, such as '
-                             f"('A', 'B'), but got {domains!r}.")
         check_domains(self, domains, 2)
         self.directions = list(permutations(domains, 2))
 
@@ -212,7 +210,7 @@ class TranslationMetric(BaseMetric):
         for name in sorted(set().union(*results)):
             values = [result[name] for result in results if name in result]
             if len(values) < len(results):
-                raise ValueError(
+                raise UserError(
                     f'{type(self).__name__}: only {len(values)} of {len(results)} samples have a '
                     f'value of {name}, as only these carry a ground truth. Give every sample one, '
                     'or none.')
@@ -237,11 +235,11 @@ class TranslationMetric(BaseMetric):
         if size is None:
             size = self.size
         if size is None:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}.evaluate needs the number of samples: pass `size`, or call '
                 '`prepare(model, dataloader)` first as MMagic\'s loops do.')
         if not self.results:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__} has nothing to evaluate: the data loader gave no sample.')
         return super().evaluate(size)
 
@@ -252,13 +250,13 @@ class TranslationMetric(BaseMetric):
         # With more than two domains, a target is reached from several sources.
         fake = next((key for key in (f'fake_{direction}', f'fake_{target}') if key in sample), None)
         if fake is None:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: the sample has no translation `fake_{target}` or '
                 f'`fake_{direction}`, only '
                 f'{sorted(sample)}. The model\'s val_step and test_step must add it; `domains` of '
                 'the metric must be those of the model.')
         if data_batch is None or exemplar not in data_batch['inputs']:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__}: the batch has no exemplar `inputs/{exemplar}`. List it in '
                 "`keys` of the test pipeline's PackInputs.")
 
@@ -269,11 +267,11 @@ class TranslationMetric(BaseMetric):
 
         def to_rgb(key: str, tensor: torch.Tensor) -> np.ndarray:
             if tensor.ndim != 3 or tensor.shape[0] != 3:
-                raise ValueError(
+                raise UserError(
                     f'{name}: `{key}` must have the shape (3, H, W), but '
                     f'has {tuple(tensor.shape)}.')
             if not torch.isfinite(tensor).all():
-                raise ValueError(
+                raise UserError(
                     f'{name}: `{key}` holds NaN or infinite values; has '
                     'the training diverged?')
             if sample.get(f'{key}_channel_order', 'bgr').lower() == 'rgb':

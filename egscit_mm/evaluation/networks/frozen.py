@@ -9,6 +9,7 @@ from mmengine.device import get_device
 from torch import nn
 
 from ...compat import explaining_load_errors
+from ...utils.errors import MissingFileError, UserError
 
 
 def build_frozen(network: Union[dict, nn.Module]) -> nn.Module:
@@ -41,9 +42,9 @@ def load_state(path: str, what: str) -> dict:
     """
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
-        raise FileNotFoundError(f'weights={path!r} {found}: it should be {what}.')
+        raise MissingFileError(f'weights={path!r} {found}: it should be {what}.')
     with explaining_load_errors(path):
         state = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(state, dict):
-        raise ValueError(f'{path} holds a {type(state).__name__}: it should be {what}.')
+        raise UserError(f'{path} holds a {type(state).__name__}: it should be {what}.')
     return state

@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...compat import weights_only_loading
+from ...utils.errors import MissingFileError, UserError
 from ..optional import import_optional
 from .frozen import load_state
 
@@ -44,7 +45,7 @@ class InceptionFeatures(nn.Module):
                 self.network = network('inception-v3-compat', ['2048'], weights)
         except OSError as error:  # URLError included
             folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f'The weights of Inception v3 are not in {folder} and cannot be downloaded '
                 f'({error}). On a machine with internet get {url}, then put the file at '
                 f'{os.path.join(folder, name)} or set `weights` to its path.') from error
@@ -53,8 +54,8 @@ class InceptionFeatures(nn.Module):
                 raise
             # PyTorch lists hundreds of keys, a line for each.
             reason = str(error).partition('\n\t')[0]
-            raise ValueError(f'{weights} does not hold the weights of torch-fidelity\'s Inception '
-                             f'v3 ({name}): {reason}') from error
+            raise UserError(f'{weights} does not hold the weights of torch-fidelity\'s Inception '
+                            f'v3 ({name}): {reason}') from error
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images, uint8 RGB (N, 3, H, W), as (N, 2048)."""

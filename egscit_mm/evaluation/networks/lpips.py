@@ -9,6 +9,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...compat import weights_only_loading
+from ...utils.errors import MissingFileError, UserError
 from ..optional import import_optional
 from .frozen import load_state
 
@@ -40,7 +41,7 @@ class LPIPSDistance(nn.Module):
     def __init__(self, net: str = 'alex', weights: str = 'torchvision') -> None:
         super().__init__()
         if net not in _WEIGHTS:
-            raise ValueError(f'LPIPSDistance: net must be one of {list(_WEIGHTS)}, got {net!r}')
+            raise UserError(f'LPIPSDistance: net must be one of {list(_WEIGHTS)}, got {net!r}')
         state = _torchvision_state(net) if weights == 'torchvision' else load_state(
             weights, f"the state dict of torchvision's network for LPIPS ({_WEIGHTS[net]})")
         with warnings.catch_warnings():
@@ -54,7 +55,7 @@ class LPIPSDistance(nn.Module):
             found = state.get(key)
             if not isinstance(found, Tensor) or found.shape != parameter.shape:
                 found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
-                raise ValueError(
+                raise UserError(
                     f'{weights} does not fit net={net!r}: features.{key} should have the shape '
                     f'{tuple(parameter.shape)}, found {found}. Give the state dict of '
                     f"torchvision's network ({_WEIGHTS[net]}).")
@@ -88,7 +89,7 @@ def _torchvision_state(net: str) -> dict:
     except OSError as error:  # URLError included
         name = weights.url.rsplit('/', 1)[-1]
         folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"torchvision's {_WEIGHTS[net]} are not in {folder} and cannot be downloaded ({error})."
             f' On a machine with internet get {weights.url}, then put the file at '
             f'{os.path.join(folder, name)} or set `weights` to its path.') from error

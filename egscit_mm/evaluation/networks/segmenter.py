@@ -7,6 +7,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
+from ...utils.errors import UserError
+
 
 @MODELS.register_module()
 class MMSegmenter(nn.Module):
@@ -32,7 +34,7 @@ class MMSegmenter(nn.Module):
             load_checkpoint(
                 self.model, checkpoint, map_location='cpu', strict=True, logger='silent')
         except RuntimeError as error:
-            raise ValueError(f'{checkpoint} does not fit {config}: {error}') from error
+            raise UserError(f'{checkpoint} does not fit {config}: {error}') from error
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K, H, W) of images, RGB in [-1, 1] (N, 3, H, W)."""

@@ -11,7 +11,8 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ...ranges import check_domains, check_integers, check_weights
+from ...utils.checks import check_domains, check_integers, check_weights
+from ...utils.errors import UserError
 from ...utils.image_sizes import by_size, check_channels, check_training_sizes
 from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
@@ -96,8 +97,8 @@ class AlternatingGAN(BaseModel):
         self.in_channels = encoder.in_channels  # of the images
         self.stride = encoder.stride  # what their sides must be divisible by
         if isinstance(frozen_modules, str):
-            raise ValueError(f'{type(self).__name__}: frozen_modules must be a list of names, got '
-                             f'{frozen_modules!r}.')
+            raise UserError(f'{type(self).__name__}: frozen_modules must be a list of names, got '
+                            f'{frozen_modules!r}.')
         for name in frozen_modules:
             if self.discriminators is not None or not name.startswith('discriminators'):
                 freeze(self, name)
@@ -107,8 +108,8 @@ class AlternatingGAN(BaseModel):
             unknown = compile.keys() - inspect.signature(torch.compile).parameters.keys() | (
                 compile.keys() & {'model'})
             if unknown:
-                raise ValueError(f'{type(self).__name__}: compile has unknown options '
-                                 f'{sorted(unknown)}; known are those of torch.compile.')
+                raise UserError(f'{type(self).__name__}: compile has unknown options '
+                                f'{sorted(unknown)}; known are those of torch.compile.')
         self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
         self.compiled = False
 
@@ -116,8 +117,8 @@ class AlternatingGAN(BaseModel):
         """The default weights with these in place of theirs."""
         unknown = set(weights) - set(self.default_loss_weights)
         if unknown:
-            raise ValueError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
-                             f'{sorted(self.default_loss_weights)}')
+            raise UserError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
+                            f'{sorted(self.default_loss_weights)}')
         check_weights('The model', 'loss_weights', weights)
         return {**self.default_loss_weights, **weights}
 
@@ -257,8 +258,8 @@ class AlternatingGAN(BaseModel):
         parts = optim_wrapper._accumulative_counts
         size = len(images[self.domains[0]])
         if size % parts:
-            raise ValueError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
-                             f'(optim_wrapper.{side}.accumulative_counts)')
+            raise UserError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
+                            f'(optim_wrapper.{side}.accumulative_counts)')
         terms = []
         for part in chunks(images, parts):
             with optim_wrapper.optim_context(getattr(self, side)):
@@ -354,14 +355,14 @@ class AlternatingGAN(BaseModel):
         """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
         missing = [f'img_{d}' for d in self.domains if f'img_{d}' not in inputs]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
                 f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
         if not all(isinstance(inputs[f'img_{d}'], Tensor) and inputs[f'img_{d}'].is_floating_point()
                    for d in self.domains):
-            raise ValueError('The images of the batch are as the files have them, not RGB in '
-                             "[-1, 1]: set model.data_preprocessor to MMagic's DataPreprocessor, "
-                             'as configs/egscit/_base_/models does.')
+            raise UserError('The images of the batch are as the files have them, not RGB in '
+                            "[-1, 1]: set model.data_preprocessor to MMagic's DataPreprocessor, "
+                            'as configs/egscit/_base_/models does.')
         return {
             domain: inputs[f'img_{domain}'].contiguous(memory_format=self.memory_format)
             for domain in self.domains
@@ -374,7 +375,7 @@ class AlternatingGAN(BaseModel):
             return iter([images] * updates)
         size = len(images[self.domains[0]])
         if size % updates:
-            raise ValueError(
+            raise UserError(
                 f'A batch of {size} cannot be split into {updates} minibatches (one per update: '
                 f'discriminator_steps={self.discriminator_steps} + generator_steps='
                 f'{self.generator_steps}); set train_dataloader.batch_size to a multiple of '

@@ -8,6 +8,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ...utils.errors import NonFiniteError, RunError, UserError
 from ...utils.wrappers import unwrapped
 from ..networks.state import first_misfit
 
@@ -36,7 +37,7 @@ def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
         if name in logs else name for name in wrong)
     finite = ', '.join(f'{name} {value:.4g}' for name, value in floats.items()
                        if name not in wrong)
-    raise FloatingPointError(
+    raise NonFiniteError(
         f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
         f'{", ".join(files)}. Resume from the last checkpoint with a smaller '
         'learning rate or with clip_grad in optim_wrapper, or look at these images.')
@@ -57,7 +58,7 @@ def check_all_used(side: str, module: nn.Module) -> None:
     unused = [name for name, parameter in module.module.named_parameters()
               if parameter.requires_grad and parameter.grad is None]
     if unused:
-        raise RuntimeError(
+        raise RunError(
             f'No loss depends on {side}.{unused[0]} ({len(unused)} such parameters in all), for '
             'whose gradients the ranks would wait. Freeze it (requires_grad=False), use it, or set '
             'model_wrapper_cfg.find_unused_parameters=True, which costs time.')
@@ -84,7 +85,7 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
         if side == 'discriminators' and not own.keys() & state_dict.keys():
             continue  # a checkpoint made for inference comes without
         if misfit := first_misfit(own, state_dict):
-            raise ValueError(
+            raise UserError(
                 f'The checkpoint is not one of this {model}: {misfit[0]!r} should have the shape '
                 f'{misfit[1]}, found {misfit[2]}. Give a checkpoint of the same stage, '
                 'architecture, domains and ema_config as the config.')

@@ -6,6 +6,7 @@ from mmagic.models.base_models import BaseTranslationModel
 from mmengine.model import BaseModel
 from torch import nn
 
+from ...utils.errors import UserError
 from ...utils.wrappers import unwrapped
 
 
@@ -50,22 +51,22 @@ class DomainQueries(BaseTranslationModel):
             others = [domain for domain in self.domains if domain != source_domain]
             target_domain = self._default_domain if self._default_domain in others else others[0]
             if len(others) > 1 and target_domain != self._default_domain:
-                raise ValueError(f'Content of domain {source_domain!r}: target_domain is needed, '
-                                 f'one of {others}')
+                raise UserError(f'Content of domain {source_domain!r}: target_domain is needed, '
+                                f'one of {others}')
         if source_domain is None:
             others = [domain for domain in self.domains if domain != target_domain]
             if len(others) > 1:
-                raise ValueError(f'Translation to domain {target_domain!r}: source_domain is '
-                                 f'needed, one of {others}')
+                raise UserError(f'Translation to domain {target_domain!r}: source_domain is '
+                                f'needed, one of {others}')
             source_domain = others[0]
         if source_domain == target_domain:
-            raise ValueError(f'Source and target domain are both {target_domain!r}; this model '
-                             f'translates between {list(self.domains)}')
+            raise UserError(f'Source and target domain are both {target_domain!r}; this model '
+                            f'translates between {list(self.domains)}')
         return source_domain, target_domain
 
     def _check_domain(self, domain: str) -> None:
         if domain not in self.domains:
-            raise ValueError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
+            raise UserError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
 
     def _get_target_generator(self, domain: str) -> nn.Module:
         self._check_domain(domain)

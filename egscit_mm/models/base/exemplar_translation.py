@@ -6,7 +6,8 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...ranges import check_domains
+from ...utils.checks import check_domains
+from ...utils.errors import UserError
 from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from .alternating_gan import AlternatingGAN, Images, Losses
@@ -148,7 +149,7 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
         """
         source_domain, target_domain = self.direction(source_domain, target_domain)
         if exemplar is None:
-            raise ValueError(
+            raise UserError(
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
                 f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1], or use '
                 'egscit_mm.apis.EGSCITInferencer.')

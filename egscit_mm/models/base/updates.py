@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from ...utils.errors import UserError
+
 
 def chunks(images: Dict[str, Tensor], number: int) -> Iterator[Dict[str, Tensor]]:
     """Cuts a batch of every domain into parts of one size, in order.
@@ -52,8 +54,8 @@ def freeze(model: nn.Module, name: str) -> None:
         why = 'has nothing to train' if name in modules else 'does not exist'
         known = [key for key, module in modules.items()
                  if key.count('.') in (1, 2) and any(p.requires_grad for p in module.parameters())]
-        raise ValueError(f'{type(model).__name__}: frozen_modules names {name!r}, which {why}. '
-                         f'Modules are {", ".join(known[:16])} and those inside of them.')
+        raise UserError(f'{type(model).__name__}: frozen_modules names {name!r}, which {why}. '
+                        f'Modules are {", ".join(known[:16])} and those inside of them.')
     for parameter in parameters:
         parameter.requires_grad_(False)
 

@@ -6,7 +6,7 @@ from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
 from torch import Tensor
 
-from ...ranges import check_not_negative
+from ...utils.checks import check_not_negative
 from ..layers import ResidualBlock, add_latent_noise
 from ..networks.encoder import check_fit
 from ..networks.generator_side import GeneratorSide

@@ -14,7 +14,8 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from ...ranges import check_not_negative
+from ...utils.checks import check_not_negative
+from ...utils.errors import RunError, UserError
 from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import Images, Losses
@@ -114,10 +115,10 @@ class EGSCIT(ExemplarTranslationModel):
         encoders = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         wanted = self._generators.feature_networks.state_dict()
         if not encoders or any('shared_encoder_block' in key for key in state):
-            raise ValueError(f'{origin} is not a stage-1 (VAEGAN) checkpoint; give the one '
-                             'that configs/egscit/vaegan_<task>.py writes.')
+            raise UserError(f'{origin} is not a stage-1 (VAEGAN) checkpoint; give the one '
+                            'that configs/egscit/vaegan_<task>.py writes.')
         if misfit := first_misfit(wanted, encoders, sorted(wanted.keys() | encoders.keys())):
-            raise ValueError(
+            raise UserError(
                 f'{origin} has another architecture or other domains: feature network '
                 f'{misfit[0]!r} should be {misfit[1]}, is {misfit[2]} there. '
                 'Train stage 1 with the same encoder and domains.')
@@ -133,7 +134,7 @@ class EGSCIT(ExemplarTranslationModel):
         """
         # Asked once: reading a tensor waits for the device.
         if not self._features_known and self._generators.features_missing:
-            raise RuntimeError(
+            raise RunError(
                 'The feature networks F of stage 1 are not loaded (feature_checkpoint='
                 f'{self.feature_checkpoint!r}). Train both stages with "python tools/train.py '
                 'CONFIG" of this stage, or train stage 1 first with "python tools/train.py '

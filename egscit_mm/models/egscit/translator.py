@@ -7,7 +7,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...ranges import check_not_negative
+from ...utils.checks import check_not_negative
+from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from ..networks.encoder import check_fit
@@ -70,7 +71,7 @@ class ExemplarTranslator(GeneratorSide):
         super().__init__(domains, 2, activation_checkpointing)
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
-            raise ValueError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
+            raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
         self.eta = eta
         self.latent_noise = latent_noise
         self.detach_cycle = detach_cycle

@@ -6,6 +6,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ...utils.errors import UserError
 from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import AlternatingGAN, Images, Losses
@@ -51,8 +52,8 @@ class VAEGAN(AlternatingGAN):
             dict[str, Tensor]: Reconstruction by domain, (N, 3, H, W) in [-1, 1].
         """
         if mode != 'tensor':
-            raise ValueError(f"VAEGAN.forward has only mode='tensor', got {mode!r}; losses come "
-                             'from train_step, predictions from test_step.')
+            raise UserError(f"VAEGAN.forward has only mode='tensor', got {mode!r}; losses come "
+                            'from train_step, predictions from test_step.')
         return self._reconstructions(self.images_by_domain(inputs))
 
     def _reconstructions(self, images: Images) -> Images:

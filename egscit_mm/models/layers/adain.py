@@ -5,6 +5,7 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
+from ...utils.errors import UserError
 from .precision import at_least_float32
 
 ADAIN_FORMS = ('std', 'var', 'release')
@@ -63,7 +64,7 @@ class AdaIN(nn.Module):
     def __init__(self, form: str, eps: float = 1e-5):
         super().__init__()
         if form not in ADAIN_FORMS:
-            raise ValueError(f'adain form must be one of {ADAIN_FORMS}, got {form!r}')
+            raise UserError(f'adain form must be one of {ADAIN_FORMS}, got {form!r}')
         self.form = form
         self.eps = eps
 

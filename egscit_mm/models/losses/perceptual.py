@@ -9,7 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ...ranges import check_integers, check_not_negative, check_weights
+from ...utils.checks import check_integers, check_not_negative, check_weights
+from ...utils.errors import UserError
 from ..layers import at_least_float32
 from ..networks.vgg import VGG19Features
 
@@ -120,8 +121,8 @@ class VGGPerceptualLoss(BaseModule):
         check_weights(self, 'style_layers', style_layers)
         check_integers(self, 1, base_channels=base_channels)
         if not content_layers and not style_layers:
-            raise ValueError('VGGPerceptualLoss: content_layers and style_layers are both empty; '
-                             'name a layer, or set perceptual_loss=None')
+            raise UserError('VGGPerceptualLoss: content_layers and style_layers are both empty; '
+                            'name a layer, or set perceptual_loss=None')
         self.content_layers = content_layers
         self.style_layers = style_layers
         self.content_weight = content_weight

@@ -6,7 +6,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
 from ..layers import AdaIN, at_least_float32
 from ..networks.encoder import check_divisible
 

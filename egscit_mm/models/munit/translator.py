@@ -6,6 +6,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ...utils.errors import UserError
 from ..networks.generator_side import GeneratorSide
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
@@ -51,7 +52,7 @@ class MUNITTranslator(GeneratorSide):
         ends = networks[0].out_channels, networks[1].style_dim
         starts = networks[2].in_channels, networks[2].style_dim
         if ends != starts:
-            raise ValueError(
+            raise UserError(
                 f'The encoders end with {ends[0]} channels and {ends[1]} style numbers, the '
                 f'decoder starts with {starts[0]} and {starts[1]}; give them the same '
                 'base_channels, num_downsamples and style_dim.')

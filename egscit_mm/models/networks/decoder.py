@@ -6,7 +6,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
+from ...utils.errors import UserError
 from ..layers import ResidualBlock, at_least_float32
 from ..layers.init import TRUNC_NORMAL
 
@@ -50,8 +51,8 @@ class ImageDecoder(BaseModule):
         check_integers(self, 1, out_channels=out_channels, base_channels=base_channels)
         check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
         if not 1 <= tanh_scale < math.inf:
-            raise ValueError('ImageDecoder: tanh_scale must be at least 1, for images reach -1 and '
-                             f'1; got {tanh_scale}')
+            raise UserError('ImageDecoder: tanh_scale must be at least 1, for images reach -1 and '
+                            f'1; got {tanh_scale}')
         self.tanh_scale = tanh_scale
         self.in_channels = base_channels * 2**num_downsamples
         layers = [ResidualBlock(self.in_channels, init_cfg) for _ in range(num_blocks)]

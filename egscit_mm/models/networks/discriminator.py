@@ -6,7 +6,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
-from ...ranges import check_domains, check_integers
+from ...utils.checks import check_domains, check_integers
+from ...utils.errors import UserError
 from ..layers import SameConv2d
 
 
@@ -82,7 +83,7 @@ class DomainDiscriminators(BaseModule):
         """
         for domain, batch in images.items():
             if max(batch.shape[-2:]) < self.min_size:
-                raise ValueError(
+                raise UserError(
                     f'The discriminator needs images of at least {self.min_size} pixels on the '
                     f'longer side, got {batch.shape[-2]}x{batch.shape[-1]} in domain {domain!r}; '
                     'use larger images or fewer discriminator convolutions (num_convs).')

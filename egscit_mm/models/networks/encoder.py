@@ -4,7 +4,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...ranges import check_integers
+from ...utils.checks import check_integers
+from ...utils.errors import UserError
 from ..layers import ResidualBlock
 from ..layers.init import TRUNC_NORMAL
 
@@ -87,7 +88,7 @@ def check_fit(out_channels: int, in_channels: int) -> None:
         ValueError: If they differ.
     """
     if out_channels != in_channels:
-        raise ValueError(
+        raise UserError(
             f'The encoder ends with {out_channels} channels, the decoder starts with '
             f'{in_channels}; give both the same base_channels and num_downsamples.')
 
@@ -104,7 +105,7 @@ def check_divisible(images: Tensor, stride: int) -> None:
     """
     height, width = images.shape[-2:]
     if height % stride or width % stride:
-        raise ValueError(
+        raise UserError(
             f'The encoder halves its input {stride.bit_length() - 1} times, so height and '
             f'width must be divisible by {stride}, got {height}x{width}; resize or pad the images '
             'in the pipeline.')

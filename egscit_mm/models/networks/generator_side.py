@@ -8,7 +8,7 @@ from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ...ranges import check_domains
+from ...utils.checks import check_domains
 
 
 class GeneratorSide(BaseModule):

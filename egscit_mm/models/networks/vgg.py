@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...compat import explaining_load_errors
+from ...utils.errors import MissingFileError, RunError, UserError
 from .state import first_misfit
 
 # Convolutions per stage and width of the stages in multiples of the base width.
@@ -50,8 +51,8 @@ class VGG19Features(nn.Module):
         layers = set(layers)
         unknown = layers - {name for name in names if name.startswith('relu')}
         if unknown:
-            raise ValueError(f'VGG-19 has no layers {sorted(unknown)}; they are named relu1_1 to '
-                             'relu5_4')
+            raise UserError(f'VGG-19 has no layers {sorted(unknown)}; they are named relu1_1 to '
+                            'relu5_4')
         depth = max(names.index(layer) for layer in layers) + 1
         self.layers = make_layers(cfg)[:depth]
         self.taps = {index: name for index, name in enumerate(names[:depth]) if name in layers}
@@ -87,7 +88,7 @@ class VGG19Features(nn.Module):
         state = {str(key).removeprefix('features.'): value for key, value in state.items()}
         buffers = dict(self.layers.named_buffers())
         if misfit := first_misfit(buffers, state):
-            raise ValueError(
+            raise UserError(
                 f'{self.pretrained}: no VGG-19 weights of this width: {misfit[0]!r} should have '
                 f'the shape {misfit[1]}, found {misfit[2]}. Give the state dict of '
                 "torchvision's vgg19 (or its features part) and a matching base_channels.")
@@ -116,8 +117,8 @@ class VGG19Features(nn.Module):
             dict[str, Tensor]: Activations after the ReLU, (N, C_l, H_l, W_l), shallow to deep.
         """
         if not self.loaded:
-            raise RuntimeError('VGG weights are not loaded; call init_weights() of the model (the '
-                               'Runner does) before the perceptual loss is used.')
+            raise RunError('VGG weights are not loaded; call init_weights() of the model (the '
+                           'Runner does) before the perceptual loss is used.')
         x = ((images + 1) / 2 - self.mean) / self.std
         activations = {}
         for index, layer in enumerate(self.layers):
@@ -135,7 +136,7 @@ def _torchvision_state() -> Dict[str, Tensor]:
     except OSError as error:  # URLError included
         name = weights.url.rsplit('/', 1)[-1]
         folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"torchvision's VGG-19 weights are not in {folder} and cannot be downloaded ({error}). "
             f'On a machine with internet get {weights.url}, then put the file at '
             f'{os.path.join(folder, name)} or set perceptual_loss.pretrained to its path.'
@@ -145,7 +146,7 @@ def _torchvision_state() -> Dict[str, Tensor]:
 def _file_state(path: Union[str, os.PathLike]) -> Dict[str, Tensor]:
     if not os.path.isfile(path):
         found = 'are a folder' if os.path.isdir(path) else 'do not exist'
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'VGG-19 weights {path!r} {found}. Set perceptual_loss.pretrained to the state '
             "dict of torchvision's vgg19, or to 'torchvision' to have it downloaded.")
     with explaining_load_errors(path):
@@ -153,5 +154,5 @@ def _file_state(path: Union[str, os.PathLike]) -> Dict[str, Tensor]:
     if isinstance(state, dict):
         state = state.get('state_dict', state)
     if not isinstance(state, dict):
-        raise ValueError(f'{path}: a state dict is needed, found {type(state).__name__}')
+        raise UserError(f'{path}: a state dict is needed, found {type(state).__name__}')
     return state

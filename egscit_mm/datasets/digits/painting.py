@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from ...errors import ConversionError
-from ...utils.images import list_images
+from ...utils.listing import list_images
+from ..conversion.errors import ConversionError
+from ..conversion.workers import map_in_workers
+from ..conversion.writing import MANIFEST
 from .pictures import Picture, Plan, Sources
-from .workers import map_in_workers
-from .writing import MANIFEST
 
 PNG_COMPRESSION = 1  # 0..9; the pictures are tiny, so speed counts for more than size
 

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
 from ..config import ConfigError
-from .metrics import TranslationMetric
+from ..evaluation.metrics import TranslationMetric
 
 
 def figure_names(cfg: Config) -> Optional[list[str]]:

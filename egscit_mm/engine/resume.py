@@ -12,6 +12,8 @@ from typing import Dict, Iterator, Optional, Tuple, Union
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from ..utils.errors import UserError
+
 
 def checkpoints(cfg: Config) -> Dict[int, Path]:
     """Checkpoints of a training, by iteration (by epoch, if its loop counts those).
@@ -87,7 +89,7 @@ def choose_start(cfg: Config) -> None:
     name, end = _length(cfg)
     reached = max(number for number, path in checkpoints(cfg).items() if str(path) == newest)
     if end is not None and reached > end:
-        raise ValueError(
+        raise UserError(
             f'{newest} is beyond the end of this training, train_cfg.{name}={end}: it is of a '
             f'longer one. Set train_cfg.{name} to more than {reached}, or choose another '
             '--work-dir.')
@@ -109,7 +111,7 @@ def check_is_new(cfg: Config) -> None:
     """
     found = checkpoints(cfg)
     if found:
-        raise ValueError(
+        raise UserError(
             f'{found[max(found)].parent} holds checkpoints of an earlier training (the last one is '
             f'{found[max(found)].name}). Go on with it by --resume, keep it and choose another '
             '--work-dir, or start anew by --overwrite, which removes its checkpoints.')

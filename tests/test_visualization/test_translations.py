@@ -10,7 +10,8 @@ from mmengine.config import Config
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 
 from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.pictures import first_test_samples, load_model, translated_rows
+from egscit_mm.apis.model import load_model
+from egscit_mm.visualization.translations import first_test_samples, translated_rows
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 

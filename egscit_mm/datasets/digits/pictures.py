@@ -5,10 +5,10 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from ...errors import ConversionError
-from ..digits import STYLES, Style, binarize, draw_style, paint
-from ..multiple_digits import NUM_DIGITS, Palette, draw_cells, draw_palette, paint_multiple
+from ..conversion.errors import ConversionError
 from .characters import Characters
+from .multiple import NUM_DIGITS, Palette, draw_cells, draw_palette, paint_multiple
+from .single import STYLES, Style, binarize, draw_style, paint
 
 # Characters by source and split.
 Sources = dict[str, dict[str, Characters]]

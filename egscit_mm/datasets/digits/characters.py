@@ -8,9 +8,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ...errors import ConversionError
-from ..digits import DIGIT_SIZE
+from ..conversion.errors import ConversionError
 from .idx import find_idx_file, read_idx
+from .single import DIGIT_SIZE
 
 DIGIT_BOX = 20  # pixels; MNIST's digits fill a box of this size in the middle of the image
 

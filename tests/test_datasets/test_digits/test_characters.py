@@ -16,13 +16,13 @@ from tiny_sources import (
 )
 
 from egscit_mm.datasets.conversion import ConversionError
-from egscit_mm.datasets.conversion.characters import (
+from egscit_mm.datasets.digits.characters import (
     IDX_SOURCES,
     load_idx_source,
     load_sklearn_digits,
 )
 
-REAL_MNIST = Path(__file__).parents[3] / 'shared' / 'data' / 'mnist'
+REAL_MNIST = Path(__file__).parents[4] / 'shared' / 'data' / 'mnist'
 
 # An upright F, unlike all its turned and mirrored images.
 F = ['#####',

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from egscit_mm.apis import train
-from egscit_mm.evaluation.monitored import figure_names, monitored_problems
+from egscit_mm.apis.monitored import figure_names, monitored_problems
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 
@@ -75,18 +75,3 @@ def test_names_follow_domains_prefix_and_arguments():
     assert len(names) == 6 * 2 + 2
     assert 'p/pixel_accuracy_3/C2A_std' in names and names[-2:] == ['fid/B2C', 'fid/C2B']
     assert figure_names(config(['TranslationSSIM', 'PSNR'])) is None
-
-
-def test_names_are_those_that_the_metrics_give():
-    import numpy as np
-    from mmagic.registry import METRICS
-    from translated import evaluate, same_both_ways
-
-    def picture(index):
-        return np.random.RandomState(index).choice([0, 255], (12, 12, 1)).astype(
-            np.uint8).repeat(3, 2)
-
-    for metric in ('TranslationSSIM', 'ExemplarSSIM', 'StyleAccuracy', 'ContentAccuracy',
-                   'PixelAccuracy'):
-        found = evaluate(METRICS.build(dict(type=metric)), same_both_ways(3, picture, picture))
-        assert set(found) == set(figure_names(config([metric])))

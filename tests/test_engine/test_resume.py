@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_training import configs, data_root, run
 
-from egscit_mm.apis.resume import checkpoints, newest_checkpoint
+from egscit_mm.engine.resume import checkpoints, newest_checkpoint
 
 __all__ = ['configs', 'data_root']
 

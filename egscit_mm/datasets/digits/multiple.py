@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .digits import COLOURS, DIGIT_SIZE, STYLES
+from .single import COLOURS, DIGIT_SIZE, STYLES
 
 NUM_DIGITS = 10
 GRID_SIZE = 4  # cells per side

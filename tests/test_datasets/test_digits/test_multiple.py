@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from egscit_mm.datasets.multiple_digits import Palette, draw_cells, draw_palette, paint_multiple
+from egscit_mm.datasets.digits import Palette, draw_cells, draw_palette, paint_multiple
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 GREYS = Palette(WHITE, tuple((10 * digit, ) * 3 for digit in range(10)))

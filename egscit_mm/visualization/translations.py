@@ -1,79 +1,20 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What a trained model of any method makes of the test images of its config."""
-import os
 from itertools import permutations
 from typing import Dict, List, Optional, Union
 
 import torch
-from mmagic.registry import DATASETS, MODELS
+from mmagic.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
-from ..config import naming_the_setting
-from ..errors import check_file
 from ..models.base.samples import fake_key
 from ..utils.image_sizes import stacked
 
 Row = Union[Tensor, List[Tensor]]  # (N, 3, H, W), or (3, H, W) each where sizes differ
-
-
-def load_model(cfg: Config,
-               checkpoint: Union[str, os.PathLike],
-               device: Union[str, torch.device, None] = None) -> torch.nn.Module:
-    """Builds a model of any method for testing, on the device, in eval mode.
-
-    What only its training needs stays out (it may want files): stage 1's checkpoint, VGG weights.
-
-    Args:
-        cfg (Config): Its config.
-        checkpoint (str | PathLike): Its checkpoint.
-        device (str | torch.device | None): Device; a GPU where there is one by default.
-
-    Raises:
-        ConfigError: If the config has no such model.
-        FileNotFoundError: If there is no such checkpoint.
-        RuntimeError: If it cannot be read.
-        ValueError: If it is one of another model, or the device is not there.
-    """
-    check_file(checkpoint, 'Checkpoint')
-    device = checked_device(device)
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
-    training_only = {
-        key: None for key in ('discriminator', 'perceptual_loss') if key in cfg.model
-    }
-    with naming_the_setting(cfg):
-        model = MODELS.build({**cfg.model, **training_only})
-    try:
-        load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
-    except ValueError as error:
-        raise ValueError(f'{os.fspath(checkpoint)}: {error}') from error
-    return model.to(device).eval()
-
-
-def checked_device(device: Union[str, torch.device, None]) -> torch.device:
-    """The device of that name, if there is one.
-
-    Args:
-        device (str | torch.device | None): A GPU where there is one if None.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    try:
-        found = torch.device(get_device() if device is None else device)
-        torch.empty(0, device=found)
-    except (AssertionError, RuntimeError, TypeError, NotImplementedError) as error:
-        here = ['cpu', *(f'cuda:{index}' for index in range(torch.cuda.device_count()))]
-        raise ValueError(f'device {device!r} cannot be used here: this machine and this PyTorch '
-                         f'({torch.__version__}) have {", ".join(here)}') from error
-    if found.type == 'meta':
-        raise ValueError("device 'meta' has no numbers: give 'cpu' or 'cuda'")
-    return found
 
 
 def first_test_samples(cfg: Config, number: int) -> List[dict]:

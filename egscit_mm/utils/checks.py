@@ -4,6 +4,8 @@ from itertools import permutations
 from numbers import Integral, Real
 from typing import Any, Dict, Sequence
 
+from .errors import UserError
+
 
 def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
     """Refuses what is no integer of at least ``smallest``.
@@ -18,14 +20,14 @@ def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
 
     Examples:
         >>> check_integers('ImageDecoder', 1, base_channels=64)
-        >>> check_integers('ImageDecoder', 1, base_channels=0)
+        >>> check_integers('Encoder', 1, stride=0)
         Traceback (most recent call last):
-        ValueError: ImageDecoder: base_channels must be an integer of at least 1, got 0
+        egscit_mm.utils.errors.UserError: Encoder: stride must be an integer of at least 1, got 0
     """
     for name, value in arguments.items():
         if not isinstance(value, Integral) or value < smallest:
-            raise ValueError(f'{_name(owner)}: {name} must be an integer of at least {smallest}, '
-                             f'got {value!r}')
+            raise UserError(f'{_name(owner)}: {name} must be an integer of at least {smallest}, '
+                            f'got {value!r}')
 
 
 def check_not_negative(owner: Any, **arguments: float) -> None:
@@ -43,7 +45,7 @@ def check_not_negative(owner: Any, **arguments: float) -> None:
     """
     for name, value in arguments.items():
         if not isinstance(value, Real) or not value >= 0:  # NaN is neither
-            raise ValueError(
+            raise UserError(
                 f'{_name(owner)}: {name} must be a number of at least 0, got {value!r}')
 
 
@@ -59,9 +61,9 @@ def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
         ValueError: If one is outside the range.
 
     Examples:
-        >>> check_weights('EGSCIT', 'loss_weights', dict(gan=10, cycle=-1))
+        >>> check_weights('UNIT', 'weights', dict(gan=10, kl=-1))
         Traceback (most recent call last):
-        ValueError: EGSCIT: loss_weights['cycle'] must be a number of at least 0, got -1
+        egscit_mm.utils.errors.UserError: UNIT: weights['kl'] must be a number of at least 0, got -1
     """
     check_not_negative(owner, **{f'{argument}[{name!r}]': value for name, value in weights.items()})
 
@@ -84,15 +86,15 @@ def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None
     fit = isinstance(domains, (list, tuple)) and all(
         isinstance(domain, str) and domain and not {'.', '/'} & {*domain} for domain in domains)
     if not fit or len(set(domains)) < max(len(domains), smallest):
-        raise ValueError(f'{_name(owner)}: domains must be at least {smallest} different names '
-                         f"without dots and slashes, such as ('A', 'B'), got {domains!r}")
+        raise UserError(f'{_name(owner)}: domains must be at least {smallest} different names '
+                        f"without dots and slashes, such as ('A', 'B'), got {domains!r}")
     directions = [f'{source}2{target}' for source, target in permutations(domains, 2)]
     names = [*domains, *directions]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f'{_name(owner)}: domains {tuple(domains)!r}: {twice[0]!r} would be the '
-                         'name of two of their directions, or of a direction and a domain; rename '
-                         'one of them')
+        raise UserError(f'{_name(owner)}: domains {tuple(domains)!r}: {twice[0]!r} would be the '
+                        'name of two of their directions, or of a direction and a domain; rename '
+                        'one of them')
 
 
 def _name(owner: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import ConversionError
+from ..conversion.errors import ConversionError
 
 
 def find_idx_file(folders: Sequence[Path], name: str) -> Path:

@@ -1,0 +1,299 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Translation of folders of images into files."""
+import io
+import os
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from ..config import read_config
+from ..utils.errors import UserError
+from ..utils.files import check_outputs, write_output
+from ..utils.listing import find_images
+from ..utils.records import RECORD, fingerprint, keep_record, recipe
+from ..visualization import exemplar_grid
+from ..visualization.translation_page import write_translation_page
+from .inferencer import EGSCITInferencer, load_image
+
+PAIRINGS = ('each', 'random', 'all', 'matrix')
+MATRIX, PAGE = 'matrix.png', 'index.html'
+MAX_MATRIX = 1024  # translations in one picture, which lies in memory
+EXEMPLARS_KEPT = 32  # decoded images; where all contents share a few, they are read once
+SMALL = 64  # pixels: narrower images are enlarged by the browser without smoothing
+
+
+@dataclass
+class FolderTranslation:
+    """Contents, exemplars and options of a translation into a folder.
+
+    Args:
+        config (str): Config of the model.
+        checkpoint (str): Its checkpoint, or a published file.
+        content (Sequence[str]): Files, folders and patterns, as
+            :func:`egscit_mm.utils.listing.find_images` takes them.
+        exemplar (Sequence[str]): The same.
+        out (Path): Folder for the translations.
+        pairing (str): One of :data:`PAIRINGS`; ``'matrix'``: all with all, as one picture.
+        seed (int): Of the random pairing.
+        source_domain (str | None): Domain of the contents; with two domains the other one if None.
+        target_domain (str | None): Domain of the exemplars; the model's default if None.
+        batch_size (int): So many are translated together.
+        masks (bool): Whether to write the feature masks of the contents, too.
+        html (bool): Whether to write a page of all.
+        device (str | None): A GPU where there is one if None.
+        amp (bool): Whether to compute in bfloat16.
+    """
+
+    config: str
+    checkpoint: str
+    content: Sequence[str]
+    exemplar: Sequence[str]
+    out: Path
+    pairing: str = 'each'
+    seed: int = 0
+    source_domain: Optional[str] = None
+    target_domain: Optional[str] = None
+    batch_size: int = 8
+    masks: bool = False
+    html: bool = False
+    device: Optional[str] = None
+    amp: bool = False
+
+    def run(self) -> List[str]:
+        """Translates what is not there yet, and prints what was done.
+
+        Returns:
+            list[str]: Which images could not be read, and why.
+
+        Raises:
+            UserError: If contents, exemplars, options and model do not go together, a file would
+                replace another one, or nothing can be written.
+        """
+        contents, exemplars = find_images(self.content), find_images(self.exemplar)
+        is_matrix = self.pairing == 'matrix'
+        pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
+        sides = list(contents.values()), list(exemplars.values())
+        self._check_places(pairs, *sides)
+        inferencer = EGSCITInferencer(self.config, self.checkpoint, self.device, self.amp)
+        source, target = inferencer.model.direction(self.source_domain, self.target_domain)
+        if len(inferencer.model.domains) > 2:  # else the target says it, also in older folders
+            self.source_domain, self.target_domain = source, target
+        if self.masks and not inferencer.has_masks:
+            raise UserError(f'{self.config} has a model without feature masks: leave --masks out.')
+        if is_matrix and len(contents) * len(exemplars) > MAX_MATRIX:
+            raise UserError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars '
+                            f'is too large for one picture (at most {MAX_MATRIX} translations); '
+                            'give fewer, or use --pairing all.')
+        keep_record(self.out, self._recipes(pairs, *sides))
+        if is_matrix:
+            if not (self.out / MATRIX).exists():
+                self._write_matrix(inferencer, *sides)
+            print(f'{self.out / MATRIX}: {len(contents)} contents after {len(exemplars)} exemplars')
+            return []
+        unreadable = self._translate(inferencer, pairs)
+        if self.html:
+            self._write_page(pairs)
+        if not unreadable:
+            print(f'{len(pairs)} translations in {self.out}')
+        return unreadable
+
+    def _check_places(self, pairs: list, contents: list, exemplars: list) -> None:
+        """Refuses a run that would replace what it reads, or one result by another."""
+        out = os.path.realpath(self.out)  # Path.resolve() raises where links lead in circles
+        inside = [path for path in contents if Path(out) in Path(os.path.realpath(path)).parents]
+        if inside and self.pairing != 'matrix':
+            raise UserError(f'The content {inside[0]} lies in --out {self.out}, where its '
+                            'translation could replace it: choose another folder.')
+        if self.pairing == 'matrix':
+            files = [(self.out / MATRIX, 'the matrix')]
+        else:
+            files = [(self.out / pair.name, f'the translation of {pair.content}') for pair in pairs]
+        if self.masks:
+            files += [(self._mask_path(pair), f'the mask of {pair.content}') for pair in pairs]
+        if self.html:
+            files.append((self.out / PAGE, 'the results page'))
+        files.append((self.out / RECORD, 'the record of what is there'))
+        check_outputs(files, [*contents, *exemplars, self.config, self.checkpoint])
+
+    def _mask_path(self, pair: 'Pair') -> Path:
+        return self.out / 'masks' / pair.name.with_suffix('.png')
+
+    def _is_done(self, pair: 'Pair') -> bool:
+        return (self.out / pair.name).is_file() and (
+            not self.masks or self._mask_path(pair).is_file())
+
+    def _recipes(self, pairs: list, contents: list, exemplars: list) -> Dict[str, str]:
+        """What each picture of this run is made of, by its name in the output folder."""
+        model = (fingerprint(self.checkpoint), read_config(self.config).model, self.source_domain,
+                 self.target_domain, self.amp)
+        paths = dict.fromkeys([*contents, *exemplars])
+        known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}
+        if self.pairing == 'matrix':
+            return {MATRIX: recipe(model, *[[known[path] for path in side]
+                                            for side in (contents, exemplars)])}
+        model = recipe(model)  # once, not for each of many thousand pairs
+        made_of = {pair.name.as_posix(): recipe(model, known[pair.content], known[pair.exemplar])
+                   for pair in pairs}
+        if self.masks:
+            made_of.update({self._mask_path(pair).relative_to(self.out).as_posix():
+                            recipe(model, known[pair.content]) for pair in pairs})
+        return made_of
+
+    def _translate(self, inferencer: EGSCITInferencer, pairs: list) -> List[str]:
+        """Translates pairs into files; returns what could not be read."""
+        known = Image.registered_extensions()
+        exemplar_image = lru_cache(EXEMPLARS_KEPT)(load_image)
+        unreadable = []
+        todo = [pair for pair in pairs if not self._is_done(pair)]
+        with tqdm(total=len(pairs), initial=len(pairs) - len(todo), unit='image') as progress:
+            for start in range(0, len(todo), self.batch_size):
+                batch = []
+                for pair in todo[start:start + self.batch_size]:
+                    try:
+                        if known.get(pair.name.suffix.lower()) not in Image.SAVE:
+                            raise UserError(f'{pair.content}: unknown image format '
+                                            f'{pair.name.suffix!r}; rename it, to .png for example')
+                        batch.append((pair, load_image(pair.content),
+                                      exemplar_image(pair.exemplar)))
+                    except UserError as error:
+                        unreadable.append(str(error))
+                if batch:
+                    self._write_batch(inferencer, *zip(*batch))
+                progress.update(len(todo[start:start + self.batch_size]))
+        return unreadable
+
+    def _write_batch(self, inferencer: EGSCITInferencer, pairs: tuple, contents: tuple,
+                     exemplars: tuple) -> None:
+        results = inferencer(contents, exemplars, self.target_domain, self.masks,
+                             batch_size=self.batch_size, source_domain=self.source_domain)
+        results, masks = results if self.masks else (results, [None] * len(pairs))
+        for pair, image, mask in zip(pairs, results, masks):
+            # The mask first: a translation that is there has its mask.
+            if self.masks:
+                write_output(self._mask_path(pair), _encoded(mask, '.png'))
+            write_output(self.out / pair.name, _encoded(image, pair.name.suffix))
+
+    def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
+        images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
+        picture = translation_matrix(inferencer, *images, self.target_domain, self.batch_size,
+                                     self.source_domain)
+        write_output(self.out / MATRIX, _encoded(picture, '.png'))
+
+    def _write_page(self, pairs: list) -> None:
+        rows = [(pair.content, pair.exemplar, *([self._mask_path(pair)] if self.masks else []),
+                 self.out / pair.name) for pair in pairs if self._is_done(pair)]
+        if rows:
+            columns = ['content', 'exemplar', *(['feature mask'] if self.masks else []),
+                       'translation']
+            with Image.open(rows[0][0]) as first:
+                small = first.width < SMALL
+            write_translation_page(self.out / PAGE, f'Translations in {self.out.name}', columns,
+                                   rows, small)
+            print(f'Page: {self.out / PAGE}')
+
+
+class Pair(NamedTuple):
+    """One translation.
+
+    Args:
+        content (Path): Image to translate.
+        exemplar (Path): Image whose style it takes.
+        name (Path): Of the result, inside the output folder.
+    """
+
+    content: Path
+    exemplar: Path
+    name: Path
+
+
+def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing: str,
+                seed: int) -> List[Pair]:
+    """Which content is translated after which exemplar, and into which file.
+
+    Args:
+        contents (dict[Path, Path]): From :func:`find_images`.
+        exemplars (dict[Path, Path]): The same.
+        pairing (str): ``'each'``: content i after exemplar i, in turn where there are fewer;
+            ``'random'``: after one drawn by the seed and the content's name, whatever other
+            contents there are; ``'all'``: after every exemplar, into a folder for each of them.
+        seed (int): Of ``'random'``.
+
+    Returns:
+        list[Pair]: In the order of the contents; of ``'all'`` the exemplars', then the contents'.
+
+    Raises:
+        UserError: If two exemplars would have the same folder.
+    """
+    styles = list(exemplars.values())
+    if pairing == 'all':
+        folders: Dict[Path, Path] = {}
+        for name, path in exemplars.items():
+            folder = name.with_suffix('')
+            if folders.setdefault(folder, path) != path:
+                raise UserError(f'The exemplars {folders[folder]} and {path} would share the '
+                                      f'folder {folder}: rename one of them.')
+        return [
+            Pair(content, exemplar, folder / name) for folder, exemplar in folders.items()
+            for name, content in contents.items()
+        ]
+    pairs = []
+    for index, (name, content) in enumerate(contents.items()):
+        if pairing == 'random':
+            # A seed of its own for each: a content that is added changes no other's exemplar.
+            exemplar = random.Random(f'{seed}:{name.as_posix()}').choice(styles)
+        else:
+            exemplar = styles[index % len(styles)]
+        pairs.append(Pair(content, exemplar, name))
+    return pairs
+
+
+def translation_matrix(inferencer: EGSCITInferencer,
+                       contents: Sequence[Image.Image],
+                       exemplars: Sequence[Image.Image],
+                       target_domain: Optional[str] = None,
+                       batch_size: int = 8,
+                       source_domain: Optional[str] = None) -> np.ndarray:
+    """Translates all contents after all exemplars and puts the results into one picture.
+
+    Args:
+        inferencer (EGSCITInferencer): Translates them.
+        contents (Sequence[Image]): The first column, RGB. All cells have the size of the first
+            one; images of another shape are fitted into it, on black.
+        exemplars (Sequence[Image]): The first row, RGB.
+        target_domain (str | None): Domain of the exemplars; the model's default if None.
+        batch_size (int): So many are translated together. Defaults to 8.
+        source_domain (str | None): Domain of the contents; with two domains the other one if None.
+
+    Returns:
+        np.ndarray: RGB, uint8, (H', W', 3).
+    """
+    size = contents[0].size
+
+    def tensor(image):
+        return torch.tensor(np.array(ImageOps.pad(image, size))).permute(2, 0, 1) / 127.5 - 1
+
+    def stack(images):
+        return torch.stack([tensor(image) for image in images])
+
+    rows = []
+    for content in tqdm(contents, unit='row'):
+        (row, ) = inferencer([content], exemplars, target_domain, pairing='matrix', output='pil',
+                             batch_size=batch_size, source_domain=source_domain)
+        rows.append(stack(row))
+    return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
+
+
+def _encoded(image: np.ndarray, suffix: str) -> bytes:
+    """Content of an image file of the format that the suffix names."""
+    kind = Image.registered_extensions()[suffix.lower()]
+    options = dict(quality=95, subsampling=0) if kind == 'JPEG' else {}
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=kind, **options)
+    return buffer.getvalue()
