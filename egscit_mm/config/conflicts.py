@@ -56,10 +56,6 @@ def _without_effect(cfg: Config) -> Iterator[str]:
     for key in cfg.get('env_cfg') or {}:
         if key not in _ENVIRONMENT:
             yield f'env_cfg.{key} is no setting: known are {", ".join(_ENVIRONMENT)}.'
-    for name in ('val', 'test'):
-        evaluator = cfg.get(f'{name}_evaluator')
-        if evaluator == [] or isinstance(evaluator, dict) and evaluator.get('metrics') == []:
-            yield f'{name}_evaluator.metrics is empty: nothing would be measured.'
 
 
 def _of_schedulers(cfg: Config) -> Iterator[str]:

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ..utils.errors import UserError
+from .poly_lr import PolyDecayLR
 
 # Attributes of a scheduler that follow from its settings.
 _DERIVED = ('base_values', 'total_iters')
@@ -127,7 +128,9 @@ def _configure_schedulers(schedulers, saved) -> Dict[str, tuple]:
             if name not in (*names, *_DERIVED) or name in _STANDING:
                 continue
             if name in state and state[name] != value and name not in _DERIVED:
+                more = name == 'end' and isinstance(scheduler, PolyDecayLR)  # than the config says
                 changed.setdefault(f'param_scheduler.{type(scheduler).__name__}.{name}',
+                                   (value - more, state[name] - more) if more else
                                    (value, state[name]))
             state[name] = value
     return changed

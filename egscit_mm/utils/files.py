@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Writing files whole or not at all, and no file over another."""
 import os
+import threading
 import unicodedata
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ def atomic_path(path: Union[str, os.PathLike], sync: bool = True) -> Iterator[Pa
     """
     place = Path(os.path.realpath(path))
     # Not longer than the name itself, which may have the greatest length allowed.
-    temporary = place.with_name(f'{os.getpid()}.tmp')
+    temporary = place.with_name(f'{os.getpid()}{threading.get_native_id()}.tmp')
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not place.is_file() and not place.is_dir():

@@ -4,6 +4,7 @@ import pytest
 from tiny_sources import converter, fill_disk, run_converter, tree, truncate
 
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.utils.errors import UserError
 
 
 class ConverterContract:
@@ -51,7 +52,7 @@ class ConverterContract:
         run(tmp_path / 'whole')
         with monkeypatch.context() as patched:
             fill_disk(patched, after=self.disk_space)
-            with pytest.raises(ConversionError, match='No space left on device'):
+            with pytest.raises(UserError, match='No space left on device'):
                 run(tmp_path / 'out')
         left, whole = tree(tmp_path / 'out'), tree(tmp_path / 'whole')
         del left['manifest.json']

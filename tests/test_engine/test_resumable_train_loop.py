@@ -265,20 +265,20 @@ def test_nothing_to_resume_is_said(data_root, tmp_path, expected, capfd):
 
 
 def test_a_full_disk_ends_the_run_with_the_last_good_checkpoint(data_root, tmp_path, monkeypatch):
-    fsync = os.fsync
+    replace = os.replace
 
-    def full(descriptor):
-        if 'iter_4' in os.readlink(f'/proc/self/fd/{descriptor}'):
+    def full(written, place):
+        if os.path.basename(place) == 'iter_4.pth':
             raise OSError(28, 'No space left on device')
-        fsync(descriptor)
+        replace(written, place)
 
-    monkeypatch.setattr(os, 'fsync', full)
+    monkeypatch.setattr(os, 'replace', full)
     with pytest.raises(OSError, match='No space left on device') as error:
         run(data_root, tmp_path)
     assert str(tmp_path / 'iter_4.pth') in str(error.value)
     assert f'the last whole checkpoint ({tmp_path / "iter_2.pth"})' in str(error.value)
     assert sorted(path.name for path in tmp_path.glob('iter_*')) == ['iter_2.pth']
-    monkeypatch.setattr(os, 'fsync', fsync)
+    monkeypatch.setattr(os, 'replace', replace)
     assert run(data_root, tmp_path, resume=True).iter == ITERATIONS
 
 

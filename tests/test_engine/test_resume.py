@@ -284,3 +284,10 @@ def test_frozen_modules_that_are_none(configs, data_root, tmp_path, name, why):
     with pytest.raises(ValueError, match=f'{name!r}, which {why}.*generators.encoders'):
         run(configs, tmp_path / 'work', data_root, options={'model.frozen_modules': [name]})
     assert not [*tmp_path.rglob('*.pth')]
+
+
+def test_a_longer_training_is_logged_in_the_users_words(copied, data_root, messages):
+    config, work_dir = copied
+    assert run(config, work_dir, data_root, iters=6, resume=True).iter == 6
+    assert any('PolyDecayLR.end: 6 of the config holds; the checkpoint was trained with 4' in text
+               for text in messages)

@@ -4,6 +4,7 @@ import pickle
 import sys
 
 import pytest
+from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader
 
 from egscit_mm.config import ConfigError
@@ -43,10 +44,20 @@ def test_errors_of_the_user_are_sentences(kind):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('text', ['a.png: is empty. Remove it', 'Error: UserError: odd\nnames'])
 def test_they_come_out_of_a_worker_as_they_are(kind, text):
+    try:
+        raise kind(text)
+    except UserError:
+        sent = pickle.loads(pickle.dumps(ExceptionWrapper(where='in DataLoader worker process 0')))
     with pytest.raises(kind) as caught:
-        next(iter(DataLoader(Failing(kind(text)), num_workers=1)))
+        sent.reraise()
     assert type(caught.value) is kind
     assert sentence_for_the_user(caught.value) == text
+
+
+def test_they_come_out_of_a_real_worker():
+    with pytest.raises(BadInputError) as caught:
+        next(iter(DataLoader(Failing(BadInputError('a.png: is empty')), num_workers=1)))
+    assert sentence_for_the_user(caught.value) == 'a.png: is empty'
 
 
 def test_mistakes_in_a_worker_keep_their_traceback():
