@@ -77,8 +77,22 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 repeat(None, self._iter), type(self.dataloader_iterator)(self.dataloader))
         for dataloader in getattr(self.runner.val_loop, 'dataloaders', []):  # of MultiValLoop
             _protect_workers(dataloader)
-        with StopSignals() as self.stop_signals:
-            return super().run()
+        try:
+            with StopSignals() as self.stop_signals:
+                return super().run()
+        finally:
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        """Ends the processes of the dataloaders at once.
+
+        Left to the garbage collector, which takes their queues away first, each would be waited
+        for for five seconds.
+        """
+        self.dataloader_iterator = None
+        val_loop = self.runner.val_loop
+        for dataloader in (self.dataloader, *getattr(val_loop, 'dataloaders', ())):
+            dataloader._iterator = None  # where workers are persistent
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """One iteration.
