@@ -177,14 +177,14 @@ class FolderTranslation:
         for pair, image, mask in zip(pairs, results, masks):
             # The mask first: a translation that is there has its mask.
             if self.masks:
-                write_output(self._mask_path(pair), _encoded(mask, '.png'))
-            write_output(self.out / pair.name, _encoded(image, pair.name.suffix))
+                write_output(self._mask_path(pair), encoded(mask, '.png'))
+            write_output(self.out / pair.name, encoded(image, pair.name.suffix))
 
     def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
         picture = translation_matrix(inferencer, *images, self.target_domain, self.batch_size,
                                      self.source_domain)
-        write_output(self.out / MATRIX, _encoded(picture, '.png'))
+        write_output(self.out / MATRIX, encoded(picture, '.png'))
 
     def _write_page(self, pairs: list) -> None:
         rows = [(pair.content, pair.exemplar, *([self._mask_path(pair)] if self.masks else []),
@@ -290,10 +290,10 @@ def translation_matrix(inferencer: EGSCITInferencer,
     return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
 
 
-def _encoded(image: np.ndarray, suffix: str) -> bytes:
+def encoded(image: np.ndarray, suffix: str) -> bytes:
     """Content of an image file of the format that the suffix names."""
     kind = Image.registered_extensions()[suffix.lower()]
-    options = dict(quality=95, subsampling=0) if kind == 'JPEG' else {}
+    options = dict(JPEG=dict(quality=95, subsampling=0), WEBP=dict(lossless=True)).get(kind, {})
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format=kind, **options)
     return buffer.getvalue()

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of files by tools/translate.py."""
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from tiny_data import picture
 
-from egscit_mm.apis.translate import pair_images
+from egscit_mm.apis.translate import encoded, pair_images
 from egscit_mm.utils.errors import UserError
 
 
@@ -332,3 +333,10 @@ def test_file_of_an_unknown_format(translate, tmp_path, capsys):
                      tmp_path / 'out') == 1
     assert "a.picture: unknown image format '.picture'" in capsys.readouterr().err
     assert pictures_in(tmp_path / 'out') == ['b.png']
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.webp', '.bmp', '.tiff', '.ppm'])
+def test_nothing_is_lost_in_the_file(suffix):
+    image = picture(12, 14)
+    written = Image.open(io.BytesIO(encoded(image, suffix)))
+    assert np.array_equal(np.array(written.convert('RGB')), image)
