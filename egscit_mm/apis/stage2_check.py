@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether stage 2 can be trained, asked before stage 1 spends hours."""
-from typing import Dict, Iterator
+from typing import Dict
 
 import torch
 from mmagic.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
@@ -12,6 +12,7 @@ from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_mod
 from torch import Tensor, nn
 
 from ..config import ConfigError, naming_the_setting
+from ..config.conflicts import schedulers_of
 from ..evaluation.metrics import TranslationMetric
 
 
@@ -33,10 +34,11 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
         with naming_the_setting(cfg):
             model = MODELS.build(cfg.model)
             wrappers = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
-            for scheduler in _schedulers(cfg):
-                PARAM_SCHEDULERS.build(dict(
-                    dict(end=cfg.train_cfg.get('max_iters')), **scheduler,
-                    optimizer=next(iter(wrappers.values()))))
+            for scheduler in schedulers_of(cfg):
+                if not scheduler.get('convert_to_iter_based'):
+                    PARAM_SCHEDULERS.build(dict(
+                        dict(end=cfg.train_cfg.get('max_iters')), **scheduler,
+                        optimizer=next(iter(wrappers.values()))))
             for hook in [*cfg.default_hooks.values(), *(cfg.get('custom_hooks') or [])]:
                 if isinstance(hook, dict):
                     hook = hook.to_dict()
@@ -57,18 +59,6 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
             with naming_the_setting(cfg):
                 _try_validation(cfg, model)
         torch.set_rng_state(random_state)
-
-
-def _schedulers(cfg: Config) -> Iterator[dict]:
-    """Configs of all schedulers that are built by themselves."""
-    found = cfg.get('param_scheduler') or []
-    if isinstance(found, dict):
-        found = [found] if 'type' in found else [
-            entry for several in found.values()
-            for entry in (several if isinstance(several, (list, tuple)) else [several])]
-    for scheduler in found:
-        if not scheduler.get('convert_to_iter_based'):
-            yield scheduler.to_dict()
 
 
 def _try_validation(cfg: Config, model: nn.Module) -> None:

@@ -4,7 +4,7 @@
 Most of them would train and never end, never save or never change the rate, without a word.
 """
 import math
-from typing import Iterator
+from typing import Iterator, List
 
 from mmengine.config import Config
 
@@ -58,13 +58,22 @@ def _without_effect(cfg: Config) -> Iterator[str]:
             yield f'env_cfg.{key} is no setting: known are {", ".join(_ENVIRONMENT)}.'
 
 
-def _of_schedulers(cfg: Config) -> Iterator[str]:
+def schedulers_of(cfg: Config) -> List[dict]:
+    """Configs of all schedulers, whether they stand alone, in a list or by side.
+
+    Args:
+        cfg (Config): The config.
+    """
     schedulers = cfg.get('param_scheduler') or []
     if isinstance(schedulers, dict):
         schedulers = [schedulers] if 'type' in schedulers else [
             entry for several in schedulers.values()
             for entry in (several if isinstance(several, (list, tuple)) else [several])]
-    for scheduler in schedulers if not _counts_epochs(cfg) else ():
+    return schedulers
+
+
+def _of_schedulers(cfg: Config) -> Iterator[str]:
+    for scheduler in schedulers_of(cfg) if not _counts_epochs(cfg) else ():
         kind = str(scheduler.get('type'))
         begin, length = scheduler.get('begin', 0), cfg.train_cfg.get('max_iters', math.inf)
         if begin >= length:
