@@ -166,7 +166,8 @@ def _stage1_settings(cfg: Config) -> dict:
     if 'data_root' in dataset:
         dataset['data_root'] = osp.realpath(dataset['data_root'])
     settings = dict(model=cfg.model.to_dict(), dataset=dataset,
-                    max_iters=int(cfg.train_cfg.max_iters), seed=(cfg.get('randomness') or {}).get('seed'),
+                    max_iters=int(cfg.train_cfg.max_iters),
+                    seed=(cfg.get('randomness') or {}).get('seed'),
                     optim_wrapper=cfg.optim_wrapper.to_dict(),
                     param_scheduler=cfg.get('param_scheduler'))
     return json.loads(json.dumps(settings, default=str))
