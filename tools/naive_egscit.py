@@ -41,26 +41,28 @@ def refuse_options(model, optim_wrapper):
                          'to compare with them.')
 
 
-def flow(generators, content, mask_source, exemplar, encoder, source, target):
+def flow(generators, content, source, exemplar, target, mask_image=None, mask_domain=None):
     """Image and latent mean of one flow.
 
     Args:
         generators (ExemplarTranslator): The networks.
-        content (Tensor): What is encoded, by the encoder of domain ``encoder``.
-        mask_source (Tensor): Image of domain ``source`` whose features make the mask.
-        exemplar (Tensor): Image of domain ``target`` whose features make the style.
-        encoder (str): Domain of the content.
-        source (str): Domain of the mask.
-        target (str): Domain of the style and of the decoder.
+        content (Tensor): What is encoded.
+        source (str): Domain of the content.
+        exemplar (Tensor): Image whose features make the style.
+        target (str): Domain of the exemplar and of the decoder.
+        mask_image (Tensor | None): Image whose features make the mask; None is the content.
+        mask_domain (str | None): Its domain.
     """
-    mean = generators.shared_encoder_block(generators.encoders[encoder](content))
+    if mask_image is None:
+        mask_image, mask_domain = content, source
+    mean = generators.shared_encoder_block(generators.encoders[source](content))
     latent = mean
     if generators.training and generators.latent_noise:
         latent = mean + generators.latent_noise * torch.randn_like(mean)
     features = generators.feature_networks
     mask = style = None
     if features is not None:
-        mask = generators.mask(features[source](mask_source))
+        mask = generators.mask(features[mask_domain](mask_image))
         style = generators.style(features[target](exemplar))
     styled = generators.styled(generators.shared_decoder_block(latent), mask, style)
     return generators.decoders[target](styled), mean
@@ -71,14 +73,14 @@ def all_flows(generators, images):
     results = {}
     for domain, image in images.items():
         results['reconstruction', domain, domain] = flow(
-            generators, image, image, image, domain, domain, domain)
+            generators, image, domain, image, domain)
     for source, target in generators.directions:
         content, exemplar = images[source], images[target]
-        translation = flow(generators, content, content, exemplar, source, source, target)
+        translation = flow(generators, content, source, exemplar, target)
         results['translation', source, target] = translation
         start = translation[0].detach() if generators.detach_cycle else translation[0]
-        results['cycle', source, target] = flow(
-            generators, start, content, content, target, source, source)
+        mask = (content, source) if generators.cycle_mask == 'original' else (None, None)
+        results['cycle', source, target] = flow(generators, start, target, content, source, *mask)
     return results
 
 

@@ -72,8 +72,9 @@ def slow_forward(net, images):
                 cycle_mean, cycle_code = slow_code(net, x_st, t)
                 one['translation'][s, t] = x_st
                 one['cycle_latent_mean'][s, t] = cycle_mean
-                # Back to s: the mask and the style of the original x_s.
-                one['cycle'][s, t] = slow_flow(net, cycle_code, x[s], x[s], s, s)
+                # Back to s: the style of x_s, and the mask of the content image, which is x_st.
+                mask = (x_st, t) if net.cycle_mask == 'translation' else (x[s], s)
+                one['cycle'][s, t] = slow_flow(net, cycle_code, mask[0], x[s], mask[1], s)
         for name, parts in one.items():
             for key, tensor in parts.items():
                 outputs[name].setdefault(key, []).append(tensor)
@@ -209,7 +210,8 @@ def test_each_network_runs_once_per_image_and_flow():
     net(random_images(2))
     first = [('E_A', 2), ('E_B', 2), ('E_shared', 4), ('G_shared', 4), ('G_A', 4), ('G_B', 4)]
     cycle = [('E_A', 2), ('E_B', 2), ('E_shared', 4), ('G_shared', 4), ('G_A', 2), ('G_B', 2)]
-    assert sorted(passes) == sorted([('F_A', 2), ('F_B', 2), *first, *cycle])
+    # F sees the images and, for the masks of the way back, the translations.
+    assert sorted(passes) == sorted([*2 * [('F_A', 2), ('F_B', 2)], *first, *cycle])
 
 
 def test_the_exemplar_steers_and_the_mask_does_not_come_from_it():
@@ -315,6 +317,48 @@ def test_standard_deviation_of_the_noise(latent_noise):
         assert abs(noise[domain].std() - latent_noise) < 0.03
     if latent_noise:
         assert not torch.equal(noise['A'], noise['B'])
+
+
+@pytest.mark.parametrize('cycle_mask', ['translation', 'original'])
+def test_the_way_back_knows_the_original_by_its_style_alone(cycle_mask):
+    """Otherwise the translation need not show what the original shows."""
+    net = tiny_translator(latent_noise=0., cycle_mask=cycle_mask).double()
+    images = random_images(2, dtype=F64)
+    outputs = net(images)
+    assert_same_outputs(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    translations = {way: x.detach() for way, x in outputs['translation'].items()}
+    back = []
+    for x in (images, random_images(2, seed=1, dtype=F64)):
+        masks = {domain: net.mask(maps) for domain, maps in net.features(x).items()}
+        styles = {domain: net.style(maps) for domain, maps in net.features(images).items()}
+        back.append(net.cycle(translations, masks, styles)['cycle'])
+    for way, image in back[0].items():
+        assert torch.equal(image, back[1][way]) == (cycle_mask == 'translation')
+
+
+def test_the_translation_learns_through_the_mask_of_the_way_back():
+    """By finite differences of the cycle: F is frozen, but what it sees is not."""
+    net = tiny_translator(latent_noise=0.).double()
+    images = random_images(1, dtype=F64)
+    way = ('A', 'B')
+    x_st = net(images)['translation'][way].detach().requires_grad_()
+    styles = {domain: net.style(maps) for domain, maps in net.features(images).items()}
+
+    def cycle(translation):
+        return net.cycle({way: translation}, dict.fromkeys(DOMAINS), styles)['cycle'][way].sum()
+
+    gradient, = torch.autograd.grad(cycle(x_st), x_st)
+    direction = torch.randn(x_st.shape, dtype=F64, generator=torch.Generator().manual_seed(0))
+    step = 1e-5 * direction
+    with torch.no_grad():
+        slope = (cycle(x_st + step) - cycle(x_st - step)) / 2e-5
+    torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-5, atol=1e-8)
+    assert all(parameter.grad is None for parameter in net.feature_networks.parameters())
+
+
+def test_unknown_cycle_mask():
+    with pytest.raises(ValueError, match="cycle_mask must be one of .*'original'.*, got 'none'"):
+        tiny_translator(cycle_mask='none')
 
 
 @pytest.mark.parametrize('detach_cycle', [False, True])

@@ -66,6 +66,7 @@ FOLLOWED = {
     'unit': dict(generator=dict(eta=1, adain=None)),
     'latent_noise': dict(generator=dict(latent_noise=0.5)),
     'no latent_noise': dict(generator=dict(latent_noise=0.)),
+    'cycle_mask': dict(generator=dict(cycle_mask='original')),
     'detach_cycle': dict(generator=dict(detach_cycle=True)),
     'perceptual_loss': dict(perceptual_loss=None),
     'content_weight, style_weight, base_channels': dict(perceptual_loss=dict(

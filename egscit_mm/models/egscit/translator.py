@@ -14,6 +14,7 @@ from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from ..networks.encoder import check_fit
 from ..networks.generator_side import GeneratorSide
 
+CYCLE_MASKS = ('translation', 'original')
 FLOWS = ('reconstruction', 'translation', 'cycle')
 Direction = Tuple[str, str]
 Key = Union[str, Direction]
@@ -48,6 +49,10 @@ class ExemplarTranslator(GeneratorSide):
             form of the authors' code. docs/paper.md compares the forms.
         latent_noise (float): Standard deviation of the noise added to the latent in training;
             translation in eval mode is deterministic. Defaults to 1.
+        cycle_mask (str): Whose features mask the way back, x_st -> x_sts: ``'translation'``, those
+            of x_st, which is the content image there (paper Sec. 3.1), or ``'original'``, those of
+            x_s, as in the authors' code. These tell the way back what x_s shows, so that the
+            translation need not. Defaults to ``'translation'``.
         detach_cycle (bool): Whether the cycle teaches only the way back, x_st -> x_sts, and not the
             translation that it starts from. Otherwise the translation may learn to hide in x_st
             what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
@@ -66,13 +71,18 @@ class ExemplarTranslator(GeneratorSide):
                  eta: float = 0.5,
                  adain: Optional[str] = 'release',
                  latent_noise: float = 1.,
+                 cycle_mask: str = 'translation',
                  detach_cycle: bool = False,
                  activation_checkpointing: bool = False):
         super().__init__(domains, 2, activation_checkpointing)
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
+        if cycle_mask not in CYCLE_MASKS:
+            raise UserError(f'ExemplarTranslator: cycle_mask must be one of {CYCLE_MASKS}, got '
+                            f'{cycle_mask!r}')
         self.eta = eta
+        self.cycle_mask = cycle_mask
         self.latent_noise = latent_noise
         self.detach_cycle = detach_cycle
         self.encoders = self.by_domain(encoder)
@@ -184,7 +194,25 @@ class ExemplarTranslator(GeneratorSide):
 
     def cycle(self, translations: Dict[Direction, Tensor], masks: Dict[str, Optional[Tensor]],
               styles: Dict[str, Style]) -> dict:
-        """Translates back: x_st is encoded by E_t, masked and styled as x_s, decoded by G_s."""
+        """Translates back: x_st is encoded by E_t, masked, styled as x_s and decoded by G_s.
+
+        Args:
+            translations (dict[tuple[str, str], Tensor]): x_st by (s, t), (N, 3, H, W).
+            masks (dict[str, Tensor | None]): Masks of x_s by s, used where ``cycle_mask`` is
+                ``'original'``.
+            styles (dict[str, tuple | None]): Statistics of x_s by s.
+
+        Returns:
+            dict: ``cycle`` and ``cycle_latent_mean``, see :meth:`forward`.
+        """
+        back = {(s, t): masks[s] for s, t in translations}
+        if self.eta < 1 and self.cycle_mask == 'translation':
+            # F is frozen, but the translation learns through it.
+            for target in self.domains:
+                maps = self._in_one_pass(self.feature_networks[target], {
+                    way: image for way, image in translations.items() if way[1] == target
+                })
+                back.update({way: self.mask(features) for way, features in maps.items()})
         hidden = {}
         for target in self.domains:
             hidden.update(self._in_one_pass(self.encoders[target], {
@@ -196,7 +224,7 @@ class ExemplarTranslator(GeneratorSide):
         cycles = {}
         for source in self.domains:
             cycles.update(self._in_one_pass(self.decoders[source], {
-                direction: self.styled(content, masks[source], styles[source])
+                direction: self.styled(content, back[direction], styles[source])
                 for direction, content in contents.items() if direction[0] == source
             }))
         return dict(cycle=cycles, cycle_latent_mean=latent_means)
