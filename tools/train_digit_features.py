@@ -46,7 +46,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
-from egscit_mm.models.networks.vgg import VGG19Features
+from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.files import atomic_path
 from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import list_images
@@ -102,7 +102,7 @@ def stroke_map(strokes: Tensor) -> Tensor:
     return F.pixel_unshuffle(torch.cat([strokes, 1 - strokes, blurred, 1 - blurred], 1), 4)
 
 
-def make_trainable(vgg: VGG19Features) -> None:
+def make_trainable(vgg: VGGFeatures) -> None:
     """Puts convolutions with batch norm in place of the frozen ones: they learn much faster."""
     for index, layer in enumerate(vgg.layers):
         if isinstance(layer, nn.Conv2d):
@@ -112,7 +112,7 @@ def make_trainable(vgg: VGG19Features) -> None:
                 conv, nn.BatchNorm2d(layer.out_channels, momentum=0.05))
 
 
-def folded_state(vgg: VGG19Features) -> dict:
+def folded_state(vgg: VGGFeatures) -> dict:
     """State dict of a plain VGG-19 that computes the same, its batch norms folded in."""
     state = {}
     for index, layer in enumerate(vgg.eval().layers):
@@ -126,7 +126,7 @@ def main():
     args = parse_args()
     torch.manual_seed(args.seed)
     digits, labels = load_digits(Path(args.data) / 'trainA')
-    vgg = VGG19Features([STROKE_LAYER, DIGIT_LAYER], pretrained=None, base_channels=BASE_CHANNELS)
+    vgg = VGGFeatures([STROKE_LAYER, DIGIT_LAYER], pretrained=None, base_channels=BASE_CHANNELS)
     vgg.load_weights()
     make_trainable(vgg)
     head = nn.Linear(BASE_CHANNELS * 8, 10)

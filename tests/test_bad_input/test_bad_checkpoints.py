@@ -23,7 +23,7 @@ from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.publish import publish
 from egscit_mm.config import naming_the_setting
 from egscit_mm.evaluation.networks import LPIPSDistance
-from egscit_mm.models.networks.vgg import VGG19Features
+from egscit_mm.models.networks.vgg import VGGFeatures
 
 
 class Payload:
@@ -246,7 +246,7 @@ def test_resume_from_weights_alone(runner, checkpoints):
 
 @pytest.mark.parametrize('name', [name for name in NAMES if not name.startswith('st_')])
 def test_perceptual_loss_pretrained(name, refused):
-    refused(lambda path: VGG19Features(['relu1_1'], path, 2).load_weights(), name)
+    refused(lambda path: VGGFeatures(['relu1_1'], path, 2).load_weights(), name)
 
 
 @pytest.mark.parametrize('name', BROKEN)

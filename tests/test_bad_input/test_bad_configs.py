@@ -344,6 +344,8 @@ def test_sentences_of_the_check(configs, path, value, sentence):
     ('model.generator_steps', -1, 'model: EGSCIT: generator_steps must be an integer of at least '
      '0'),
     ('model.perceptual_loss.content_layers', dict(relu9_9=1.), 'model.perceptual_loss: VGG-19 has'),
+    ('model.perceptual_loss.arch', 'vgg18', 'model.perceptual_loss: VGG arch must be one of '
+     "['vgg16', 'vgg19'], got 'vgg18'"),
 ])
 def test_constructors_say_it_with_their_place(configs, path, value, sentence):
     cfg = mutated(configs['egscit'], path, 'new', value)

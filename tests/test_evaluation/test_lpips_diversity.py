@@ -233,7 +233,7 @@ class TestLPIPSDistance:
     def test_errors(self, weights, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"one of \['alex', 'vgg', 'squeeze'\], got 'vgg19'"):
             LPIPSDistance(net='vgg19')
-        with pytest.raises(FileNotFoundError, match='none.pth.* does not exist.*AlexNet_Weights'):
+        with pytest.raises(FileNotFoundError, match="weights='none.pth' does not exist.*alexnet"):
             LPIPSDistance(weights='none.pth')
         with pytest.raises(ValueError, match="alexnet.pth does not fit net='squeeze': features"):
             LPIPSDistance(net='squeeze', weights=str(weights))

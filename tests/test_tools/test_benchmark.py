@@ -72,6 +72,7 @@ FOLLOWED = {
     'content_weight, style_weight, base_channels': dict(perceptual_loss=dict(
         PERCEPTUAL_LOSS, content_weight=3., style_weight=2., base_channels=3)),
     'content_layers, style_layers': dict(perceptual_loss=dict(PERCEPTUAL_LOSS, **LAYERS)),
+    'arch': dict(perceptual_loss=dict(PERCEPTUAL_LOSS, arch='vgg16')),
     'no content_layers': dict(perceptual_loss=dict(PERCEPTUAL_LOSS, content_layers={})),
 }
 REFUSED = {

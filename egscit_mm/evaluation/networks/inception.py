@@ -1,16 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Inception v3 with the weights that FID and KID are defined by."""
-import os
 from typing import Optional
 
-import torch
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import weights_only_loading
-from ...utils.errors import MissingFileError, UserError
+from ...models.networks.state import downloading, file_state
+from ...utils.errors import UserError
 from ..optional import import_optional
-from .frozen import load_state
 
 
 @MODELS.register_module()
@@ -39,16 +36,11 @@ class InceptionFeatures(nn.Module):
         url = fidelity.URL_INCEPTION_V3
         name = url.rsplit('/', 1)[-1]
         if weights is not None:
-            load_state(weights, f'{name} of torch-fidelity, {url}')  # for its errors
+            file_state(weights, f'{name} of torch-fidelity, {url}', 'weights')  # for its errors
         try:
-            with weights_only_loading():  # torch-fidelity would load with weights_only=False
+            # torch-fidelity would load with weights_only=False.
+            with downloading('The weights of Inception v3', url, '`weights`'):
                 self.network = network('inception-v3-compat', ['2048'], weights)
-        except OSError as error:  # URLError included
-            folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-            raise MissingFileError(
-                f'The weights of Inception v3 are not in {folder} and cannot be downloaded '
-                f'({error}). On a machine with internet get {url}, then put the file at '
-                f'{os.path.join(folder, name)} or set `weights` to its path.') from error
         except Exception as error:
             if weights is None:
                 raise

@@ -1,22 +1,19 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """LPIPS as a network with two inputs."""
-import os
 import warnings
 
-import torch
 import torch.nn.functional as F
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...compat import weights_only_loading
-from ...utils.errors import MissingFileError, UserError
+from ...models.networks.state import features_state, first_misfit
+from ...utils.errors import UserError
 from ..optional import import_optional
-from .frozen import load_state
 
 # LPIPS was fitted on patches of this size; AlexNet takes nothing under 31.
 MIN_SIDE = 64
-# The ImageNet weights that LPIPS' linear layers were fitted to, in torchvision.
-_WEIGHTS = dict(alex='AlexNet_Weights', vgg='VGG16_Weights', squeeze='SqueezeNet1_1_Weights')
+# torchvision's networks to whose ImageNet weights LPIPS' linear layers were fitted.
+_ARCHS = dict(alex='alexnet', vgg='vgg16', squeeze='squeezenet1_1')
 
 
 @MODELS.register_module()
@@ -40,26 +37,23 @@ class LPIPSDistance(nn.Module):
 
     def __init__(self, net: str = 'alex', weights: str = 'torchvision') -> None:
         super().__init__()
-        if net not in _WEIGHTS:
-            raise UserError(f'LPIPSDistance: net must be one of {list(_WEIGHTS)}, got {net!r}')
-        state = _torchvision_state(net) if weights == 'torchvision' else load_state(
-            weights, f"the state dict of torchvision's network for LPIPS ({_WEIGHTS[net]})")
+        if net not in _ARCHS:
+            raise UserError(f'LPIPSDistance: net must be one of {list(_ARCHS)}, got {net!r}')
+        arch = _ARCHS[net]
+        state = features_state(arch, weights, 'weights')
         with warnings.catch_warnings():
             # lpips asks torchvision for random weights by an argument that is deprecated.
             warnings.simplefilter('ignore', UserWarning)
             self.distance = import_optional('lpips').LPIPS(net=net, pnet_rand=True, verbose=False)
-        state = {str(key).removeprefix('features.'): value for key, value in state.items()}
-        for name, parameter in self.distance.net.named_parameters():
-            # 'slice1.0.weight' is torchvision's 'features.0.weight'.
-            key = name.partition('.')[2]
-            found = state.get(key)
-            if not isinstance(found, Tensor) or found.shape != parameter.shape:
-                found = tuple(found.shape) if isinstance(found, Tensor) else 'nothing'
-                raise UserError(
-                    f'{weights} does not fit net={net!r}: features.{key} should have the shape '
-                    f'{tuple(parameter.shape)}, found {found}. Give the state dict of '
-                    f"torchvision's network ({_WEIGHTS[net]}).")
-            parameter.data.copy_(state[key])
+        # 'slice1.0.weight' is torchvision's 'features.0.weight'.
+        wanted = {name.partition('.')[2]: parameter.data
+                  for name, parameter in self.distance.net.named_parameters()}
+        if misfit := first_misfit(wanted, state):
+            raise UserError(
+                f'{weights} does not fit net={net!r}: features.{misfit[0]} should have the shape '
+                f"{misfit[1]}, found {misfit[2]}. Give the state dict of torchvision's {arch}.")
+        for name, parameter in wanted.items():
+            parameter.copy_(state[name])
 
     def forward(self, images: Tensor, others: Tensor) -> Tensor:
         """Distance of image i to other i.
@@ -78,18 +72,3 @@ class LPIPSDistance(nn.Module):
                 F.interpolate(batch, scale_factor=MIN_SIDE / side, mode='bilinear')
                 for batch in (images, others))
         return self.distance(images, others).flatten()
-
-
-def _torchvision_state(net: str) -> dict:
-    from torchvision import models
-    weights = getattr(models, _WEIGHTS[net]).IMAGENET1K_V1
-    try:
-        with weights_only_loading():
-            return weights.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:  # URLError included
-        name = weights.url.rsplit('/', 1)[-1]
-        folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-        raise MissingFileError(
-            f"torchvision's {_WEIGHTS[net]} are not in {folder} and cannot be downloaded ({error})."
-            f' On a machine with internet get {weights.url}, then put the file at '
-            f'{os.path.join(folder, name)} or set `weights` to its path.') from error

@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Content and style losses on VGG-19 features (paper Sec. 3.3, L_c and L_s)."""
+"""Content and style losses on VGG features (paper Sec. 3.3, L_c and L_s)."""
 from typing import Dict, Optional, Tuple
 
 import torch
@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from ...utils.checks import check_integers, check_not_negative, check_weights
 from ...utils.errors import UserError
 from ..layers import at_least_float32
-from ..networks.vgg import VGG19Features
+from ..networks.vgg import VGGFeatures
 
 PAPER_LAYERS = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1')
 
@@ -80,17 +80,18 @@ class VGGPerceptualLoss(BaseModule):
     Args:
         content_weight (float): lambda_c.
         style_weight (float): lambda_s.
-        pretrained (str | None): Weights, see :class:`VGG19Features`. Defaults to
+        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to
             ``'torchvision'``.
-        base_channels (int): Width of the VGG, see :class:`VGG19Features`. Defaults to 64.
+        base_channels (int): Width of the VGG, see :class:`VGGFeatures`. Defaults to 64.
         content_layers (dict[str, float] | None): Weight per layer; None means the release's
             i / 5 for the paper's five layers, i = 1..5.
         style_layers (dict[str, float] | None): Weight per layer; None means 1 for each of the five.
         activation_checkpointing (bool): Whether the activations of translations are computed again
             for the gradient instead of being kept: less memory, more time. Defaults to False.
+        arch (str): ``'vgg19'``, the paper's, or ``'vgg16'``. Defaults to ``'vgg19'``.
 
     Raises:
-        ValueError: If a weight is negative, a layer unknown or none is named.
+        ValueError: If a weight is negative, ``arch`` or a layer unknown or no layer is named.
 
     Examples:
         >>> loss = VGGPerceptualLoss(1., 1., pretrained=None, base_channels=2)
@@ -110,7 +111,8 @@ class VGGPerceptualLoss(BaseModule):
                  base_channels: int = 64,
                  content_layers: Optional[Dict[str, float]] = None,
                  style_layers: Optional[Dict[str, float]] = None,
-                 activation_checkpointing: bool = False):
+                 activation_checkpointing: bool = False,
+                 arch: str = 'vgg19'):
         super().__init__()
         if content_layers is None:
             content_layers = {layer: i / 5 for i, layer in enumerate(PAPER_LAYERS, 1)}
@@ -128,11 +130,11 @@ class VGGPerceptualLoss(BaseModule):
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.activation_checkpointing = activation_checkpointing
-        self.vgg = VGG19Features({*self.content_layers, *self.style_layers}, pretrained,
-                                 base_channels)
+        self.vgg = VGGFeatures({*self.content_layers, *self.style_layers}, pretrained,
+                               base_channels, arch)
 
     def init_weights(self) -> None:
-        """Loads the VGG weights (see :meth:`VGG19Features.load_weights` for the errors)."""
+        """Loads the VGG weights (see :meth:`VGGFeatures.load_weights` for the errors)."""
         self.vgg.load_weights()
 
     def describe(self, images: Tensor) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:

