@@ -190,7 +190,7 @@ def prepare(args, configs: list) -> None:
     if args.features.is_file() or not any(wants_features(cfg) for cfg in configs):
         return
     digits = args.data
-    if task != 'single':  # the features learn from single digits with their labels
+    if task != 'single':  # the features learn from single digits
         digits = args.work_dir / 'single_digits'
         call('dataset_converters/mnist.py', '--task', 'single', *source, '--out', digits)
     call('train_digit_features.py', '--data', digits, '--out', args.features)

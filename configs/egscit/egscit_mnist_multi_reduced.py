@@ -1,5 +1,5 @@
 # MNIST-Multiple to try out on a CPU: a quarter of the width and a short schedule, with digit
-# features, trained with labels and stroke masks, in place of ImageNet's. docs/experiments.md tells
+# features, learnt without labels, in place of ImageNet's. docs/experiments.md tells
 # what makes the digits take their own hues in so short a time.
 #   python tools/train_digit_features.py --data data/mnist_single --out data/digit_features.pth
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
@@ -33,7 +33,7 @@ model = dict(
         base_channels=16,
         content_weight=30,
         style_weight=1e3,
-        content_layers=dict(relu3_4=10., relu4_1=4.),
+        content_layers=dict(relu3_4=14.),
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
     ema_config=dict(_delete_=True, type='MomentumAnnealingEMA', momentum=0.01, gamma=10))
