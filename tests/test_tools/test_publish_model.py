@@ -151,15 +151,19 @@ def write_bad_checkpoints(folder, good):
     state = whole['state_dict']
     plain = {key: value for key, value in state.items() if 'generators_ema' not in key}
     large = {key: value * 1e7 if value.ndim else value for key, value in state.items()}
+    (folder / 'base.py').write_text(f'open("{folder}/run", "w")')
+    wrong = ['model = open("x")', f'_base_ = "{folder}/base.py"\nmodel = dict()', 'model = 3',
+             'model = dict(a=[].__class__)', 'model = dict(', 'import os']
     content = {
         "holds the Python object '.*putenv'": dict(state_dict=state, other=Malicious()),
         'holds no state dict': [1, 2],
         'not a checkpoint of EGSCIT': dict(state_dict=dict(weight=torch.zeros(1))),
         'has no averaged weights': dict(state_dict=plain),
         'not finite in float16': dict(state_dict=large),
-        'config in its meta is not as': dict(state_dict=state, meta=dict(cfg='model = open("x")')),
     }
-    for index, (message, value) in enumerate(content.items()):
+    configs = [('config in its meta is not as', dict(state_dict=state, meta=dict(cfg=text)))
+               for text in wrong]
+    for index, (message, value) in enumerate([*content.items(), *configs]):
         torch.save(value, folder / f'{index}.pth')
         yield message, folder / f'{index}.pth'
     for name, data in (('cut', good.read_bytes()[:5000]), ('text', b'model = dict()')):
@@ -174,7 +178,7 @@ def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, t
             ('not a checkpoint of EGSCIT', folder / 'vaegan.pth')]:
         with pytest.raises(SystemExit, match=message):
             publish(path, '--weights', 'ema', '--dtype', 'float16')
-    assert not (tmp_path / 'published').exists()
+    assert not (tmp_path / 'published').exists() and not (tmp_path / 'run').exists()
     (tmp_path / 'published' / 'model.safetensors').mkdir(parents=True)
     with pytest.raises(SystemExit, match='is a folder'):
         publish(folder / 'egscit.pth')
