@@ -8,8 +8,6 @@ from typing import Iterator, List
 
 from mmengine.config import Config
 
-_ENVIRONMENT = ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')  # read by the Runner
-
 
 def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     """A sentence for each pair of settings that do not go together.
@@ -22,9 +20,14 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     for name in loaders:
         if isinstance(cfg.get(f'{name}_dataloader'), dict):
             yield from _of_loader(cfg, name)
-    if purpose != 'inference':
-        yield from _without_effect(cfg)
+    if purpose != 'inference' and cfg.get('data_preprocessor') and cfg.model.get(
+            'data_preprocessor'):
+        yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
+               'remove one of them.')
     if purpose == 'train' and isinstance(cfg.get('train_cfg'), dict):
+        for name, end in cfg.train_cfg.items():
+            if name in ('max_iters', 'max_epochs') and end < 1:
+                yield f'train_cfg.{name}={end} would train nothing: it must be at least 1.'
         yield from _of_schedulers(cfg)
         checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
         if isinstance(checkpoint, dict):
@@ -43,19 +46,6 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
                f'{loop}{path}.sampler.type=DefaultSampler.')
     if name == 'train' and loader.dataset.get('test_mode'):
         yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
-    for option in ('persistent_workers', 'prefetch_factor'):
-        if loader.get(option) and loader.get('num_workers') == 0:
-            yield (f'{path}.{option}={loader[option]!r} needs {path}.num_workers of at least 1, '
-                   'got 0: set one of them.')
-
-
-def _without_effect(cfg: Config) -> Iterator[str]:
-    if cfg.get('data_preprocessor') and cfg.model.get('data_preprocessor'):
-        yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
-               'remove one of them.')
-    for key in cfg.get('env_cfg') or {}:
-        if key not in _ENVIRONMENT:
-            yield f'env_cfg.{key} is no setting: known are {", ".join(_ENVIRONMENT)}.'
 
 
 def schedulers_of(cfg: Config) -> List[dict]:
@@ -76,7 +66,7 @@ def _of_schedulers(cfg: Config) -> Iterator[str]:
     for scheduler in schedulers_of(cfg) if not _counts_epochs(cfg) else ():
         kind = str(scheduler.get('type'))
         begin, length = scheduler.get('begin', 0), cfg.train_cfg.get('max_iters', math.inf)
-        if begin >= length:
+        if begin >= length > 0:
             yield (f'param_scheduler.begin={begin} in {kind} lies beyond the end, '
                    f'train_cfg.max_iters={length}: it would never take a step.')
         # The former steps at validations.

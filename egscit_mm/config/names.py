@@ -9,10 +9,8 @@ from mmengine.runner import Runner
 from ..utils.errors import UserError
 
 # Keys at the top of a config that something reads; others are variables of its author.
-TOP_LEVEL = {
-    *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'custom_imports',
-    'stage1_config'
-} - {'self', 'cfg'}
+NOT_OF_RUNNER = ('model_wrapper_cfg', 'custom_imports', 'stage1_config')
+TOP_LEVEL = {*inspect.signature(Runner.__init__).parameters, *NOT_OF_RUNNER} - {'self', 'cfg'}
 
 
 class ConfigError(UserError):
