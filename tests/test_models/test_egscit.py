@@ -1,4 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import copy
 import re
 
 import pytest
@@ -244,10 +245,13 @@ def test_resumed_training_needs_no_stage_1_file(tmp_path):
     model.train_step(random_batch(6), optim_wrappers(model))
 
 
-def test_unit_needs_no_stage_1(tmp_path):
+def test_unit_needs_no_stage_1():
     model = MODELS.build(egscit_cfg(dict(eta=1., adain=None), feature_checkpoint='nowhere.pth'))
     model.init_weights()
-    model.train_step(random_batch(6), optim_wrappers(model))
+    assert model.generators.feature_networks is None
+    before = copy.deepcopy(model.generators.state_dict())
+    losses = model.train_step(random_batch(6), optim_wrappers(model))
+    assert losses['loss_g'] > 0 and changed(model.generators.state_dict(), before)
 
 
 def test_stage_2_checkpoint_given_as_stage_1(tmp_path):
