@@ -3,10 +3,17 @@
 
 Most of them would train and never end, never save or never change the rate, without a word.
 """
+import importlib.util
 import math
 from typing import Iterator, List
 
 from mmengine.config import Config
+
+# What visualiser backends import when the first figure is written.
+_PACKAGES = dict(
+    AimVisBackend=('aim', ), ClearMLVisBackend=('clearml', ), DVCLiveVisBackend=('dvclive', ),
+    MLflowVisBackend=('mlflow', ), NeptuneVisBackend=('neptune', ), WandbVisBackend=('wandb', ),
+    TensorboardVisBackend=('tensorboard', 'tensorboardX'))
 
 
 def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
@@ -24,6 +31,13 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
             'data_preprocessor'):
         yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
                'remove one of them.')
+    visualizer = {} if purpose == 'inference' else cfg.get('visualizer') or {}
+    for index, backend in enumerate(visualizer.get('vis_backends') or ()):
+        kind = str(backend.get('type'))
+        packages = _PACKAGES.get(kind.rpartition('.')[2], ())
+        if packages and not any(map(importlib.util.find_spec, packages)):
+            yield (f'visualizer.vis_backends.{index} is {kind!r}, whose package is not installed: '
+                   f'pip install {packages[0]}, or remove it.')
     if purpose == 'train' and isinstance(cfg.get('train_cfg'), dict):
         for name, end in cfg.train_cfg.items():
             if name in ('max_iters', 'max_epochs') and end < 1:

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -22,12 +22,20 @@ def checkpoints(cfg: Config) -> Dict[int, Path]:
         cfg (Config): Its config; ``work_dir``, and ``out_dir`` and ``filename_tmpl`` of the
             CheckpointHook say where they are.
     """
-    template = checkpoint_of(cfg, '{}')
-    pattern = re.compile(re.escape(template.name).replace(r'\{\}', r'(\d+)'))
-    if not template.parent.is_dir():
-        return {}
-    return {int(match[1]): path for path in template.parent.iterdir()
+    return _checkpoints_in(checkpoint_of(cfg, 0).parent, cfg)
+
+
+def _checkpoints_in(folder: Path, cfg: Config) -> Dict[int, Path]:
+    pattern = re.compile(
+        re.escape(checkpoint_of(cfg, '{}').name).replace(r'\{\}', r'(\d+)'))
+    return {int(match[1]): path for path in (folder.iterdir() if folder.is_dir() else ())
             if (match := pattern.fullmatch(path.name))}
+
+
+def _of_earlier_training(cfg: Config) -> List[Path]:
+    """Checkpoints in the training's folders, in the order of iterations in each."""
+    folders = dict.fromkeys([Path(cfg.work_dir), checkpoint_of(cfg, 0).parent])
+    return [path for folder in folders for _, path in sorted(_checkpoints_in(folder, cfg).items())]
 
 
 def checkpoint_of(cfg: Config, number: Union[int, str]) -> Path:
@@ -109,11 +117,11 @@ def check_is_new(cfg: Config) -> None:
     Raises:
         ValueError: If there are any.
     """
-    found = checkpoints(cfg)
+    found = _of_earlier_training(cfg)
     if found:
         raise UserError(
-            f'{found[max(found)].parent} holds checkpoints of an earlier training (the last one is '
-            f'{found[max(found)].name}). Go on with it by --resume, keep it and choose another '
+            f'{found[-1].parent} holds checkpoints of an earlier training (the last one is '
+            f'{found[-1].name}). Go on with it by --resume, keep it and choose another '
             '--work-dir, or start anew by --overwrite, which removes its checkpoints.')
 
 
@@ -123,11 +131,16 @@ def remove_checkpoints(cfg: Config) -> None:
     Args:
         cfg (Config): The training's config, with its ``work_dir``.
     """
-    found = list(checkpoints(cfg).values())
+    found = _of_earlier_training(cfg)
     folders = {path.parent for path in found} | {Path(cfg.work_dir)}
     best = [path for folder in folders for path in folder.glob('best_*.pth')]
-    for path in [*found, *best, Path(cfg.work_dir, 'last_checkpoint')]:
+    note = Path(cfg.work_dir, 'last_checkpoint')
+    last = Path(note.read_text().strip()) if note.is_file() else note
+    for path in [*found, *best, note]:
         path.unlink(missing_ok=True)
+    if last.is_file():  # in an out_dir that the config no longer names
+        print_log(f'{last} of an earlier training is left where it is; remove its folder if '
+                  'nothing needs it.', 'current', level=logging.WARNING)
     if found:
         print_log(f'{len(found)} checkpoints of an earlier training were removed from '
                   f'{found[0].parent}.', 'current', level=logging.WARNING)

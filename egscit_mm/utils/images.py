@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .errors import BadInputError
+from .listing import why_unusable
 
 # What is decoded, whatever a file is called. Pillow knows some forty formats more, and holes in its
 # decoders are mostly in those that few people use.
@@ -251,9 +252,8 @@ def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.
     """
     # Not pathlib, which takes half as long as decoding a digit.
     try:
-        if not os.path.isfile(path):  # a pipe would be waited for
-            raise BadInputError('it is a folder or no regular file' if os.path.exists(path) else
-                                'it does not exist')
+        if why := why_unusable(path):  # a pipe would be waited for
+            raise BadInputError(f'it {why}')
         with open(path, 'rb', buffering=0) as file:
             content = file.read()
         return decode_rgb(content, channel_order)

@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Which files a folder has, and which of them are images, the same way everywhere."""
+import errno
 import fnmatch
 import glob
 import itertools
@@ -128,11 +129,12 @@ def why_unusable(path: Union[str, os.PathLike]) -> Optional[str]:
     """What shows without reading it that a file is no image; None where nothing does."""
     try:
         info = os.stat(path)
-    except OSError as error:
-        return 'is a link that leads nowhere' if os.path.islink(path) else (
-            f'cannot be read ({error.strerror})')
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) or getattr(error, 'errno', 0) == errno.ELOOP:
+            return 'is a link that leads nowhere' if os.path.islink(path) else 'does not exist'
+        return f'cannot be read ({error})'
     if not stat.S_ISREG(info.st_mode):
-        return 'is no regular file'
+        return 'is a folder' if stat.S_ISDIR(info.st_mode) else 'is no regular file'
     return None if info.st_size else 'is empty'
 
 

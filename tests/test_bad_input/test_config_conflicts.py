@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Settings that are right alone and wrong together, and keys that change nothing."""
 import copy
+import importlib.util
 import json
 from pathlib import Path
 
@@ -22,6 +23,21 @@ def cfg():
     cfg = Config.fromfile(CONFIGS / 'egscit_mnist_single.py')
     cfg.merge_from_dict(tiny_options('data', validate=True))
     return cfg
+
+
+@pytest.mark.parametrize('kind, package', [
+    ('TensorboardVisBackend', 'tensorboard'), ('mmagic.TensorboardVisBackend', 'tensorboard'),
+    ('mmengine.WandbVisBackend', 'wandb'), ('MLflowVisBackend', 'mlflow'),
+])
+@pytest.mark.parametrize('purpose', ['train', 'test'])
+def test_a_backend_whose_package_is_missing(cfg, kind, package, purpose, monkeypatch):
+    cfg.visualizer.vis_backends = [dict(type='LocalVisBackend'), dict(type=kind)]
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(ConfigError, match=rf'visualizer.vis_backends.1 is {kind!r}.*'
+                       rf'pip install {package}'):
+        check_config(cfg, purpose)
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: name == package)
+    check_config(cfg, purpose)
 
 
 EPOCHS = {'train_cfg': dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2)}
