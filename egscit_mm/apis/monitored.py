@@ -46,9 +46,6 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
 def check_monitored(cfg: Config) -> None:
     """Refuses a config whose hooks name figures that there are not.
 
-    Args:
-        cfg (Config): The config, already checked by itself.
-
     Raises:
         ConfigError: Naming the setting and the figures there are.
     """
@@ -59,9 +56,6 @@ def check_monitored(cfg: Config) -> None:
 
 def monitored_problems(cfg: Config) -> Iterator[str]:
     """What is wrong with the figures that hooks of a training name.
-
-    Args:
-        cfg (Config): The config.
 
     Yields:
         str: A sentence for each wrong setting, which it names first.

@@ -49,9 +49,6 @@ def publish(checkpoint: Union[str, os.PathLike],
             where the checkpoint has one, as in inference.
         dtype (str): ``float32`` or ``float16``, which is read as float32 again.
 
-    Returns:
-        Path: The file.
-
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If the file cannot be read as a checkpoint.

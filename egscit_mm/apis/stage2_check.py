@@ -22,10 +22,6 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
 
     On the CPU, without gradients; nothing is written.
 
-    Args:
-        cfg (Config): Config of stage 2, complete.
-        stage1 (Config): Config of stage 1, whose encoders it will take.
-
     Raises:
         ValueError: If a part cannot be built, weights are missing, domains differ in size, or the
             model cannot take these images. The message names the setting or the files.

@@ -98,10 +98,6 @@ def fits(value: Any, hint: Any) -> bool:
     As configs are written: lists for tuples, integers for floats, 1e4 for an integer, 0 and 1 for
     bools, paths for strings, dictionaries for what is built from them.
 
-    Args:
-        value (Any): The value.
-        hint (Any): The annotation.
-
     Examples:
         >>> fits([0.5, 1], tuple[float, float]), fits('many', int)
         (True, False)

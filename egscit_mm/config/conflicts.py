@@ -17,12 +17,7 @@ _PACKAGES = dict(
 
 
 def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
-    """A sentence for each pair of settings that do not go together.
-
-    Args:
-        cfg (Config): The config, with all overrides; each setting alone is right.
-        purpose (str): ``'train'``, ``'test'`` or ``'inference'``.
-    """
+    """A sentence for each pair of settings that do not go together."""
     loaders = dict(train=('train', 'val'), test=('test', )).get(purpose, ())
     for name in loaders:
         if isinstance(cfg.get(f'{name}_dataloader'), dict):
@@ -63,11 +58,7 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
 
 
 def schedulers_of(cfg: Config) -> List[dict]:
-    """Configs of all schedulers, whether they stand alone, in a list or by side.
-
-    Args:
-        cfg (Config): The config.
-    """
+    """Configs of all schedulers, whether they stand alone, in a list or by side."""
     schedulers = cfg.get('param_scheduler') or []
     if isinstance(schedulers, dict):
         schedulers = [schedulers] if 'type' in schedulers else [

@@ -20,11 +20,6 @@ class ConfigError(UserError):
 def closest(name: str, known: Iterable[str], cutoff: float = 0.7) -> Optional[str]:
     """The known name that is most like another; None if none is.
 
-    Args:
-        name (str): A name that is not known.
-        known (Iterable[str]): Those that are.
-        cutoff (float): How alike they must be, from 0 to 1. Defaults to 0.7.
-
     Examples:
         >>> closest('etta', ['eta', 'adain'])
         'eta'

@@ -16,9 +16,6 @@ from .names import TOP_LEVEL, ConfigError
 def naming_the_setting(cfg: Config) -> Iterator[None]:
     """Adds the place in the config to errors of the constructors that are called inside.
 
-    Args:
-        cfg (Config): The config that things are built from.
-
     Raises:
         ConfigError: Instead of a ValueError or AssertionError of a constructor, and of MMEngine's
             errors of types and arguments that do not exist.

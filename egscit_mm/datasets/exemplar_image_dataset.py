@@ -86,11 +86,7 @@ class ExemplarImageDataset(BaseDataset):
             max_refetch=0)
 
     def load_data_list(self) -> list[dict]:
-        """Find the images.
-
-        Returns:
-            list[dict]: The paths of every sample, paired as in test mode.
-        """
+        """Find the images."""
         phase = 'test' if self.test_mode else 'train'
         images = {domain: self._find_images(phase + domain) for domain in self.domains}
         self._num_images = {domain: len(paths) for domain, paths in images.items()}
@@ -175,9 +171,6 @@ class ExemplarImageDataset(BaseDataset):
 
         Args:
             idx (int): Number of the sample; as a :class:`SeededIndex`, with its random numbers.
-
-        Returns:
-            dict: What the pipeline makes of it.
 
         Raises:
             ValueError: If an image of the sample cannot be read, whatever transform reads it:

@@ -37,12 +37,7 @@ class ConfiguredSettingsHook(Hook):
     priority = 'VERY_LOW'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Writes the config's settings into what is about to be loaded.
-
-        Args:
-            runner (Runner): The runner.
-            checkpoint (dict): What was read from the file; changed in place.
-        """
+        """Writes the config's settings into what is about to be loaded."""
         if not runner._resume:
             return
         model = unwrapped(runner.model)
@@ -73,12 +68,7 @@ class ConfiguredSettingsHook(Hook):
                       f'{there!r}.', 'current')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Notes the optimisers' types, of which their states do not tell all apart.
-
-        Args:
-            runner (Runner): The runner.
-            checkpoint (dict): What is about to be saved; changed in place.
-        """
+        """Notes the optimisers' types, of which their states do not tell all apart."""
         if isinstance(runner.optim_wrapper, OptimWrapper):  # else it is not built yet
             checkpoint['meta']['optimizer_types'] = {
                 name: type(wrapper.optimizer).__name__

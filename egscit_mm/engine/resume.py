@@ -54,9 +54,6 @@ def newest_checkpoint(cfg: Config) -> Optional[str]:
     MMEngine goes by the file ``last_checkpoint`` alone: where that is missing or was cut off it
     starts from scratch, and a checkpoint that is cut off ends the training.
 
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-
     Returns:
         str | None: Its path, None if there is none. Newer ones that cannot be read are named in a
         warning.
@@ -111,9 +108,6 @@ def check_is_new(cfg: Config) -> None:
 
     The first one's could have higher numbers, and a later ``--resume`` would go on from those.
 
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-
     Raises:
         ValueError: If there are any.
     """
@@ -126,11 +120,7 @@ def check_is_new(cfg: Config) -> None:
 
 
 def remove_checkpoints(cfg: Config) -> None:
-    """Removes what an earlier training has left to resume, best checkpoints included.
-
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-    """
+    """Removes what an earlier training has left to resume, best checkpoints included."""
     found = _of_earlier_training(cfg)
     folders = {path.parent for path in found} | {Path(cfg.work_dir)}
     best = [path for folder in folders for path in folder.glob('best_*.pth')]
@@ -154,11 +144,7 @@ def _length(cfg: Config) -> Tuple[str, Optional[int]]:
 
 @contextmanager
 def full_disk_explained(cfg: Config) -> Iterator[None]:
-    """Says, where a training ends for want of space, what is safe.
-
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-    """
+    """Says, where a training ends for want of space, what is safe."""
     try:
         yield
     except OSError as error:

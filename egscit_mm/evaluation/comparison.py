@@ -91,9 +91,6 @@ def _summary(seeds: List[Dict[str, Any]], over_seeds: bool) -> Dict[str, Dict[st
 def sections(comparison: Dict[str, Any]) -> List[Section]:
     """The tables to show.
 
-    Args:
-        comparison (dict): From :func:`compare`.
-
     Returns:
         list[Section]: SSIM to the exemplar, SSIM to the ground truth, accuracy and cost.
     """

@@ -54,11 +54,6 @@ def atomic_path(path: Union[str, os.PathLike], sync: bool = True) -> Iterator[Pa
 def write_atomically(path: Union[str, os.PathLike], content: bytes, sync: bool = True) -> None:
     """Writes a file that appears complete or not at all; see :func:`atomic_path`.
 
-    Args:
-        path (str | PathLike): The file.
-        content (bytes): All of it.
-        sync (bool): As there.
-
     Raises:
         OSError: If it cannot be written.
     """
@@ -68,10 +63,6 @@ def write_atomically(path: Union[str, os.PathLike], content: bytes, sync: bool =
 
 def write_output(path: Path, content: bytes) -> None:
     """Writes one of the many files of a run that goes on where it stopped.
-
-    Args:
-        path (Path): The file.
-        content (bytes): All of it.
 
     Raises:
         UserError: If it cannot be written.

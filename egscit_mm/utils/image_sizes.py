@@ -53,6 +53,21 @@ def groups(keys: Sequence[Hashable]) -> list[list[int]]:
     return list(places.values())
 
 
+def map_equal(function: Callable, items: Sequence, keys: Sequence[Hashable]) -> list:
+    """Results for the items, in their order, of a function that takes those of equal keys at once.
+
+    Args:
+        function (callable): ``list of items -> iterable`` of one result per item.
+        items (Sequence): The items.
+        keys (Sequence): One for each of them.
+    """
+    results: list = [None] * len(items)
+    for places in groups(keys):
+        for place, result in zip(places, function([items[place] for place in places])):
+            results[place] = result
+    return results
+
+
 def same_size_parts(batch: dict) -> Iterator[tuple[list[int], dict]]:
     """Cuts a batch into parts whose images have one size by key.
 
@@ -118,9 +133,6 @@ def by_size(step: Callable) -> Callable:
 
     Args:
         step (callable): ``(model, data) -> list`` of one result per sample.
-
-    Returns:
-        callable: The same, which translates images of other sizes on their own.
     """
 
     @functools.wraps(step)

@@ -43,10 +43,6 @@ _UPRIGHT = {
 def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
     """Reads the header of an image file.
 
-    Args:
-        content (bytes): Of the file.
-        role (str): What to call it in the error.
-
     Returns:
         Image.Image: The image in its own mode, whose pixels are not read yet.
 
@@ -64,10 +60,6 @@ def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
 
 def decode(content: bytes, role: str = 'image') -> Image.Image:
     """Reads an image file to its end, in its own mode: for label maps, whose values count.
-
-    Args:
-        content (bytes): Of the file; the first picture of several counts.
-        role (str): What to call it in the error.
 
     Returns:
         Image.Image: The image in its own mode, turned upright as its EXIF data say.

@@ -23,11 +23,7 @@ _SYSTEM_NAMES = {
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name (without its folder) is not the user's.
-
-    Args:
-        name (str): Its name.
-    """
+    """Whether a file or folder of this name (without its folder) is not the user's."""
     return name.startswith('.') or name.casefold() in _SYSTEM_NAMES
 
 
@@ -38,9 +34,6 @@ def walk_files(root: Union[str, os.PathLike]) -> List[str]:
     Links are followed, to files and to folders. A folder that several links lead to counts once,
     under its own name where it lies below the root; a link to a folder above itself leads in a
     circle and is left out. Links that lead nowhere are listed.
-
-    Args:
-        root (str | PathLike): The folder.
 
     Returns:
         list[str]: Names relative to the root, with ``/``, sorted by their characters.

@@ -58,9 +58,6 @@ def read_losses(work_dir: str) -> Dict[str, Dict[int, float]]:
     ``<work_dir>/<time>/vis_data``; from its first logged iteration on it replaces what earlier
     ones logged.
 
-    Args:
-        work_dir (str): Work directory of the training.
-
     Returns:
         dict[str, dict[int, float]]: Value by name (``loss...``) and iteration; empty if there is
         no log.
@@ -100,9 +97,6 @@ def _records(path: Path) -> list:
 
 def loss_terms(losses: Dict[str, Dict[int, float]]) -> Dict[str, Dict[int, float]]:
     """Sums each term over the domains and directions.
-
-    Args:
-        losses (dict[str, dict[int, float]]): As from :func:`read_losses`.
 
     Returns:
         dict[str, dict[int, float]]: Value by term and iteration: ``loss_style_A2B`` and

@@ -99,10 +99,6 @@ class LPIPSDiversity(TranslationMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Translate the contents of one batch after every exemplar, and compare the translations.
 
-        Args:
-            data_batch (dict): Batch of the data loader: ``inputs`` with ``img_<domain>``.
-            data_samples (Sequence[dict]): The model's outputs; not used.
-
         Raises:
             RuntimeError: If the loop has not handed over the model.
         """

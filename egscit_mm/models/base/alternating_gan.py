@@ -271,11 +271,7 @@ class AlternatingGAN(BaseModel):
         return terms
 
     def _step(self, optim_wrapper: OptimWrapper, norm: Tensor) -> bool:
-        """Clips and applies the gradients, unless their norm says that the update is left out.
-
-        Returns:
-            bool: Whether the update was made.
-        """
+        """Clips and applies the gradients, unless their norm says that the update is left out."""
         skip = self.skip_non_finite and not norm.isfinite()
         # A scaler of losses leaves the step out by itself, and has to be told of it.
         if not skip or getattr(optim_wrapper, 'loss_scaler', None) is not None:
@@ -331,9 +327,6 @@ class AlternatingGAN(BaseModel):
 
     def check_batch(self, data: dict) -> None:
         """Refuses training images that the preprocessor would pad or the networks cannot take.
-
-        Args:
-            data (dict): Batch of the dataloader.
 
         Raises:
             ValueError: Naming files, what they have and what to do.

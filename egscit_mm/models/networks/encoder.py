@@ -80,10 +80,6 @@ class ContentEncoder(BaseModule):
 def check_fit(out_channels: int, in_channels: int) -> None:
     """Refuses an encoder and a decoder that do not fit together.
 
-    Args:
-        out_channels (int): Channels that the encoder ends with.
-        in_channels (int): Channels that the decoder starts with.
-
     Raises:
         ValueError: If they differ.
     """
