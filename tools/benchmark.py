@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from timeit import timeit
 
-from egscit_arguments import add_config_options, config_options, positive
+from egscit_arguments import add_config_options, config_options, parser_for, positive
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
@@ -48,8 +48,7 @@ def comparison(text: str) -> str:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of stage 1 or 2')
     parser.add_argument('--part', choices=PARTS, default='step', help='a whole iteration; '
                         'translation alone; forward and backward of each flow (default: step)')

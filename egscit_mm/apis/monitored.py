@@ -6,7 +6,7 @@ after the start.
 """
 import difflib
 from collections.abc import Iterator
-from typing import Optional
+from typing import Any, Optional
 
 from mmagic.registry import METRICS
 from mmengine.config import Config
@@ -22,14 +22,8 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
     Args:
         cfg (Config): The config. Metrics of other packages do not say what they give.
     """
-    evaluator = cfg.get('val_evaluator')
-    if not evaluator:
-        return []
-    metrics = evaluator
-    while isinstance(metrics, dict) and 'metrics' in metrics:
-        metrics = metrics['metrics']
     names = []
-    for metric in [metrics] if isinstance(metrics, dict) else metrics:
+    for metric in metrics_of(cfg.get('val_evaluator')):
         kind = METRICS.get(metric.get('type')) if isinstance(metric, dict) else None
         if not isinstance(kind, type) or not issubclass(kind, TranslationMetric):
             return None
@@ -41,6 +35,13 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
             return None
         names += [f'{prefix}/{name}' if prefix else name for name in found]
     return names
+
+
+def metrics_of(evaluator: Any) -> list:
+    """Configs of the metrics of an evaluator, whichever way they are written."""
+    while isinstance(evaluator, dict) and 'metrics' in evaluator:
+        evaluator = evaluator['metrics']
+    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or ())
 
 
 def check_monitored(cfg: Config) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..config import ConfigError, naming_the_setting
 from ..config.conflicts import schedulers_of
 from ..evaluation.metrics import TranslationMetric
+from .monitored import metrics_of
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:
@@ -61,11 +62,7 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
 def _try_validation(cfg: Config, model: nn.Module) -> None:
     """Builds the metrics, and gives the package's own a translation of the first sample."""
     dataset = Runner.build_dataloader(cfg.val_dataloader).dataset
-    metrics = cfg.val_evaluator
-    while isinstance(metrics, dict) and 'metrics' in metrics:
-        metrics = metrics['metrics']
-    built = [METRICS.build(metric) for metric in (
-        metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+    built = [METRICS.build(metric) for metric in metrics_of(cfg.val_evaluator)]
     own = [metric for metric in built if isinstance(metric, TranslationMetric)]
     if own:
         data = pseudo_collate([dataset[0]])

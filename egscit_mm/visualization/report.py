@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..evaluation import paper
-from ..evaluation.comparison import DIRECTIONS
+from ..evaluation.comparison import DIRECTIONS, by_name, mean_std
 from ..utils.errors import UserError
 from .grid import Row, image_grid, row_label
 from .templates import page_template
@@ -157,37 +157,27 @@ def ssim_table(figures: Dict[str, Any], task: str,
     """
 
     def row(values: Dict[str, dict]) -> list:
-        return [_mean_std(values.get(f'{figure}/{direction}'))
+        return [mean_std(values.get(f'{figure}/{direction}'))
                 for figure in FIGURES for direction in directions]
 
-    def flat(**by_figure) -> Dict[str, dict]:
-        return {f'{figure}/{direction}': value for figure, by_direction in by_figure.items()
-                for direction, value in by_direction.items()}
-
     published = paper.SSIM[task]
-    perfect = flat(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.}))
+    perfect = by_name(dict(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.})))
     ceiling = {
         f'ssim_exemplar/{direction}': figures.get(f'ceiling_exemplar/{direction}')
         for direction in directions
     }
     methods = published['ssim_exemplar'] | published['ssim_ground_truth']
     paper_rows = {
-        method: row(flat(**{figure: published[figure].get(method, {}) for figure in FIGURES}))
+        method: row(by_name({figure: published[figure].get(method, {}) for figure in FIGURES}))
         for method in reversed(methods)
     }
     if 'ceiling_exemplar' in published:
         paper_rows['perfect translation, MNIST'] = row(
-            perfect | flat(ssim_exemplar=published['ceiling_exemplar']))
+            perfect | by_name(dict(ssim_exemplar=published['ceiling_exemplar'])))
     groups = {OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)}}
     if set(DIRECTIONS) & set(directions):  # of other domains the paper says nothing
         groups[f'Paper, {task}'] = paper_rows
     return groups
-
-
-def _mean_std(value: Any) -> str:
-    if value is None:
-        return '–'
-    return f'{value["mean"]:.3f}' + (f' ± {value["std"]:.3f}' if 'std' in value else '')
 
 
 def enlargement(images: Row) -> int:

@@ -2,52 +2,22 @@
 """Published models: small, whole, and loaded like checkpoints."""
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmagic.registry import MODELS
+from inference_fixtures import folder
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import load_checkpoint
 from safetensors import safe_open
-from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tiny_data import tiny_options, write_tiny_digits
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.engine import load_from_safetensors
 
-REPOSITORY = Path(__file__).parents[2]
-CONFIGS = REPOSITORY / 'configs' / 'egscit'
-
-
-def randomised(module, std=0.2):
-    """Larger than the initial weights, so that translations differ visibly."""
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter, std=std)
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """Configs and checkpoints; the plain and the averaged weights of EGSCIT differ."""
-    folder = tmp_path_factory.mktemp('model')
-    torch.manual_seed(0)
-    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
-        stage = name.split('_')[0]
-        cfg = Config.fromfile(CONFIGS / f'{name}.py')
-        cfg.merge_from_dict(tiny_model_options(stage))
-        cfg.dump(folder / f'{stage}.py')
-        model = MODELS.build(cfg.model)
-        randomised(model.generators)
-        if getattr(model, 'generators_ema', None) is not None:
-            randomised(model.generators_ema.module)
-        if stage == 'egscit':
-            model.generators.features_loaded.fill_(True)
-            model.generators_ema.module.features_loaded.fill_(True)
-        torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text),
-                        optimizer=dict(generators=dict(state={}))), folder / f'{stage}.pth')
-    return folder
+__all__ = ['folder']
 
 
 @pytest.fixture
