@@ -89,6 +89,15 @@ def same_size_parts(batch: dict) -> Iterator[tuple[list[int], dict]]:
                 data_samples=[samples[i] for i in places])
 
 
+def map_parts(function: Callable, batch: dict) -> list:
+    """Results for the samples of a batch of a function that takes its :func:`same_size_parts`."""
+    results: list = [None] * len(batch['data_samples'])
+    for places, part in same_size_parts(batch):
+        for place, result in zip(places, function(part)):
+            results[place] = result
+    return results
+
+
 def first_samples(batch: dict, number: int) -> dict:
     """A batch of the first samples of a batch, at most so many."""
     return dict(
@@ -140,11 +149,7 @@ def by_size(step: Callable) -> Callable:
         if not isinstance(data, dict) or not isinstance(data.get('inputs'), dict) or not isinstance(
                 data.get('data_samples'), (list, tuple)):
             return step(self, data)
-        results: list = [None] * len(data['data_samples'])
-        for places, part in same_size_parts(data):
-            for place, result in zip(places, step(self, part)):
-                results[place] = result
-        return results
+        return map_parts(functools.partial(step, self), data)
 
     return test_step
 
