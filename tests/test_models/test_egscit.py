@@ -11,6 +11,7 @@ from mmengine.runner import load_checkpoint
 from tiny_models import (
     DOMAINS,
     PERCEPTUAL_LOSS,
+    assert_init_weights_reaches_all,
     batch_part,
     changed,
     egscit_cfg,
@@ -184,13 +185,7 @@ def test_vgg_has_no_parameters_and_is_not_in_the_state_dict():
 
 def test_init_weights():
     model = MODELS.build(egscit_cfg(ema_config=EMA))
-    for parameter in (p for p in model.parameters() if p.ndim == 4):
-        nn.init.constant_(parameter, 9.)
-    model.init_weights()
-    for name, parameter in model.named_parameters():
-        assert not (parameter == 9).any(), name
-        if name.startswith('generators'):
-            assert parameter.abs().max() <= 0.04, name
+    assert_init_weights_reaches_all(model)
     assert model.perceptual_loss.vgg.loaded
     averaged, trained = model.generators_ema.module.state_dict(), model.generators.state_dict()
     assert changed(averaged, trained) == []
