@@ -17,11 +17,7 @@ from ..evaluation.metrics import TranslationMetric
 
 
 def figure_names(cfg: Config) -> Optional[list[str]]:
-    """Names of all figures of the validation, in order; None where they cannot be known.
-
-    Args:
-        cfg (Config): The config. Metrics of other packages do not say what they give.
-    """
+    """Names of all figures of the validation, in order; None where they cannot be known."""
     names = []
     for metric in metrics_of(cfg.get('val_evaluator')):
         kind = METRICS.get(metric.get('type')) if isinstance(metric, dict) else None

@@ -135,9 +135,6 @@ class ExemplarImageDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """The paths of a sample; in training, drawn anew at each call (see the class).
 
-        Args:
-            idx (int): Number of the sample.
-
         Returns:
             dict: ``img_<domain>_path`` per domain, ``sample_idx``, and in test mode
             ``gt_<source>2<target>_path`` where there are ground truths.
@@ -167,10 +164,7 @@ class ExemplarImageDataset(BaseDataset):
         return self._rest[domain].pop()
 
     def prepare_data(self, idx: int) -> dict:
-        """Run the pipeline on a sample.
-
-        Args:
-            idx (int): Number of the sample; as a :class:`SeededIndex`, with its random numbers.
+        """Run the pipeline on a sample; a :class:`SeededIndex` brings its random numbers.
 
         Raises:
             ValueError: If an image of the sample cannot be read, whatever transform reads it:

@@ -18,9 +18,7 @@ from ..utils.errors import UserError
 def checkpoints(cfg: Config) -> Dict[int, Path]:
     """Checkpoints of a training, by iteration (by epoch, if its loop counts those).
 
-    Args:
-        cfg (Config): Its config; ``work_dir``, and ``out_dir`` and ``filename_tmpl`` of the
-            CheckpointHook say where they are.
+    ``work_dir``, and the CheckpointHook's ``out_dir`` and ``filename_tmpl``, say where they are.
     """
     return _checkpoints_in(checkpoint_of(cfg, 0).parent, cfg)
 
@@ -71,9 +69,6 @@ def choose_start(cfg: Config) -> None:
 
     A training that is resumed goes on at the newest checkpoint of its own folder. Only where there
     is none it begins as it did the first time: at iteration 0, with the weights of ``load_from``.
-
-    Args:
-        cfg (Config): Changed in place.
 
     Raises:
         ValueError: If the folder's training is longer than the config's.

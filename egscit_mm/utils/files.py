@@ -76,11 +76,7 @@ def write_output(path: Path, content: bytes) -> None:
 
 
 def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
-    """Writes a JSON file that appears complete or not at all.
-
-    Args:
-        data (Any): What JSON can hold, and NumPy numbers and arrays.
-        path (str | PathLike): The file; an older one is replaced.
+    """Writes what JSON can hold, and NumPy values, as a file that appears complete or not at all.
 
     Raises:
         OSError: If it cannot be written.

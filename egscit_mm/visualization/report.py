@@ -115,10 +115,6 @@ def loss_terms(losses: Dict[str, Dict[int, float]]) -> Dict[str, Dict[int, float
 def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes:
     """Draws the curves of :func:`loss_terms`.
 
-    Args:
-        losses (dict[str, dict[int, float]]): As from :func:`read_losses`; not empty.
-        dark (bool): Whether it will stand on a dark page. Defaults to False.
-
     Returns:
         bytes: SVG with a transparent background.
     """

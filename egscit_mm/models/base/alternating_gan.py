@@ -228,14 +228,7 @@ class AlternatingGAN(BaseModel):
 
     def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
                logs: Dict[str, List[Tensor]]) -> None:
-        """One update of one side.
-
-        Args:
-            side (str): ``'generators'`` or ``'discriminators'``.
-            images (dict[str, Tensor]): One minibatch.
-            optim_wrapper (OptimWrapper): Of this side.
-            logs (dict[str, list]): Gets the terms of the update, unless it is left out.
-        """
+        """One update of one side by one minibatch; ``logs`` gets its terms, if it is made."""
         terms = self._backward(side, images, optim_wrapper)
         module = getattr(self, side)
         check_all_used(side, module)

@@ -92,10 +92,6 @@ def check_fit(out_channels: int, in_channels: int) -> None:
 def check_divisible(images: Tensor, stride: int) -> None:
     """Refuses images that an encoder of this stride (a power of two) cannot halve evenly.
 
-    Args:
-        images (Tensor): (N, 3, H, W).
-        stride (int): What H and W must be divisible by.
-
     Raises:
         ValueError: If they are not.
     """
