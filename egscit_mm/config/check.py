@@ -72,8 +72,8 @@ _PLACES = {
     r'log_processor': _Place('LOG_PROCESSORS', (), 'LogProcessor'),
     # Keywords of a function.
     r'': _Place('FUNCTIONS', ('self', 'model', 'work_dir'), Runner.__init__,
-                # The last two may be lists.
-                (*NOT_OF_RUNNER, 'val_dataloader', 'test_dataloader')),
+                # The last three may be lists and a number, which Runner's annotations do not say.
+                (*NOT_OF_RUNNER, 'val_dataloader', 'test_dataloader', 'log_level')),
     r'\w+_dataloader': _Place('FUNCTIONS', (), DataLoader, (
         'num_batch_per_epoch', 'disable_subprocess_warning')),
     r'randomness': _Place('FUNCTIONS', ('self', ), Runner.set_randomness),

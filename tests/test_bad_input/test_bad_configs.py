@@ -283,6 +283,7 @@ class OwnHook:
     ('model_wrapper_cfg', dict(find_unused_parameters=True, static_graph=False)),
     ('model_wrapper_cfg', dict(type='MMSeparateDistributedDataParallel', broadcast_buffers=False)),
     ('env_cfg.dist_cfg', dict(backend='gloo', timeout=1800, port=29500)),
+    ('log_level', 20),
     ('my_train_setting', dict(anything='goes')),
     ('vis_backends', [dict(type='TensorboardVisBackend')]),
 ])
