@@ -12,6 +12,27 @@ from typing import Optional
 IMAGE_FORMATS = ('png', 'jpg')  # that the dataset converters write
 
 
+def parser_for(text: str) -> argparse.ArgumentParser:
+    """A parser whose help shows the docstring of a tool as it is."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def parse_launched(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Reads the command line of a tool that a job launcher may start, one process per device."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def add_images_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--images``, for converters of archives."""
+    parser.add_argument(
+        '--images', type=Path, nargs='+', required=True, help='archives or folders of images')
+
+
 def add_config_options(parser: argparse.ArgumentParser,
                        text: str = 'override settings of the config') -> None:
     """Add ``--cfg-options``; :func:`config_options` reads what it takes."""

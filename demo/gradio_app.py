@@ -4,12 +4,11 @@
 It listens on this machine only, unless --host says otherwise, and writes uploads and results to
 Gradio's folder of temporary files, which it empties of what is older than an hour.
 """
-import argparse
 import os
 import sys
 from pathlib import Path
 
-from egscit_arguments import positive
+from egscit_arguments import parser_for, positive
 
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
@@ -23,8 +22,7 @@ CONTENT_POLICY = ("default-src 'self' data: blob:; style-src 'self' 'unsafe-inli
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument('--checkpoint', required=True, help='its checkpoint or published file')
     parser.add_argument('--examples', type=Path, help='folder with content/ and exemplar/, images '

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS, MODELS, init_default_scope
 from PIL import Image
 from sklearn.metrics import jaccard_score
+from tiny_models import SEGMENTER
 from tool import Tool
 
 from egscit_mm.apis.train import enable_amp, train
@@ -31,14 +32,8 @@ IMAGE_FOLDERS = {
 }
 ROAD, BUILDING, SKY, IGNORED = 0, 2, 10, 255
 COLOURS = {ROAD: (90, 90, 90), BUILDING: (120, 60, 30), SKY: (120, 170, 250), IGNORED: (0, 0, 0)}
-# A segmenter that trains in seconds.
 TINY = {
-    'model.backbone.depth': 18,
-    'model.backbone.base_channels': 8,
-    'model.backbone.stem_channels': 8,
-    'model.backbone.init_cfg': None,
-    'model.decode_head.in_channels': 64,
-    'model.decode_head.channels': 16,
+    **SEGMENTER,
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
     'test_dataloader.num_workers': 0,

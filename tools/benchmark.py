@@ -12,12 +12,11 @@ import ctypes
 import gc
 import platform
 import resource
-import statistics
-import time
 from collections import defaultdict
 from pathlib import Path
+from timeit import timeit
 
-from egscit_arguments import add_config_options, config_options, positive
+from egscit_arguments import add_config_options, config_options, parser_for, positive
 
 PARTS = ('step', 'infer', 'flows')
 CEILING_SECONDS = 0.5  # of measuring each kind of arithmetic
@@ -49,8 +48,7 @@ def comparison(text: str) -> str:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of stage 1 or 2')
     parser.add_argument('--part', choices=PARTS, default='step', help='a whole iteration; '
                         'translation alone; forward and backward of each flow (default: step)')
@@ -77,14 +75,15 @@ def parse_args():
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from naive_egscit import refuse_options
 from naive_egscit import train_step as naive_train_step
+from torch.utils.benchmark import Measurement, TaskSpec, Timer, timer
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -92,26 +91,6 @@ import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
 from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.files import write_json
-
-
-class Clock:
-    """Times functions on the device, which may be behind."""
-
-    def __init__(self, device: str):
-        self.device = device
-
-    def __call__(self, function) -> float:
-        """Milliseconds of a call."""
-        self.wait()
-        start = time.perf_counter()
-        function()
-        self.wait()
-        return (time.perf_counter() - start) * 1e3
-
-    def wait(self) -> None:
-        """Until the device has done what it was given."""
-        if self.device == 'cuda':
-            torch.cuda.synchronize()
 
 
 def reset_peak(device: str) -> float:
@@ -137,22 +116,21 @@ def peak_mb(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def machine_speed(clock: Clock, dtype: torch.dtype) -> dict:
+def machine_speed(device: str, dtype: torch.dtype) -> dict:
     """Multiply-adds per second (1e9) of a large matrix product and of a convolution."""
-    matrix = torch.randn(CEILING_MATRIX, CEILING_MATRIX, device=clock.device, dtype=dtype)
-    images = torch.randn(CEILING_IMAGES, device=clock.device, dtype=dtype)
+    matrix = torch.randn(CEILING_MATRIX, CEILING_MATRIX, device=device, dtype=dtype)
+    images = torch.randn(CEILING_IMAGES, device=device, dtype=dtype)
     channels = CEILING_IMAGES[1]
-    weight = torch.randn(channels, channels, 3, 3, device=clock.device, dtype=dtype)
+    weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
     speeds = {}
-    for name, function, operations in (
-            ('matrix', lambda: matrix @ matrix, CEILING_MATRIX**3),
-            ('convolution', lambda: F.conv2d(images, weight, padding=1),
+    for name, statement, operations in (
+            ('matrix', 'matrix @ matrix', CEILING_MATRIX**3),
+            ('convolution', 'torch.conv2d(images, weight, padding=1)',
              images.numel() * channels * 9)):
-        function()
-        times = []
-        while sum(times) < CEILING_SECONDS * 1e3:
-            times.append(clock(function))
-        speeds[name] = operations / min(times) / 1e6
+        measured = Timer(
+            statement, globals=dict(matrix=matrix, images=images, weight=weight),
+            num_threads=torch.get_num_threads()).blocked_autorange(min_run_time=CEILING_SECONDS)
+        speeds[name] = operations / min(measured.times) / 1e9
     return speeds
 
 
@@ -191,20 +169,23 @@ def image_size(cfg: Config) -> list:
     return list(next(iter(sample['inputs'].values())).shape[1:])
 
 
-def measure(functions: dict, clock: Clock, iters: int, warmup: int) -> dict:
-    """Milliseconds, multiply-adds and peak memory of functions, which take turns."""
+def measure(functions: dict, device: str, iters: int, warmup: int) -> dict:
+    """Times, multiply-adds and peak memory of functions, which take turns."""
     results = {}
     for name, function in functions.items():
         with FlopCounterMode(display=False) as counter:
             function()
-        results[name] = dict(gmacs=counter.get_total_flops() / 2e9, ms=[], peak_mb=0., step_mb=0.)
+        results[name] = dict(
+            gmacs=counter.get_total_flops() / 2e9, peak_mb=0., step_mb=0.,
+            time=Measurement(number_per_run=1, raw_times=[], task_spec=TaskSpec(name, setup='')))
     for iteration in tqdm(range(warmup + iters), desc='timing', leave=False):
         for name, function in functions.items():
-            held = reset_peak(clock.device)
-            ms = clock(function)
+            held = reset_peak(device)
+            # With PyTorch's clock, which waits for the device. Timer.timeit would add two runs.
+            seconds = timeit(function, timer=timer, number=1)
             if iteration >= warmup:
-                result, peak = results[name], peak_mb(clock.device)
-                result['ms'].append(ms)
+                result, peak = results[name], peak_mb(device)
+                result['time'].raw_times.append(seconds)
                 result['peak_mb'] = max(result['peak_mb'], peak)
                 result['step_mb'] = max(result['step_mb'], peak - held)
     return results
@@ -326,7 +307,6 @@ def main():
     if args.amp:
         enable_amp(cfg)
     gc.freeze()  # else reset_peak() looks through all that was imported
-    clock = Clock(device)
     functions = dict(
         step=lambda: step_functions(args, cfg, device, size, minibatch),
         infer=lambda: inference_functions(args, cfg, device, size, minibatch),
@@ -334,9 +314,9 @@ def main():
     # What each way computes in, and how fast the machine is at it.
     dtypes = {name: 'bfloat16' if args.amp or 'amp' in name.split('+') else 'float32'
               for name in functions}
-    speeds = {dtype: machine_speed(clock, getattr(torch, dtype))
+    speeds = {dtype: machine_speed(device, getattr(torch, dtype))
               for dtype in dict.fromkeys(['float32', *dtypes.values()])}
-    results = measure(functions, clock, args.iters, args.warmup)
+    results = measure(functions, device, args.iters, args.warmup)
 
     images = minibatch * (updates if args.part == 'step' else 1)
     figures = dict(
@@ -352,19 +332,19 @@ def main():
     print('\n|  | ms, median (min to max) | of our time | images/s | G multiply-adds | of the '
           'convolution speed | peak MB | for the step, MB |\n|---|---|---|---|---|---|---|---|')
     for name, result in results.items():
-        median = statistics.median(result['ms'])
+        ms = [seconds * 1e3 for seconds in result['time'].times]
+        median = result['time'].median * 1e3
         row = figures['results'][name] = dict(
-            median_ms=median, min_ms=min(result['ms']), max_ms=max(result['ms']),
-            gmacs=result['gmacs'],
+            median_ms=median, min_ms=min(ms), max_ms=max(ms), gmacs=result['gmacs'],
             share_of_convolution_speed=result['gmacs'] / median * 1e3 /
             speeds[dtypes[name]]['convolution'],
             # Other ways hold their weights beside it.
             peak_mb=None if args.compare else result['peak_mb'], step_mb=result['step_mb'])
         of_ours = ''
         if args.compare:
-            ratios = sorted(ms / ours for ms, ours in zip(result['ms'], results['ours']['ms']))
-            row['of_our_time'] = statistics.median(ratios)
-            of_ours = f'{row["of_our_time"]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})'
+            ratios = np.divide(ms, results['ours']['time'].times) / 1e3
+            row['of_our_time'] = float(np.median(ratios))
+            of_ours = f'{row["of_our_time"]:.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
         print(f'| {name} | {median:.1f} ({row["min_ms"]:.1f} to {row["max_ms"]:.1f}) | {of_ours} | '
               f'{"" if "update" in name else format(images / median * 1e3, ".2f")} | '
               f'{row["gmacs"]:.2f} | {row["share_of_convolution_speed"]:.0%} | '

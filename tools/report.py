@@ -6,7 +6,6 @@ Usage::
     python tools/test.py CONFIG CHECKPOINT --out metrics.json
     python tools/report.py CONFIG CHECKPOINT --metrics metrics.json --out DIR
 """
-import argparse
 import os.path as osp
 import platform
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from importlib.metadata import version
 from itertools import permutations
 from pathlib import Path
 
-from egscit_arguments import add_config_options, config_options
+from egscit_arguments import add_config_options, config_options, parser_for
 
 PICTURE, PAGE = 'samples.png', 'report.html'
 NUM_CONTENTS, NUM_EXEMPLARS = 6, 8  # of the exemplar grids
@@ -22,8 +21,7 @@ FIGURES = ('ssim_ground_truth', 'ssim_exemplar', 'ceiling_exemplar')
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of stage 2')
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('--metrics', help='JSON file that tools/test.py --out wrote')

@@ -1,11 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Evaluates a checkpoint on the test set of its config."""
 import argparse
-import os
 import os.path as osp
 from pathlib import Path
 
-from egscit_arguments import add_config_options, config_options
+from egscit_arguments import add_config_options, config_options, parse_launched
 
 
 def parse_args():
@@ -16,11 +15,7 @@ def parse_args():
     parser.add_argument('--out', help='also write the figures to this JSON file, with '
                         'what the training took')
     add_config_options(parser)
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_launched(parser)
 
 
 if __name__ == '__main__':

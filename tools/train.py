@@ -5,15 +5,12 @@
 ``stage1_config``) where its final checkpoint is missing and ``model.feature_checkpoint`` is not
 set.
 """
-import argparse
-import os
 
-from egscit_arguments import add_config_options, config_options
+from egscit_arguments import add_config_options, config_options, parse_launched, parser_for
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='where logs and checkpoints go '
                         '(default: work_dirs/<config name>); stage 1 gets a folder beside it, or '
@@ -27,11 +24,7 @@ def parse_args():
                         help='mixed precision: AmpOptimWrapper on a GPU, bfloat16 on a CPU')
     add_config_options(parser, 'override settings of the config; those outside "model" and '
                        '"optim_wrapper" also hold in stage 1')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_launched(parser)
 
 
 if __name__ == '__main__':

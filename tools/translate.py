@@ -11,16 +11,14 @@ nothing: they are listed at the end, and the exit code is 1.
   all     every content after every exemplar, into OUT/EXEMPLAR/
   matrix  the same as one picture, OUT/matrix.png, contents at the left and exemplars on top
 """
-import argparse
 import sys
 from pathlib import Path
 
-from egscit_arguments import positive
+from egscit_arguments import parser_for, positive
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of the model, for EGSC-IT that of stage 2')
     parser.add_argument('checkpoint', help='its checkpoint, or a published file')
     parser.add_argument('--content', required=True, nargs='+', metavar='PATH')

@@ -149,11 +149,6 @@ def _proto(translation: Translation, stride: int, opset: Optional[int]):
 def compare(translation: Translation, data: bytes, stride: int) -> Dict[str, float]:
     """Largest absolute differences between PyTorch and onnxruntime, by shapes.
 
-    Args:
-        translation (Translation): The network, on the CPU.
-        data (bytes): Its ONNX file.
-        stride (int): Stride of its encoder.
-
     Returns:
         dict[str, float]: By batch and sizes, none of them those of the trace.
 

@@ -185,9 +185,6 @@ def _pixels(image: ImageLike) -> np.ndarray:
 def load_image(image: Union[str, os.PathLike, Image.Image]) -> Image.Image:
     """Opens an image upright and in RGB.
 
-    Args:
-        image (str | PathLike | Image): Path, or PIL image of any mode.
-
     Returns:
         Image: RGB, upright; files as :func:`egscit_mm.utils.images.read_image` reads them.
 

@@ -18,10 +18,6 @@ from ..utils.errors import UserError, check_file
 def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -> Config:
     """Reads a config and refuses one whose model does not translate after exemplars.
 
-    Args:
-        config (str | PathLike | Config): The config, for EGSCIT that of stage 2.
-        use (str): What needs the model, for the error.
-
     Raises:
         UserError: If the config is wrong, or its model is none of :class:`EGSCIT` and
             :class:`MUNIT`.
@@ -41,11 +37,6 @@ def load_model(cfg: Config,
     """Builds a model of any method for testing, on the device, in eval mode.
 
     What only its training needs stays out (it may want files): stage 1's checkpoint, VGG weights.
-
-    Args:
-        cfg (Config): Its config.
-        checkpoint (str | PathLike): Its checkpoint.
-        device (str | torch.device | None): Device; a GPU where there is one by default.
 
     Raises:
         ConfigError: If the config has no such model.
@@ -70,9 +61,6 @@ def load_model(cfg: Config,
 
 def checked_device(device: Union[str, torch.device, None]) -> torch.device:
     """The device of that name, if there is one.
-
-    Args:
-        device (str | torch.device | None): A GPU where there is one if None.
 
     Raises:
         ValueError: If there is none.

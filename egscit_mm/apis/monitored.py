@@ -6,7 +6,7 @@ after the start.
 """
 import difflib
 from collections.abc import Iterator
-from typing import Optional
+from typing import Any, Optional
 
 from mmagic.registry import METRICS
 from mmengine.config import Config
@@ -17,19 +17,9 @@ from ..evaluation.metrics import TranslationMetric
 
 
 def figure_names(cfg: Config) -> Optional[list[str]]:
-    """Names of all figures of the validation, in order; None where they cannot be known.
-
-    Args:
-        cfg (Config): The config. Metrics of other packages do not say what they give.
-    """
-    evaluator = cfg.get('val_evaluator')
-    if not evaluator:
-        return []
-    metrics = evaluator
-    while isinstance(metrics, dict) and 'metrics' in metrics:
-        metrics = metrics['metrics']
+    """Names of all figures of the validation, in order; None where they cannot be known."""
     names = []
-    for metric in [metrics] if isinstance(metrics, dict) else metrics:
+    for metric in metrics_of(cfg.get('val_evaluator')):
         kind = METRICS.get(metric.get('type')) if isinstance(metric, dict) else None
         if not isinstance(kind, type) or not issubclass(kind, TranslationMetric):
             return None
@@ -43,11 +33,15 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
     return names
 
 
+def metrics_of(evaluator: Any) -> list:
+    """Configs of the metrics of an evaluator, whichever way they are written."""
+    while isinstance(evaluator, dict) and 'metrics' in evaluator:
+        evaluator = evaluator['metrics']
+    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or ())
+
+
 def check_monitored(cfg: Config) -> None:
     """Refuses a config whose hooks name figures that there are not.
-
-    Args:
-        cfg (Config): The config, already checked by itself.
 
     Raises:
         ConfigError: Naming the setting and the figures there are.
@@ -59,9 +53,6 @@ def check_monitored(cfg: Config) -> None:
 
 def monitored_problems(cfg: Config) -> Iterator[str]:
     """What is wrong with the figures that hooks of a training name.
-
-    Args:
-        cfg (Config): The config.
 
     Yields:
         str: A sentence for each wrong setting, which it names first.

@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Dict, Optional, Union
 
 import torch
+from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 
@@ -24,6 +26,9 @@ _MODEL_OF_PART = dict(shared_encoder_block='EGSCIT', style_encoders='MUNIT')
 _TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
                   'discriminator_steps', 'generator_steps', 'split_batch',
                   'skip_non_finite', 'ema_config')
+# What the text of a config consists of that MMEngine has written.
+_DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.keyword, ast.Dict,
+         ast.List, ast.Tuple, ast.Constant, ast.UnaryOp, ast.USub)
 
 
 def publish(checkpoint: Union[str, os.PathLike],
@@ -43,9 +48,6 @@ def publish(checkpoint: Union[str, os.PathLike],
         weights (str | None): ``ema``, the averaged weights, or ``plain``; by default the average
             where the checkpoint has one, as in inference.
         dtype (str): ``float32`` or ``float16``, which is read as float32 again.
-
-    Returns:
-        Path: The file.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -116,29 +118,24 @@ def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Pat
 
 
 def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
-    """The part of a config's text that builds the model, as data.
-
-    Parsed, never run: ``Config.fromstring`` would execute whatever a checkpoint holds.
-    """
+    """The part of a config's text that builds the model."""
     try:
-        settings = {
-            node.targets[0].id: _literal(node.value) for node in ast.parse(text).body
-            if node.targets[0].id in ('custom_imports', 'default_scope', 'model')
-        }
+        # MMEngine runs a config: one that comes with a checkpoint may hold data alone.
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, _DATA) or getattr(node, 'id', '') == '_base_' or (
+                    isinstance(node, ast.Call) and ast.unparse(node.func) != 'dict'):
+                raise ValueError(ast.unparse(node))
+        with TemporaryDirectory() as folder:
+            path = Path(folder, 'config.py')
+            path.write_text(text, encoding='utf-8')
+            config = Config.fromfile(path, use_predefined_variables=False,
+                                     import_custom_modules=False, use_environment_variables=False)
+        settings = {key: config[key] for key in ('custom_imports', 'default_scope', 'model')
+                    if key in config}
         settings['model'] = {
             key: value for key, value in settings['model'].items() if key not in _TRAINING_ONLY
         }
-    except (SyntaxError, ValueError, AttributeError, KeyError) as error:
+    except (SyntaxError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
                         f'({error!r}); remove meta["cfg"] from the checkpoint.') from error
     return settings
-
-
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict' and not node.args:
-        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_literal(element) for element in node.elts]
-    return ast.literal_eval(node)

@@ -3,27 +3,25 @@
 from typing import Dict
 
 import torch
-from mmagic.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
+from mmagic.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 from torch import Tensor, nn
 
 from ..config import ConfigError, naming_the_setting
 from ..config.conflicts import schedulers_of
 from ..evaluation.metrics import TranslationMetric
+from .monitored import metrics_of
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:
     """Builds what stage 2 needs, and tries its losses on one sample of each domain.
 
     On the CPU, without gradients; nothing is written.
-
-    Args:
-        cfg (Config): Config of stage 2, complete.
-        stage1 (Config): Config of stage 1, whose encoders it will take.
 
     Raises:
         ValueError: If a part cannot be built, weights are missing, domains differ in size, or the
@@ -46,15 +44,15 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
                     HOOKS.build(hook)
             if cfg.get('load_from') and not cfg.resume:
                 _load_checkpoint_to_model(model, _load_checkpoint(cfg.load_from, 'cpu'))
-            dataset = DATASETS.build(cfg.train_dataloader.dataset)
-            sample = dataset[0]
+            loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+            sample = loader.dataset[0]
         with naming_the_setting(stage1):
             features = MODELS.build(stage1.model).state_dict()
         if model.generators.feature_networks is not None:
             model.check_feature_networks(features, str(stage1.filename))
         if model.perceptual_loss is not None:
             model.perceptual_loss.init_weights()
-        _try_losses(cfg, model, sample)
+        _try_losses(cfg, model, sample, loader.batch_size)
         if cfg.get('val_dataloader') is not None:
             with naming_the_setting(cfg):
                 _try_validation(cfg, model)
@@ -63,12 +61,8 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
 
 def _try_validation(cfg: Config, model: nn.Module) -> None:
     """Builds the metrics, and gives the package's own a translation of the first sample."""
-    dataset = DATASETS.build(cfg.val_dataloader.dataset)
-    metrics = cfg.val_evaluator
-    while isinstance(metrics, dict) and 'metrics' in metrics:
-        metrics = metrics['metrics']
-    built = [METRICS.build(metric) for metric in (
-        metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+    dataset = Runner.build_dataloader(cfg.val_dataloader).dataset
+    built = [METRICS.build(metric) for metric in metrics_of(cfg.val_evaluator)]
     own = [metric for metric in built if isinstance(metric, TranslationMetric)]
     if own:
         data = pseudo_collate([dataset[0]])
@@ -78,13 +72,12 @@ def _try_validation(cfg: Config, model: nn.Module) -> None:
             metric.process(data, samples)
 
 
-def _try_losses(cfg: Config, model: nn.Module, sample: dict) -> None:
+def _try_losses(cfg: Config, model: nn.Module, sample: dict, batch: int) -> None:
     data = pseudo_collate([sample])
     model.check_batch(data)
     images = model.images_by_domain(model.data_preprocessor(data, True)['inputs'])
     shown = ', '.join(f'{domain} {_size(image)} ({_path(sample, domain)})'
                       for domain, image in images.items())
-    batch = cfg.train_dataloader.batch_size
     parts = model.minibatches({
         domain: image.new_empty(batch, 0) for domain, image in images.items()})
     size = len(next(iter(next(parts).values())))

@@ -64,9 +64,6 @@ def train(cfg: Config,
         overwrite (bool): Whether checkpoints of an earlier training in the same folder are removed.
             Defaults to False.
 
-    Returns:
-        Runner: The finished runner of the config.
-
     Raises:
         ValueError: If a setting is wrong, if the folder holds checkpoints and neither ``resume``
             nor ``overwrite`` is given, or if stage 2 could not train on these images.

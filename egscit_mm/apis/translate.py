@@ -157,11 +157,11 @@ class FolderTranslation:
                 batch = []
                 for pair in todo[start:start + self.batch_size]:
                     try:
+                        images = load_image(pair.content), exemplar_image(pair.exemplar)
                         if known.get(pair.name.suffix.lower()) not in Image.SAVE:
                             raise UserError(f'{pair.content}: unknown image format '
                                             f'{pair.name.suffix!r}; rename it, to .png for example')
-                        batch.append((pair, load_image(pair.content),
-                                      exemplar_image(pair.exemplar)))
+                        batch.append((pair, *images))
                     except UserError as error:
                         unreadable.append(str(error))
                 if batch:

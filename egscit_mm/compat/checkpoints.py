@@ -179,9 +179,6 @@ def load_checkpoints_safely() -> None:
 def explaining_load_errors(filename: str) -> Iterator[None]:
     """Make the errors of loading a file say which file it is, and what to do.
 
-    Args:
-        filename: What is loaded inside.
-
     Raises:
         RuntimeError: Names the file, why it cannot be loaded and how to go on.
     """

@@ -18,9 +18,6 @@ def init_cpu_distributed(launcher: str) -> None:
     they build the runner. Does nothing for launcher 'none', with an accelerator, or when called
     again.
 
-    Args:
-        launcher: 'none', 'pytorch', 'slurm' or 'mpi', as given to ``--launcher``.
-
     Raises:
         ValueError: ``launcher`` is one that works with accelerators only.
         RuntimeError: The process was not started by torchrun.

@@ -10,12 +10,23 @@ import types
 import typing
 from typing import Any, Callable, Union
 
+from mmengine.dist import init_dist
 from mmengine.hooks import CheckpointHook
+from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 from mmengine.runner import Runner
+from torch.distributed import init_process_group
+from torch.nn.parallel import DistributedDataParallel
 
 OWN_PACKAGE = __name__.split('.')[0]
 # Packages whose annotations hold; many of MMagic's and MMCV's do not.
 _WELL_ANNOTATED = (OWN_PACKAGE, 'mmengine', 'torch')
+# What functions of MMEngine call with their **kwargs, some of them late.
+_CALLS = {
+    CheckpointHook.__init__: Runner.save_checkpoint,
+    MMDistributedDataParallel.__init__: DistributedDataParallel,
+    MMSeparateDistributedDataParallel.__init__: DistributedDataParallel,
+    init_dist: init_process_group,
+}
 
 
 def package_of(function: Callable) -> str:
@@ -44,9 +55,9 @@ def arguments_of(constructor: Callable) -> tuple[dict, bool]:
                 arguments.setdefault(name, (parameter.default, hints.get(name)))
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters.values()):
             return arguments, False
-        if step is CheckpointHook.__init__:  # it calls this with the others, at the first save
-            saving = inspect.signature(Runner.save_checkpoint).parameters.values()
-            others = {parameter.name: (parameter.default, None) for parameter in saving
+        if step in _CALLS:
+            called = inspect.signature(_CALLS[step]).parameters.values()
+            others = {parameter.name: (parameter.default, None) for parameter in called
                       if parameter.default is not parameter.empty}
             return {**others, **arguments}, False
         # This package's classes hand **kwargs on to their base; what others do is not known.
@@ -59,13 +70,20 @@ def arguments_of(constructor: Callable) -> tuple[dict, bool]:
 def _signature(function: Callable) -> tuple[dict, dict]:
     """Parameters, and those of the annotations that can be relied on, by name."""
     try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError):  # names that only a type checker knows
+        # DataLoader's are imported for type checkers only.
+        hints = typing.get_type_hints(function, localns=vars(collections.abc))
+    except (NameError, TypeError):
         hints = {}
+    numeric = (int, float)  # defaults that stand for an annotation
     if package_of(function) not in _WELL_ANNOTATED:
+        numeric = (float, )
         hints = {name: hint for name, hint in hints.items() if hint in (bool, str)}
     hints.pop('init_cfg', None)  # MMEngine takes lists of them, too
-    return dict(inspect.signature(function).parameters), hints
+    parameters = dict(inspect.signature(function).parameters)
+    for name, parameter in parameters.items():
+        if parameter.annotation is parameter.empty and type(parameter.default) in numeric:
+            hints[name] = float
+    return parameters, hints
 
 
 def text_of(hint: Any) -> str:
@@ -79,10 +97,6 @@ def fits(value: Any, hint: Any) -> bool:
 
     As configs are written: lists for tuples, integers for floats, 1e4 for an integer, 0 and 1 for
     bools, paths for strings, dictionaries for what is built from them.
-
-    Args:
-        value (Any): The value.
-        hint (Any): The annotation.
 
     Examples:
         >>> fits([0.5, 1], tuple[float, float]), fits('many', int)
@@ -105,7 +119,7 @@ def fits(value: Any, hint: Any) -> bool:
         return callable(value) or isinstance(value, dict)
     if issubclass(kind, collections.abc.Mapping):
         return isinstance(value, collections.abc.Mapping) and all(
-            fits(entry, inner[1]) for entry in value.values() if inner)
+            fits(entry, inner[1]) for entry in value.values() if inner and entry is not None)
     if issubclass(kind, collections.abc.Collection):
         if not isinstance(value, (list, tuple)) or not inner:
             is_text = isinstance(value, str) and str in inner and kind not in (list, tuple)

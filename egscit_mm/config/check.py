@@ -7,14 +7,13 @@ What they cannot tell is left to the constructors: their errors get the place in
 :func:`egscit_mm.config.naming_the_setting`.
 """
 import inspect
-import math
-import numbers
 import re
-from multiprocessing import get_all_start_methods
-from typing import Any, Callable, Collection, Dict, Iterator, NamedTuple, Optional, Union
+from contextlib import nullcontext
+from typing import Any, Callable, Collection, Generator, Iterator, NamedTuple, Optional, Union
 
 from mmengine import registry as registries
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
@@ -22,43 +21,38 @@ from torch.utils.data import DataLoader
 
 from .arguments import OWN_PACKAGE, arguments_of, fits, package_of, text_of
 from .conflicts import conflicts
-from .names import TOP_LEVEL, ConfigError, closest
+from .names import NOT_OF_RUNNER, TOP_LEVEL, ConfigError, closest
 
 # What MMEngine's Runner takes all of, or none.
 _TOGETHER = {loop: (f'{loop}_dataloader', f'{loop}_cfg', part) for loop, part in dict(
     train='optim_wrapper', val='val_evaluator', test='test_evaluator').items()}
-_COMMON = ('default_hooks', 'custom_hooks', 'log_processor', 'visualizer', 'randomness', 'env_cfg',
-           'log_level', 'load_from', 'work_dir')
 # The parts that a purpose looks at, and what it is called in an error.
 _PARTS = dict(
-    train=('model', *_TOGETHER['train'], *_TOGETHER['val'], 'param_scheduler', *_COMMON),
-    test=('model', *_TOGETHER['test'], *_COMMON),
-    inference=('model', ))
+    train=TOP_LEVEL - {*_TOGETHER['test']}, inference={'model'},
+    test=TOP_LEVEL - {*_TOGETHER['train'], *_TOGETHER['val'], 'param_scheduler'})
 _ACTIVITY = dict(train='training', test='test', inference='translation')
-_LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 _SIDES = 'AlternatingOptimWrapperConstructor'
 
 
 class _Place(NamedTuple):
-    """A place in a config where MMEngine builds or calls something.
+    """A place in a config where MMEngine builds or calls something."""
 
-    Args:
-        registry (str): Name of the registry in ``mmengine.registry``.
-        added (Collection[str]): Arguments that MMEngine adds to those of the config.
-        default (str | Callable | None): What is built where the config names no type; None if it
-            has to.
-        others (Collection[str]): Keys that are no arguments.
-    """
+    registry: str  # its name in ``mmengine.registry``
+    added: Collection[str] = ()  # arguments that MMEngine adds to those of the config
+    default: Union[str, Callable, None] = None  # type; where there is none, the config names it
+    others: Collection[str] = ()  # keys that are no arguments
 
-    registry: str
-    added: Collection[str] = ()
-    default: Union[str, Callable, None] = None
-    others: Collection[str] = ()
+
+def _environment(cudnn_benchmark: bool = False, mp_cfg: Optional[dict] = None,
+                 dist_cfg: Optional[dict] = None, resource_limit: int = 4096):
+    """Stands for Runner.setup_env, which reads these of its ``env_cfg``."""
 
 
 # By dotted path without the numbers of lists.
 _PLACES = {
     r'model|data_preprocessor': _Place('MODELS'),
+    r'model_wrapper_cfg': _Place(
+        'MODEL_WRAPPERS', ('module', 'device_ids'), 'MMDistributedDataParallel'),
     r'\w+_dataloader(\.dataset)+': _Place('DATASETS'),
     r'\w+_dataloader(\.dataset)+\.pipeline': _Place('TRANSFORMS'),
     r'\w+_dataloader\.sampler': _Place('DATA_SAMPLERS', ('dataset', )),
@@ -77,21 +71,18 @@ _PLACES = {
     r'visualizer\.vis_backends': _Place('VISBACKENDS', ('save_dir', )),
     r'log_processor': _Place('LOG_PROCESSORS', (), 'LogProcessor'),
     # Keywords of a function.
+    r'': _Place('FUNCTIONS', ('self', 'model', 'work_dir'), Runner.__init__,
+                # The last three may be lists and a number, which Runner's annotations do not say.
+                (*NOT_OF_RUNNER, 'val_dataloader', 'test_dataloader', 'log_level')),
     r'\w+_dataloader': _Place('FUNCTIONS', (), DataLoader, (
         'num_batch_per_epoch', 'disable_subprocess_warning')),
     r'randomness': _Place('FUNCTIONS', ('self', ), Runner.set_randomness),
+    r'env_cfg': _Place('FUNCTIONS', (), _environment),
     r'env_cfg\.mp_cfg': _Place('FUNCTIONS', (), set_multi_processing),
+    r'env_cfg\.dist_cfg': _Place('FUNCTIONS', ('launcher', ), init_dist, ('port', )),
 }
 # Dictionaries that are arguments of this package's classes, built where they have a type.
 _OWN_ARGUMENT, _INIT_CFG = _Place('MODELS', ('model', )), _Place('WEIGHT_INITIALIZERS')
-# Values that MMEngine, MMagic and PyTorch take in silence, or refuse only after stage 1.
-_RANGES = {
-    r'\w+_dataloader\.batch_size|model\.ema_config\.interval|log_processor\.window_size|'
-    r'train_cfg\.(max_iters|max_epochs|val_interval)': (1, math.inf),
-    r'\w+_dataloader\.num_workers': (0, math.inf),
-    r'\w+_dataloader(\.dataset)+\.pipeline\.flip_ratio': (0, 1),
-    r'randomness\.seed': (0, 2**32 - 1),
-}
 
 
 def check_config(cfg: Config, purpose: str) -> None:
@@ -103,15 +94,15 @@ def check_config(cfg: Config, purpose: str) -> None:
             what this needs is looked at.
 
     Raises:
-        ConfigError: With a sentence for each setting that is missing, unknown, of a wrong type or
-            out of range, or that does not go together with another.
+        ConfigError: With a sentence for each setting that is missing, unknown or of a wrong type,
+            or that does not go together with another.
     """
     problems = list(_top_level_problems(cfg, purpose))
     scope = cfg.get('default_scope') or ('mmagic' if purpose == 'inference' else 'mmengine')
     with DefaultScope.overwrite_default_scope(scope):
-        for key in _PARTS[purpose]:
-            if cfg.get(key) is not None:
-                problems += _problems(key, cfg[key])
+        problems += _problems('', {
+            key: value for key, value in cfg.items()
+            if key in _PARTS[purpose] and value is not None})
     problems = problems or list(conflicts(cfg, purpose))
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
@@ -158,25 +149,11 @@ def _problems(path: str, value: Any, own: bool = False,
             yield from _problems(f'{path}.{index}', entry, own, scope)
         return
     pattern = re.sub(r'\.\d+(?=\.|$)', '', path)
-    place = _match(_PLACES, pattern)
+    place = next((place for key, place in _PLACES.items() if re.fullmatch(key, pattern)), None)
     if not isinstance(value, dict):
-        least, most = _match(_RANGES, pattern) or (None, None)
-        if least is not None and value is not None and not (
-                isinstance(value, numbers.Real) and least <= value <= most):
-            limit = '' if most == math.inf else f' and at most {most}'
-            yield f'{path} must be a number of at least {least}{limit}, got {value!r}.'
-        elif path == 'randomness.seed' and value is not None and value != int(value):
-            yield f'{path} must be an integer, got {value!r}.'
-        elif path == 'log_level' and isinstance(value, str) and value not in _LEVELS:
-            yield f'{path} must be one of {", ".join(_LEVELS)}, got {value!r}.'
-        elif path in ('load_from', 'work_dir') and not isinstance(value, str):
-            yield f'{path} must be a path, got {value!r}.'
-        elif path == 'env_cfg.mp_cfg.mp_start_method' and value not in get_all_start_methods():
-            yield f'{path} must be one of {", ".join(get_all_start_methods())}, got {value!r}.'
         # Below these two a name may be that of something built, or of one of its arguments.
-        elif isinstance(value, (str, numbers.Number)) and not re.match(
-                r'(optim_wrapper|param_scheduler)\.', pattern) and (
-                place or pattern in ('default_hooks', 'env_cfg')):
+        if place and isinstance(value, (str, int, float)) and not re.match(
+                r'(optim_wrapper|param_scheduler)\.', pattern):
             yield f'{path} must be a dict of settings, got {value!r}.'
         return
     scope = value.get('_scope_') or scope
@@ -184,32 +161,27 @@ def _problems(path: str, value: Any, own: bool = False,
     if place is None and own:
         place = _INIT_CFG if pattern.endswith('.init_cfg') else _OWN_ARGUMENT
     if pattern == 'optim_wrapper' and 'optimizer' not in value:
-        kind, registry = value.get('constructor'), 'OPTIM_WRAPPER_CONSTRUCTORS'
+        kind = value.get('constructor')
         if kind is None:
             yield f'{path}.constructor is missing: such as {_SIDES!r}, for one optimizer a side.'
-        elif _find(kind, registry, scope) is None:
-            yield _unknown_type(f'{path}.constructor', kind, registry, scope)
+        else:
+            yield from _find(f'{path}.constructor', kind, 'OPTIM_WRAPPER_CONSTRUCTORS', scope)
         if kind != _SIDES:
             return  # another constructor takes what it likes
     if place is not None and not _is_group(pattern, value):
         kind = value.get('type', place.default)
         if kind is None and 'by_epoch' in value:  # MMEngine's short form of a train_cfg
             kind = 'EpochBasedTrainLoop' if value['by_epoch'] else 'IterBasedTrainLoop'
-        constructor = _find(kind, place.registry, scope)
-        if kind is not None and constructor is None:
-            yield _unknown_type(f'{path}.type', kind, place.registry, scope)
-        elif kind is not None:
-            if package_of(constructor) == OWN_PACKAGE:
-                own_arguments = arguments_of(constructor)[0]
-            yield from _argument_problems(path, value, constructor, place)
+        if kind is not None:
+            constructor = yield from _find(f'{path}.type', kind, place.registry, scope)
+            if constructor is not None:
+                if package_of(constructor) == OWN_PACKAGE:
+                    own_arguments = arguments_of(constructor)[0]
+                yield from _argument_problems(path, value, constructor, place)
         elif place not in (_OWN_ARGUMENT, _INIT_CFG):
             yield f"{path} has no type: it must say what to build, as in dict(type='...', ...)."
     for key, entry in value.items():
-        yield from _problems(f'{path}.{key}', entry, key in own_arguments, scope)
-
-
-def _match(table: Dict[str, Any], path: str) -> Any:
-    return next((entry for pattern, entry in table.items() if re.fullmatch(pattern, path)), None)
+        yield from _problems(f'{path}.{key}'.lstrip('.'), entry, key in own_arguments, scope)
 
 
 def _is_group(pattern: str, value: dict) -> bool:
@@ -221,25 +193,23 @@ def _is_group(pattern: str, value: dict) -> bool:
     return pattern.endswith('_evaluator') and 'metrics' in value
 
 
-def _find(kind: Any, registry: str, scope: Optional[str]) -> Optional[Callable]:
-    """What a ``type`` names; None if nothing."""
-    if not isinstance(kind, str):
-        return kind if callable(kind) else None
-    if registry == 'FUNCTIONS':  # no package has its own registry of them
-        return registries.FUNCTIONS.get(kind)
-    with getattr(registries, registry).switch_scope_and_registry(scope) as scoped:
-        return scoped.get(kind)
-
-
-def _unknown_type(path: str, kind: Any, registry: str, scope: Optional[str]) -> str:
-    known = {*getattr(registries, registry).module_dict}
-    if registry != 'FUNCTIONS':
-        with getattr(registries, registry).switch_scope_and_registry(scope) as scoped:
-            known |= scoped.module_dict.keys()
-    close = closest(str(kind).rpartition('.')[2], known)
-    remedy = f'did you mean {close!r}?' if close else (
-        'correct the name, or import the module that registers it by custom_imports.')
-    return f'{path} is {kind!r}, which is not in the registry {registry}: {remedy}'
+def _find(path: str, kind: Any, registry: str,
+          scope: Optional[str]) -> Generator[str, None, Optional[Callable]]:
+    """Returns what a ``type`` names; where that is nothing, yields what is wrong."""
+    if callable(kind):
+        return kind
+    root = getattr(registries, registry)
+    # No package has its own registry of functions.
+    with (nullcontext(root) if registry == 'FUNCTIONS' else
+          root.switch_scope_and_registry(scope)) as scoped:
+        found = scoped.get(kind) if isinstance(kind, str) else None
+        known = {*root.module_dict, *scoped.module_dict}
+    if found is None:
+        close = closest(str(kind).rpartition('.')[2], known)
+        remedy = f'did you mean {close!r}?' if close else (
+            'correct the name, or import the module that registers it by custom_imports.')
+        yield f'{path} is {kind!r}, which is not in the registry {registry}: {remedy}'
+    return found
 
 
 def _argument_problems(path: str, settings: dict, constructor: Callable,
@@ -254,7 +224,7 @@ def _argument_problems(path: str, settings: dict, constructor: Callable,
             close = closest(key, known, 0.6)
             found.add(close)
             remedy = f'did you mean {close}?' if close else f'known are {", ".join(sorted(known))}.'
-            yield f'{path}.{key} is no setting: {remedy}'
+            yield f'{path}.{key} is no setting: {remedy}'.lstrip('.')
     takes_more = place == _Place('FUNCTIONS')  # when it is called, for each batch or worker
     for key, (default, hint) in arguments.items():
         if key not in given:
@@ -262,5 +232,6 @@ def _argument_problems(path: str, settings: dict, constructor: Callable,
                     *place.added, *found):
                 yield f'{path}.{key} is missing: it has no default.'
         elif not fits(given[key], hint) and given[key] is not default:
-            name = getattr(constructor, '__name__', constructor)
-            yield f'{path}.{key} of {name} should be {text_of(hint)}, got {given[key]!r}.'
+            name = getattr(constructor, '__qualname__', str(constructor))
+            yield (f'{path}.{key} of {name.removesuffix(".__init__")} should be {text_of(hint)}, '
+                   f'got {given[key]!r}.').lstrip('.')

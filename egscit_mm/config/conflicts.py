@@ -3,28 +3,40 @@
 
 Most of them would train and never end, never save or never change the rate, without a word.
 """
+import importlib.util
 import math
 from typing import Iterator, List
 
 from mmengine.config import Config
 
-_ENVIRONMENT = ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')  # read by the Runner
+# What visualiser backends import when the first figure is written.
+_PACKAGES = dict(
+    AimVisBackend=('aim', ), ClearMLVisBackend=('clearml', ), DVCLiveVisBackend=('dvclive', ),
+    MLflowVisBackend=('mlflow', ), NeptuneVisBackend=('neptune', ), WandbVisBackend=('wandb', ),
+    TensorboardVisBackend=('tensorboard', 'tensorboardX'))
 
 
 def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
-    """A sentence for each pair of settings that do not go together.
-
-    Args:
-        cfg (Config): The config, with all overrides; each setting alone is right.
-        purpose (str): ``'train'``, ``'test'`` or ``'inference'``.
-    """
+    """A sentence for each pair of settings that do not go together."""
     loaders = dict(train=('train', 'val'), test=('test', )).get(purpose, ())
     for name in loaders:
         if isinstance(cfg.get(f'{name}_dataloader'), dict):
             yield from _of_loader(cfg, name)
-    if purpose != 'inference':
-        yield from _without_effect(cfg)
+    if purpose != 'inference' and cfg.get('data_preprocessor') and cfg.model.get(
+            'data_preprocessor'):
+        yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
+               'remove one of them.')
+    visualizer = {} if purpose == 'inference' else cfg.get('visualizer') or {}
+    for index, backend in enumerate(visualizer.get('vis_backends') or ()):
+        kind = str(backend.get('type'))
+        packages = _PACKAGES.get(kind.rpartition('.')[2], ())
+        if packages and not any(map(importlib.util.find_spec, packages)):
+            yield (f'visualizer.vis_backends.{index} is {kind!r}, whose package is not installed: '
+                   f'pip install {packages[0]}, or remove it.')
     if purpose == 'train' and isinstance(cfg.get('train_cfg'), dict):
+        for name, end in cfg.train_cfg.items():
+            if name in ('max_iters', 'max_epochs') and end < 1:
+                yield f'train_cfg.{name}={end} would train nothing: it must be at least 1.'
         yield from _of_schedulers(cfg)
         checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
         if isinstance(checkpoint, dict):
@@ -43,27 +55,10 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
                f'{loop}{path}.sampler.type=DefaultSampler.')
     if name == 'train' and loader.dataset.get('test_mode'):
         yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
-    for option in ('persistent_workers', 'prefetch_factor'):
-        if loader.get(option) and loader.get('num_workers') == 0:
-            yield (f'{path}.{option}={loader[option]!r} needs {path}.num_workers of at least 1, '
-                   'got 0: set one of them.')
-
-
-def _without_effect(cfg: Config) -> Iterator[str]:
-    if cfg.get('data_preprocessor') and cfg.model.get('data_preprocessor'):
-        yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
-               'remove one of them.')
-    for key in cfg.get('env_cfg') or {}:
-        if key not in _ENVIRONMENT:
-            yield f'env_cfg.{key} is no setting: known are {", ".join(_ENVIRONMENT)}.'
 
 
 def schedulers_of(cfg: Config) -> List[dict]:
-    """Configs of all schedulers, whether they stand alone, in a list or by side.
-
-    Args:
-        cfg (Config): The config.
-    """
+    """Configs of all schedulers, whether they stand alone, in a list or by side."""
     schedulers = cfg.get('param_scheduler') or []
     if isinstance(schedulers, dict):
         schedulers = [schedulers] if 'type' in schedulers else [
@@ -76,7 +71,7 @@ def _of_schedulers(cfg: Config) -> Iterator[str]:
     for scheduler in schedulers_of(cfg) if not _counts_epochs(cfg) else ():
         kind = str(scheduler.get('type'))
         begin, length = scheduler.get('begin', 0), cfg.train_cfg.get('max_iters', math.inf)
-        if begin >= length:
+        if begin >= length > 0:
             yield (f'param_scheduler.begin={begin} in {kind} lies beyond the end, '
                    f'train_cfg.max_iters={length}: it would never take a step.')
         # The former steps at validations.

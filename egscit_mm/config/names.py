@@ -9,10 +9,8 @@ from mmengine.runner import Runner
 from ..utils.errors import UserError
 
 # Keys at the top of a config that something reads; others are variables of its author.
-TOP_LEVEL = {
-    *inspect.signature(Runner.__init__).parameters, 'model_wrapper_cfg', 'custom_imports',
-    'stage1_config'
-} - {'self', 'cfg'}
+NOT_OF_RUNNER = ('model_wrapper_cfg', 'custom_imports', 'stage1_config')
+TOP_LEVEL = {*inspect.signature(Runner.__init__).parameters, *NOT_OF_RUNNER} - {'self', 'cfg'}
 
 
 class ConfigError(UserError):
@@ -21,11 +19,6 @@ class ConfigError(UserError):
 
 def closest(name: str, known: Iterable[str], cutoff: float = 0.7) -> Optional[str]:
     """The known name that is most like another; None if none is.
-
-    Args:
-        name (str): A name that is not known.
-        known (Iterable[str]): Those that are.
-        cutoff (float): How alike they must be, from 0 to 1. Defaults to 0.7.
 
     Examples:
         >>> closest('etta', ['eta', 'adain'])

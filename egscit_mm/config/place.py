@@ -16,9 +16,6 @@ from .names import TOP_LEVEL, ConfigError
 def naming_the_setting(cfg: Config) -> Iterator[None]:
     """Adds the place in the config to errors of the constructors that are called inside.
 
-    Args:
-        cfg (Config): The config that things are built from.
-
     Raises:
         ConfigError: Instead of a ValueError or AssertionError of a constructor, and of MMEngine's
             errors of types and arguments that do not exist.
@@ -57,11 +54,16 @@ def _place_of(error: Exception, cfg: Config) -> Optional[str]:
     The registries' frames in the traceback hold the dictionaries, outermost first.
     """
     built, frame = [], None
+    of_runner = {function.__code__: place for function, place in (
+        (Runner.setup_env, 'env_cfg'), (Runner.set_randomness, 'randomness'),
+        (Runner.build_logger, 'log_level is none of DEBUG, INFO, WARNING, ERROR, CRITICAL'))}
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame
         if frame.f_code is build_functions.build_from_cfg.__code__:
             built.append(frame.f_locals['cfg'])
+        elif frame.f_code in of_runner:
+            return of_runner[frame.f_code]
         elif frame.f_code is Runner.build_dataloader.__code__:
             built.append(frame.f_locals['dataloader'])
         trace = trace.tb_next

@@ -12,9 +12,6 @@ from .names import TOP_LEVEL, ConfigError, closest
 def read_config(path: Union[str, os.PathLike, Config]) -> Config:
     """Reads a config file.
 
-    Args:
-        path (str | PathLike | Config): The file; a config is returned as it is.
-
     Raises:
         ConfigError: If the file does not exist or is no config.
     """
@@ -76,10 +73,6 @@ def _places_of(cfg: Config, name: str) -> List[str]:
 
 def merge_options(cfg: Config, options: dict) -> None:
     """Overrides settings of a config, as ``--cfg-options`` does.
-
-    Args:
-        cfg (Config): Changed in place.
-        options (dict): Values by dotted path.
 
     Raises:
         ConfigError: If a path leads nowhere, or to a variable of the config's author that was used

@@ -86,11 +86,7 @@ class ExemplarImageDataset(BaseDataset):
             max_refetch=0)
 
     def load_data_list(self) -> list[dict]:
-        """Find the images.
-
-        Returns:
-            list[dict]: The paths of every sample, paired as in test mode.
-        """
+        """Find the images."""
         phase = 'test' if self.test_mode else 'train'
         images = {domain: self._find_images(phase + domain) for domain in self.domains}
         self._num_images = {domain: len(paths) for domain, paths in images.items()}
@@ -139,9 +135,6 @@ class ExemplarImageDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """The paths of a sample; in training, drawn anew at each call (see the class).
 
-        Args:
-            idx (int): Number of the sample.
-
         Returns:
             dict: ``img_<domain>_path`` per domain, ``sample_idx``, and in test mode
             ``gt_<source>2<target>_path`` where there are ground truths.
@@ -171,13 +164,7 @@ class ExemplarImageDataset(BaseDataset):
         return self._rest[domain].pop()
 
     def prepare_data(self, idx: int) -> dict:
-        """Run the pipeline on a sample.
-
-        Args:
-            idx (int): Number of the sample; as a :class:`SeededIndex`, with its random numbers.
-
-        Returns:
-            dict: What the pipeline makes of it.
+        """Run the pipeline on a sample; a :class:`SeededIndex` brings its random numbers.
 
         Raises:
             ValueError: If an image of the sample cannot be read, whatever transform reads it:

@@ -67,12 +67,7 @@ class SeededInfiniteSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
 
     def start_at(self, seed: int, number: int) -> None:
-        """Sets where the next iterator starts.
-
-        Args:
-            seed (int): Seed of the run that is resumed.
-            number (int): Samples that every rank has had.
-        """
+        """Lets the next iterator start after the first ``number`` samples of every rank."""
         self.seed, self.start = seed, number
 
     def __iter__(self) -> Iterator[SeededIndex]:

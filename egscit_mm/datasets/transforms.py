@@ -43,14 +43,7 @@ class LoadImage(BaseTransform):
         self.color_type = color_type
 
     def transform(self, results: dict) -> dict:
-        """Reads the image of a sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same sample with the image.
-        """
+        """Reads the image of a sample."""
         image = read_image(results[f'{self.key}_path'], self.channel_order)
         if self.color_type == 'grayscale':
             code = dict(bgr=cv2.COLOR_BGR2GRAY, rgb=cv2.COLOR_RGB2GRAY)[self.channel_order]
@@ -115,14 +108,7 @@ class RandomZoomCrop(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Augment the images of a sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same sample with images of unchanged shape and type.
-        """
+        """Augment the images of a sample."""
         for key in self.keys:
             if np.random.random() < self.prob:
                 results[key] = self._zoom(results[key])

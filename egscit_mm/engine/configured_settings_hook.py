@@ -2,7 +2,7 @@
 """What a resumed training takes from its config, and what from its checkpoint."""
 import inspect
 import logging
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 from mmagic.registry import HOOKS
 from mmengine.hooks import Hook
@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ..utils.errors import UserError
+from ..utils.wrappers import unwrapped
 from .poly_lr import PolyDecayLR
 
 # Attributes of a scheduler that follow from its settings.
@@ -29,20 +30,22 @@ class ConfiguredSettingsHook(Hook):
     its start that it had. Every setting that differs from the checkpoint's is logged.
 
     Raises:
-        ValueError: If the checkpoint's optimisers are of another type, or train other parameters.
+        ValueError: If the checkpoint's optimisers are of another type or train other parameters,
+            or if it holds an average of the weights and the model has none.
     """
 
     priority = 'VERY_LOW'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Writes the config's settings into what is about to be loaded.
-
-        Args:
-            runner (Runner): The runner.
-            checkpoint (dict): What was read from the file; changed in place.
-        """
+        """Writes the config's settings into what is about to be loaded."""
         if not runner._resume:
             return
+        model = unwrapped(runner.model)
+        if getattr(model, 'generators_ema', 0) is None and any(
+                key.startswith('generators_ema.') for key in checkpoint['state_dict']):
+            raise UserError('it holds averaged weights, which would be lost, for model.ema_config '
+                            'is None: resume with the ema_config that it was trained with, or '
+                            'start from it by load_from, with another --work-dir.')
         if 'optimizer' not in checkpoint:
             print_log('The checkpoint holds no state of the optimisers (it was saved with '
                       'save_optimizer=False): their moments start anew.', 'current',
@@ -50,7 +53,11 @@ class ConfiguredSettingsHook(Hook):
             return
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         changed = {}  # each setting once, though groups and sides may share it
+        types = checkpoint['meta'].get('optimizer_types', {})  # older checkpoints have none
         for name, wrapper, saved in _pairs(runner.optim_wrapper, checkpoint['optimizer']):
+            own = type(wrapper.optimizer).__name__
+            if types.get(name, own) != own:
+                raise _other_type(name, own, f'is {types[name]}')
             changed.update(_configure_groups(name, wrapper, saved))
         if runner.param_schedulers is not None and 'param_schedulers' in checkpoint:
             runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
@@ -60,18 +67,32 @@ class ConfiguredSettingsHook(Hook):
             print_log(f'{name}: {here!r} of the config holds; the checkpoint was trained with '
                       f'{there!r}.', 'current')
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Notes the optimisers' types, of which their states do not tell all apart."""
+        if isinstance(runner.optim_wrapper, OptimWrapper):  # else it is not built yet
+            checkpoint['meta']['optimizer_types'] = {
+                name: type(wrapper.optimizer).__name__
+                for name, wrapper, _ in _pairs(runner.optim_wrapper)}
 
-def _pairs(wrapper, saved: dict) -> Iterator[Tuple[str, OptimWrapper, dict]]:
+
+def _other_type(name: str, own: str, found: str) -> UserError:
+    return UserError(
+        f'{name}.optimizer.type is {own}, but the optimiser of the checkpoint {found}. Resume with '
+        'the type it was trained with, or start a new training from the weights: load_from in '
+        'place of --resume, with another --work-dir.')
+
+
+def _pairs(wrapper, saved: Optional[dict] = None) -> Iterator[Tuple[str, OptimWrapper, dict]]:
     """Place in the config, wrapper and saved state of every optimiser."""
     if not isinstance(wrapper, OptimWrapperDict):
         yield 'optim_wrapper', wrapper, saved
         return
     for side, own in wrapper.items():
-        if side not in saved:
+        if saved is not None and side not in saved:
             raise UserError(f'The checkpoint has no optimiser of optim_wrapper.{side}, but of '
                             f'{sorted(map(str, saved))}: it is one of another kind of training. '
                             'Give it as load_from, without resuming.')
-        yield f'optim_wrapper.{side}', own, saved[side]
+        yield f'optim_wrapper.{side}', own, saved and saved[side]
 
 
 def _configure_groups(name: str, wrapper: OptimWrapper, saved: dict) -> Dict[str, tuple]:
@@ -91,13 +112,13 @@ def _configure_groups(name: str, wrapper: OptimWrapper, saved: dict) -> Dict[str
     for group, saved_group in zip(groups, saved_groups):
         only = [sorted(key for key in a.keys() - b.keys() if not key.startswith('initial_'))
                 for a, b in ((group, saved_group), (saved_group, group))]
+        own = type(wrapper.optimizer).__name__
         if all(only):
-            raise UserError(
-                f'{name}.optimizer.type is {type(wrapper.optimizer).__name__}, whose settings '
-                f'{", ".join(only[0])} the optimiser of the checkpoint does not have; it has '
-                f'{", ".join(only[1])}. Resume with the type it was trained with, or start a new '
-                'training from the weights: load_from in place of --resume, with another '
-                '--work-dir.')
+            raise _other_type(
+                name, own, f'has {", ".join(only[1])} in place of {", ".join(only[0])}')
+        decoupled = saved_group.get('decoupled_weight_decay')
+        if group.get('decoupled_weight_decay', decoupled) != decoupled:  # Adam and AdamW
+            raise _other_type(name, own, f'has decoupled_weight_decay={decoupled}')
         for key, value in group.items():
             start = f'initial_{key}'
             if key == 'params' or start in group and start in saved_group:

@@ -56,11 +56,7 @@ class PolyDecayLR(PolyLR):
         super().__init__(optimizer, end=end + 1, by_epoch=False, power=power, **kwargs)
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Go on at the checkpoint's iteration, on the curve of this run's config.
-
-        Args:
-            state_dict (dict): What ``state_dict()`` returned.
-        """
+        """Go on at the checkpoint's iteration, on the curve of this run's config."""
         super().load_state_dict(
             {name: state_dict[name] for name in ('last_step', '_global_step', '_last_value')})
         if self.last_step >= 0:

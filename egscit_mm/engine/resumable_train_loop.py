@@ -95,11 +95,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
             dataloader._iterator = None  # where workers are persistent
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
-        """One iteration.
-
-        Args:
-            data_batch (Sequence[dict]): Batch of the dataloader.
-        """
+        """One iteration."""
         seed_generators(self.seed, self._rank_of_seed, self._iter)
         super().run_iter(data_batch)
         if self._iter < self._max_iters and (number := self.stop_signals.on_any_rank()):

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -18,16 +18,22 @@ from ..utils.errors import UserError
 def checkpoints(cfg: Config) -> Dict[int, Path]:
     """Checkpoints of a training, by iteration (by epoch, if its loop counts those).
 
-    Args:
-        cfg (Config): Its config; ``work_dir``, and ``out_dir`` and ``filename_tmpl`` of the
-            CheckpointHook say where they are.
+    ``work_dir``, and the CheckpointHook's ``out_dir`` and ``filename_tmpl``, say where they are.
     """
-    template = checkpoint_of(cfg, '{}')
-    pattern = re.compile(re.escape(template.name).replace(r'\{\}', r'(\d+)'))
-    if not template.parent.is_dir():
-        return {}
-    return {int(match[1]): path for path in template.parent.iterdir()
+    return _checkpoints_in(checkpoint_of(cfg, 0).parent, cfg)
+
+
+def _checkpoints_in(folder: Path, cfg: Config) -> Dict[int, Path]:
+    pattern = re.compile(
+        re.escape(checkpoint_of(cfg, '{}').name).replace(r'\{\}', r'(\d+)'))
+    return {int(match[1]): path for path in (folder.iterdir() if folder.is_dir() else ())
             if (match := pattern.fullmatch(path.name))}
+
+
+def _of_earlier_training(cfg: Config) -> List[Path]:
+    """Checkpoints in the training's folders, in the order of iterations in each."""
+    folders = dict.fromkeys([Path(cfg.work_dir), checkpoint_of(cfg, 0).parent])
+    return [path for folder in folders for _, path in sorted(_checkpoints_in(folder, cfg).items())]
 
 
 def checkpoint_of(cfg: Config, number: Union[int, str]) -> Path:
@@ -46,9 +52,6 @@ def newest_checkpoint(cfg: Config) -> Optional[str]:
     MMEngine goes by the file ``last_checkpoint`` alone: where that is missing or was cut off it
     starts from scratch, and a checkpoint that is cut off ends the training.
 
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-
     Returns:
         str | None: Its path, None if there is none. Newer ones that cannot be read are named in a
         warning.
@@ -66,9 +69,6 @@ def choose_start(cfg: Config) -> None:
 
     A training that is resumed goes on at the newest checkpoint of its own folder. Only where there
     is none it begins as it did the first time: at iteration 0, with the weights of ``load_from``.
-
-    Args:
-        cfg (Config): Changed in place.
 
     Raises:
         ValueError: If the folder's training is longer than the config's.
@@ -103,31 +103,29 @@ def check_is_new(cfg: Config) -> None:
 
     The first one's could have higher numbers, and a later ``--resume`` would go on from those.
 
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-
     Raises:
         ValueError: If there are any.
     """
-    found = checkpoints(cfg)
+    found = _of_earlier_training(cfg)
     if found:
         raise UserError(
-            f'{found[max(found)].parent} holds checkpoints of an earlier training (the last one is '
-            f'{found[max(found)].name}). Go on with it by --resume, keep it and choose another '
+            f'{found[-1].parent} holds checkpoints of an earlier training (the last one is '
+            f'{found[-1].name}). Go on with it by --resume, keep it and choose another '
             '--work-dir, or start anew by --overwrite, which removes its checkpoints.')
 
 
 def remove_checkpoints(cfg: Config) -> None:
-    """Removes what an earlier training has left to resume, best checkpoints included.
-
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-    """
-    found = list(checkpoints(cfg).values())
+    """Removes what an earlier training has left to resume, best checkpoints included."""
+    found = _of_earlier_training(cfg)
     folders = {path.parent for path in found} | {Path(cfg.work_dir)}
     best = [path for folder in folders for path in folder.glob('best_*.pth')]
-    for path in [*found, *best, Path(cfg.work_dir, 'last_checkpoint')]:
+    note = Path(cfg.work_dir, 'last_checkpoint')
+    last = Path(note.read_text().strip()) if note.is_file() else note
+    for path in [*found, *best, note]:
         path.unlink(missing_ok=True)
+    if last.is_file():  # in an out_dir that the config no longer names
+        print_log(f'{last} of an earlier training is left where it is; remove its folder if '
+                  'nothing needs it.', 'current', level=logging.WARNING)
     if found:
         print_log(f'{len(found)} checkpoints of an earlier training were removed from '
                   f'{found[0].parent}.', 'current', level=logging.WARNING)
@@ -141,11 +139,7 @@ def _length(cfg: Config) -> Tuple[str, Optional[int]]:
 
 @contextmanager
 def full_disk_explained(cfg: Config) -> Iterator[None]:
-    """Says, where a training ends for want of space, what is safe.
-
-    Args:
-        cfg (Config): The training's config, with its ``work_dir``.
-    """
+    """Says, where a training ends for want of space, what is safe."""
     try:
         yield
     except OSError as error:

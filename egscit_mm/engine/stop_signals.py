@@ -60,10 +60,6 @@ def leave_signals_to_parent(worker_init_fn: Optional[Callable[[int], None]],
     A scheduler sends them to all processes of a job. A worker that dies of it would end the
     training with an error before it could save. The parent's own SIGTERM still ends it: Python
     sends it at its end, and waits.
-
-    Args:
-        worker_init_fn (Callable | None): What else to call in the worker.
-        worker_id (int): Number of the worker.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):  # not on macOS and Windows

@@ -47,7 +47,7 @@ def compare(measured: Dict[str, Dict[int, Dict[str, Any]]], task: str) -> Dict[s
     rows = {
         method: dict(
             ours=_summary(list(seeds.values()), several),
-            paper=_by_name({figure: values.get(method, {})
+            paper=by_name({figure: values.get(method, {})
                             for figure, values in published.items()}),
             seeds={str(seed): figures for seed, figures in seeds.items()})
         for method, seeds in measured.items()
@@ -63,11 +63,12 @@ def compare(measured: Dict[str, Dict[int, Dict[str, Any]]], task: str) -> Dict[s
         for direction in DIRECTIONS if f'ceiling_exemplar/{direction}' in figures
     }
     rows[CEILING] = dict(
-        ours=_by_name(perfect), paper=_by_name({'ssim_exemplar': ceiling}), seeds={})
+        ours=by_name(perfect), paper=by_name({'ssim_exemplar': ceiling}), seeds={})
     return dict(task=task, std_over='seeds' if several else 'images', rows=rows)
 
 
-def _by_name(figures: Dict[str, dict]) -> Dict[str, dict]:
+def by_name(figures: Dict[str, dict]) -> Dict[str, dict]:
+    """Values by ``<figure>/<direction>`` of those by figure and direction."""
     return {
         f'{figure}/{direction}': value
         for figure, values in figures.items() for direction, value in values.items()
@@ -91,9 +92,6 @@ def _summary(seeds: List[Dict[str, Any]], over_seeds: bool) -> Dict[str, Dict[st
 def sections(comparison: Dict[str, Any]) -> List[Section]:
     """The tables to show.
 
-    Args:
-        comparison (dict): From :func:`compare`.
-
     Returns:
         list[Section]: SSIM to the exemplar, SSIM to the ground truth, accuracy and cost.
     """
@@ -111,7 +109,7 @@ def _beside(comparison: dict, title: str, figure: str, published: str, note: str
     columns = [column for direction in DIRECTIONS for column in (_arrow(direction), published)]
     rows = {
         method: [
-            _mean_std(row[origin].get(f'{figure}/{direction}'))
+            mean_std(row[origin].get(f'{figure}/{direction}'))
             for direction in DIRECTIONS for origin in ('ours', 'paper')
         ] for method, row in comparison['rows'].items()
     }
@@ -178,5 +176,6 @@ def _mean(value: Any) -> str:
     return '–' if value is None else f'{value["mean"]:.3f}'
 
 
-def _mean_std(value: Any) -> str:
+def mean_std(value: Any) -> str:
+    """The cell of a figure: a dash where there is none."""
     return _mean(value) + (f' ± {value["std"]:.3f}' if value and 'std' in value else '')

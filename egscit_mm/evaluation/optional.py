@@ -9,12 +9,6 @@ from ..utils.errors import MissingPackageError
 def import_optional(name: str) -> ModuleType:
     """Import a module of an optional library.
 
-    Args:
-        name (str): Full name of the module.
-
-    Returns:
-        ModuleType: The module.
-
     Raises:
         ModuleNotFoundError: If the library is not installed; says what to type.
     """

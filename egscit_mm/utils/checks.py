@@ -1,5 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Ranges of constructor arguments: errors that name class, argument, value and range."""
+"""Ranges of constructor arguments: errors that name class, argument, value and range.
+
+``owner`` is the object, or the name of its class, whose arguments they are.
+"""
 from itertools import permutations
 from numbers import Integral, Real
 from typing import Any, Dict, Sequence
@@ -9,11 +12,6 @@ from .errors import UserError
 
 def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
     """Refuses what is no integer of at least ``smallest``.
-
-    Args:
-        owner: The object, or the name of its class, whose arguments they are.
-        smallest (int): The smallest value allowed.
-        **arguments: The values by name.
 
     Raises:
         ValueError: If one is outside the range.
@@ -33,10 +31,6 @@ def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
 def check_not_negative(owner: Any, **arguments: float) -> None:
     """Refuses what is no number of at least 0.
 
-    Args:
-        owner: The object, or the name of its class, whose arguments they are.
-        **arguments: The values by name.
-
     Raises:
         ValueError: If one is outside the range.
 
@@ -52,11 +46,6 @@ def check_not_negative(owner: Any, **arguments: float) -> None:
 def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
     """Refuses weights of loss terms that are no numbers of at least 0.
 
-    Args:
-        owner: The object, or the name of its class, whose argument they are.
-        argument (str): Name of the argument.
-        weights (dict[str, float]): The weights by name.
-
     Raises:
         ValueError: If one is outside the range.
 
@@ -70,11 +59,6 @@ def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
 
 def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None:
     """Refuses what are no different names that modules, files and figures can have.
-
-    Args:
-        owner: The object, or the name of its class, whose argument they are.
-        domains (Sequence[str]): The names of the domains.
-        smallest (int): Smallest number of them. Defaults to 1.
 
     Raises:
         ValueError: If they are too few, equal or no names, or if two directions of theirs would

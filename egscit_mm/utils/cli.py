@@ -12,10 +12,6 @@ def exit_with(
     """Run a script's main function and leave with its exit code, or with a readable error.
 
     Errors that may be mistakes in the program keep their traceback.
-
-    Args:
-        main (Callable[[], int]): The function.
-        interrupted (str): What to say after Ctrl-C.
     """
     sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: file names may be of any bytes
     try:

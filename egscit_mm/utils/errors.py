@@ -58,10 +58,6 @@ class MissingPackageError(UserError, ModuleNotFoundError):
 def check_file(path: Union[str, os.PathLike], what: str) -> None:
     """Refuses a path that leads to no file.
 
-    Args:
-        path (str | PathLike): The path.
-        what (str): What the file should be, for the message.
-
     Raises:
         MissingFileError: If it does not exist or is a folder.
     """
@@ -71,11 +67,7 @@ def check_file(path: Union[str, os.PathLike], what: str) -> None:
 
 
 def sentence_for_the_user(error: Exception) -> Optional[str]:
-    """What a command line should say instead of a traceback; None where that is needed.
-
-    Args:
-        error (Exception): What ended the program.
-    """
+    """What a command line should say instead of a traceback; None where that is needed."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:

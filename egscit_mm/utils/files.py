@@ -54,11 +54,6 @@ def atomic_path(path: Union[str, os.PathLike], sync: bool = True) -> Iterator[Pa
 def write_atomically(path: Union[str, os.PathLike], content: bytes, sync: bool = True) -> None:
     """Writes a file that appears complete or not at all; see :func:`atomic_path`.
 
-    Args:
-        path (str | PathLike): The file.
-        content (bytes): All of it.
-        sync (bool): As there.
-
     Raises:
         OSError: If it cannot be written.
     """
@@ -68,10 +63,6 @@ def write_atomically(path: Union[str, os.PathLike], content: bytes, sync: bool =
 
 def write_output(path: Path, content: bytes) -> None:
     """Writes one of the many files of a run that goes on where it stopped.
-
-    Args:
-        path (Path): The file.
-        content (bytes): All of it.
 
     Raises:
         UserError: If it cannot be written.
@@ -85,11 +76,7 @@ def write_output(path: Path, content: bytes) -> None:
 
 
 def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
-    """Writes a JSON file that appears complete or not at all.
-
-    Args:
-        data (Any): What JSON can hold, and NumPy numbers and arrays.
-        path (str | PathLike): The file; an older one is replaced.
+    """Writes what JSON can hold, and NumPy values, as a file that appears complete or not at all.
 
     Raises:
         OSError: If it cannot be written.

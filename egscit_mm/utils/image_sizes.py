@@ -53,6 +53,21 @@ def groups(keys: Sequence[Hashable]) -> list[list[int]]:
     return list(places.values())
 
 
+def map_equal(function: Callable, items: Sequence, keys: Sequence[Hashable]) -> list:
+    """Results for the items, in their order, of a function that takes those of equal keys at once.
+
+    Args:
+        function (callable): ``list of items -> iterable`` of one result per item.
+        items (Sequence): The items.
+        keys (Sequence): One for each of them.
+    """
+    results: list = [None] * len(items)
+    for places in groups(keys):
+        for place, result in zip(places, function([items[place] for place in places])):
+            results[place] = result
+    return results
+
+
 def same_size_parts(batch: dict) -> Iterator[tuple[list[int], dict]]:
     """Cuts a batch into parts whose images have one size by key.
 
@@ -72,6 +87,15 @@ def same_size_parts(batch: dict) -> Iterator[tuple[list[int], dict]]:
                 batch,
                 inputs={key: [images[i] for i in places] for key, images in inputs.items()},
                 data_samples=[samples[i] for i in places])
+
+
+def map_parts(function: Callable, batch: dict) -> list:
+    """Results for the samples of a batch of a function that takes its :func:`same_size_parts`."""
+    results: list = [None] * len(batch['data_samples'])
+    for places, part in same_size_parts(batch):
+        for place, result in zip(places, function(part)):
+            results[place] = result
+    return results
 
 
 def first_samples(batch: dict, number: int) -> dict:
@@ -118,9 +142,6 @@ def by_size(step: Callable) -> Callable:
 
     Args:
         step (callable): ``(model, data) -> list`` of one result per sample.
-
-    Returns:
-        callable: The same, which translates images of other sizes on their own.
     """
 
     @functools.wraps(step)
@@ -128,11 +149,7 @@ def by_size(step: Callable) -> Callable:
         if not isinstance(data, dict) or not isinstance(data.get('inputs'), dict) or not isinstance(
                 data.get('data_samples'), (list, tuple)):
             return step(self, data)
-        results: list = [None] * len(data['data_samples'])
-        for places, part in same_size_parts(data):
-            for place, result in zip(places, step(self, part)):
-                results[place] = result
-        return results
+        return map_parts(functools.partial(step, self), data)
 
     return test_step
 

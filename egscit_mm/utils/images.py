@@ -15,7 +15,6 @@ floating-point pixels, integers beyond 16 bits, truncated files and other format
 """
 import io
 import os
-import struct
 from typing import Optional, Union
 
 import cv2
@@ -23,6 +22,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .errors import BadInputError
+from .listing import why_unusable
 
 # What is decoded, whatever a file is called. Pillow knows some forty formats more, and holes in its
 # decoders are mostly in those that few people use.
@@ -38,19 +38,10 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_MAX_PLAIN_PIXELS = 2**26  # beyond it Pillow decides, which warns of decompression bombs
-# PNG: chunks that change no pixel. JPEG: markers of baseline, extended and progressive frames.
-_HARMLESS_CHUNKS = {b'IDAT', b'pHYs', b'sRGB', b'gAMA', b'cHRM', b'iCCP', b'tIME', b'sBIT'}
-_JPEG_FRAMES = {0xC0, 0xC1, 0xC2}
-_PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB'), struct.Struct('>I4s')
 
 
 def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
     """Reads the header of an image file.
-
-    Args:
-        content (bytes): Of the file.
-        role (str): What to call it in the error.
 
     Returns:
         Image.Image: The image in its own mode, whose pixels are not read yet.
@@ -69,10 +60,6 @@ def open_lazily(content: bytes, role: str = 'image') -> Image.Image:
 
 def decode(content: bytes, role: str = 'image') -> Image.Image:
     """Reads an image file to its end, in its own mode: for label maps, whose values count.
-
-    Args:
-        content (bytes): Of the file; the first picture of several counts.
-        role (str): What to call it in the error.
 
     Returns:
         Image.Image: The image in its own mode, turned upright as its EXIF data say.
@@ -156,9 +143,6 @@ def _has_transparency(image: Image.Image) -> bool:
 def decode_rgb(content: bytes, channel_order: str = 'rgb', role: str = 'image') -> np.ndarray:
     """Decodes an image file to the picture that all parts of this package see.
 
-    Plain JPEG and PNG files, the bulk of all data, go through OpenCV, all others through Pillow,
-    which knows more of them.
-
     Args:
         content (bytes): Of the file.
         channel_order (str): ``'rgb'`` or ``'bgr'``. Defaults to ``'rgb'``.
@@ -170,70 +154,8 @@ def decode_rgb(content: bytes, channel_order: str = 'rgb', role: str = 'image') 
     Raises:
         BadInputError: If it is no image, is damaged, or cannot be shown in 8-bit RGB.
     """
-    if _is_plain(content):
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8),
-                                 cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:
-            image = None
-        if image is not None:
-            return image if channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        # Damaged in a way that the header does not show: Pillow says in which.
-    image = np.asarray(to_rgb(decode(content, role)))
+    image = np.array(to_rgb(decode(content, role)))
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if channel_order == 'bgr' else image
-
-
-def _is_plain(content: bytes) -> bool:
-    """Whether it is a file of which OpenCV makes the same as Pillow does, only faster."""
-    if content.startswith(b'\x89PNG\r\n\x1a\n'):
-        return _is_plain_png(content)
-    return content.startswith(b'\xff\xd8\xff') and _is_plain_jpeg(content)
-
-
-def _is_plain_png(content: bytes) -> bool:
-    """Grey or RGB, 8 bits, complete, with no chunk that could change a pixel."""
-    if content[12:16] != b'IHDR' or len(content) < 33:
-        return False
-    width, height, depth, kind = _PNG_HEADER.unpack_from(content, 16)
-    if depth != 8 or kind not in (0, 2) or width * height > _MAX_PLAIN_PIXELS:
-        return False
-    place, end = 33, len(content)
-    while place + 8 <= end:
-        length, name = _PNG_CHUNK.unpack_from(content, place)
-        if name == b'IEND':
-            return True
-        if name not in _HARMLESS_CHUNKS and (
-                name != b'tEXt' or content.startswith(b'Raw profile', place + 8)):
-            return False
-        place += 12 + length
-    return False
-
-
-def _is_plain_jpeg(content: bytes) -> bool:
-    """Grey or three colours, 8 bits, with an end, not to be turned."""
-    if not content.endswith(b'\xff\xd9'):
-        return False  # truncated, or followed by something else
-    place, end = 2, len(content) - 10
-    is_known = has_exif = False
-    while place < end and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == 0xDA:  # the pixels follow
-            return is_known and not (has_exif and _is_turned(content))
-        if marker in _JPEG_FRAMES:
-            height, width = (int.from_bytes(content[place + i:place + i + 2], 'big')
-                             for i in (5, 7))
-            is_known = (content[place + 4] == 8 and content[place + 9] in (1, 3)
-                        and 0 < width * height <= _MAX_PLAIN_PIXELS)
-        has_exif |= marker == 0xE1
-        place += 2 + int.from_bytes(content[place + 2:place + 4], 'big')
-    return False
-
-
-def _is_turned(content: bytes) -> bool:
-    try:
-        return _orientation(open_lazily(content)) in _UPRIGHT
-    except BadInputError:
-        return True
 
 
 def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.ndarray:
@@ -251,9 +173,8 @@ def read_image(path: Union[str, os.PathLike], channel_order: str = 'rgb') -> np.
     """
     # Not pathlib, which takes half as long as decoding a digit.
     try:
-        if not os.path.isfile(path):  # a pipe would be waited for
-            raise BadInputError('it is a folder or no regular file' if os.path.exists(path) else
-                                'it does not exist')
+        if why := why_unusable(path):  # a pipe would be waited for
+            raise BadInputError(f'it {why}')
         with open(path, 'rb', buffering=0) as file:
             content = file.read()
         return decode_rgb(content, channel_order)

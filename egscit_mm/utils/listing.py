@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Which files a folder has, and which of them are images, the same way everywhere."""
+import errno
 import fnmatch
 import glob
 import itertools
@@ -22,11 +23,7 @@ _SYSTEM_NAMES = {
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name (without its folder) is not the user's.
-
-    Args:
-        name (str): Its name.
-    """
+    """Whether a file or folder of this name (without its folder) is not the user's."""
     return name.startswith('.') or name.casefold() in _SYSTEM_NAMES
 
 
@@ -37,9 +34,6 @@ def walk_files(root: Union[str, os.PathLike]) -> List[str]:
     Links are followed, to files and to folders. A folder that several links lead to counts once,
     under its own name where it lies below the root; a link to a folder above itself leads in a
     circle and is left out. Links that lead nowhere are listed.
-
-    Args:
-        root (str | PathLike): The folder.
 
     Returns:
         list[str]: Names relative to the root, with ``/``, sorted by their characters.
@@ -128,11 +122,12 @@ def why_unusable(path: Union[str, os.PathLike]) -> Optional[str]:
     """What shows without reading it that a file is no image; None where nothing does."""
     try:
         info = os.stat(path)
-    except OSError as error:
-        return 'is a link that leads nowhere' if os.path.islink(path) else (
-            f'cannot be read ({error.strerror})')
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) or getattr(error, 'errno', 0) == errno.ELOOP:
+            return 'is a link that leads nowhere' if os.path.islink(path) else 'does not exist'
+        return f'cannot be read ({error})'
     if not stat.S_ISREG(info.st_mode):
-        return 'is no regular file'
+        return 'is a folder' if stat.S_ISDIR(info.st_mode) else 'is no regular file'
     return None if info.st_size else 'is empty'
 
 

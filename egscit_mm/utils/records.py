@@ -16,9 +16,6 @@ RECORD = 'translation.json'
 def fingerprint(path: Union[str, os.PathLike]) -> str:
     """What a file is known by: its content, not its name or its time.
 
-    Args:
-        path (str | PathLike): The file.
-
     Returns:
         str: Its SHA-256 as hexadecimal digits; 'unreadable' where nothing can be read.
     """
@@ -39,10 +36,6 @@ def keep_record(out: Path, recipes: Dict[str, str]) -> None:
 
     ``translation.json`` in it notes of every file what it was made of. A file that was made of
     something else is removed, to be made anew; what is there afterwards needs no second making.
-
-    Args:
-        out (Path): The folder.
-        recipes (dict[str, str]): By name in the folder, what this run makes each file of.
 
     Raises:
         UserError: If the folder holds a file of such a name that no earlier run made.

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..evaluation import paper
-from ..evaluation.comparison import DIRECTIONS
+from ..evaluation.comparison import DIRECTIONS, by_name, mean_std
 from ..utils.errors import UserError
 from .grid import Row, image_grid, row_label
 from .templates import page_template
@@ -58,9 +58,6 @@ def read_losses(work_dir: str) -> Dict[str, Dict[int, float]]:
     ``<work_dir>/<time>/vis_data``; from its first logged iteration on it replaces what earlier
     ones logged.
 
-    Args:
-        work_dir (str): Work directory of the training.
-
     Returns:
         dict[str, dict[int, float]]: Value by name (``loss...``) and iteration; empty if there is
         no log.
@@ -101,9 +98,6 @@ def _records(path: Path) -> list:
 def loss_terms(losses: Dict[str, Dict[int, float]]) -> Dict[str, Dict[int, float]]:
     """Sums each term over the domains and directions.
 
-    Args:
-        losses (dict[str, dict[int, float]]): As from :func:`read_losses`.
-
     Returns:
         dict[str, dict[int, float]]: Value by term and iteration: ``loss_style_A2B`` and
         ``loss_style_B2A`` make ``style``; ``loss_g`` is :data:`TOTAL`.
@@ -120,10 +114,6 @@ def loss_terms(losses: Dict[str, Dict[int, float]]) -> Dict[str, Dict[int, float
 
 def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes:
     """Draws the curves of :func:`loss_terms`.
-
-    Args:
-        losses (dict[str, dict[int, float]]): As from :func:`read_losses`; not empty.
-        dark (bool): Whether it will stand on a dark page. Defaults to False.
 
     Returns:
         bytes: SVG with a transparent background.
@@ -163,37 +153,27 @@ def ssim_table(figures: Dict[str, Any], task: str,
     """
 
     def row(values: Dict[str, dict]) -> list:
-        return [_mean_std(values.get(f'{figure}/{direction}'))
+        return [mean_std(values.get(f'{figure}/{direction}'))
                 for figure in FIGURES for direction in directions]
 
-    def flat(**by_figure) -> Dict[str, dict]:
-        return {f'{figure}/{direction}': value for figure, by_direction in by_figure.items()
-                for direction, value in by_direction.items()}
-
     published = paper.SSIM[task]
-    perfect = flat(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.}))
+    perfect = by_name(dict(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.})))
     ceiling = {
         f'ssim_exemplar/{direction}': figures.get(f'ceiling_exemplar/{direction}')
         for direction in directions
     }
     methods = published['ssim_exemplar'] | published['ssim_ground_truth']
     paper_rows = {
-        method: row(flat(**{figure: published[figure].get(method, {}) for figure in FIGURES}))
+        method: row(by_name({figure: published[figure].get(method, {}) for figure in FIGURES}))
         for method in reversed(methods)
     }
     if 'ceiling_exemplar' in published:
         paper_rows['perfect translation, MNIST'] = row(
-            perfect | flat(ssim_exemplar=published['ceiling_exemplar']))
+            perfect | by_name(dict(ssim_exemplar=published['ceiling_exemplar'])))
     groups = {OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)}}
     if set(DIRECTIONS) & set(directions):  # of other domains the paper says nothing
         groups[f'Paper, {task}'] = paper_rows
     return groups
-
-
-def _mean_std(value: Any) -> str:
-    if value is None:
-        return '–'
-    return f'{value["mean"]:.3f}' + (f' ± {value["std"]:.3f}' if 'std' in value else '')
 
 
 def enlargement(images: Row) -> int:

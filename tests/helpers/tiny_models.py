@@ -21,6 +21,15 @@ PREPROCESSOR = dict(
     std=[127.5] * 3,
     output_channel_order='RGB',
     data_keys=None)
+# Options of a segmentation config, for a segmenter that trains in seconds.
+SEGMENTER = {
+    'model.backbone.depth': 18,
+    'model.backbone.base_channels': 8,
+    'model.backbone.stem_channels': 8,
+    'model.backbone.init_cfg': None,
+    'model.decode_head.in_channels': 64,
+    'model.decode_head.channels': 16,
+}
 DISCRIMINATOR = dict(type='DomainDiscriminators', base_channels=4, num_convs=2)
 PERCEPTUAL_LOSS = dict(
     type='VGGPerceptualLoss', pretrained=None, base_channels=2, content_weight=10.,
@@ -172,3 +181,14 @@ def changed(before, after):
     """Names of the tensors that differ in any bit."""
     assert before.keys() == after.keys()
     return [name for name in before if not torch.equal(before[name], after[name])]
+
+
+def assert_init_weights_reaches_all(model):
+    """Every convolution gets other weights, those of the generators the release's small ones."""
+    for parameter in (p for p in model.parameters() if p.ndim == 4):
+        torch.nn.init.constant_(parameter, 9.)
+    model.init_weights()
+    for name, parameter in model.named_parameters():
+        assert not (parameter == 9).any(), name
+        if name.startswith('generators'):
+            assert parameter.abs().max() <= 0.04, name

@@ -154,8 +154,13 @@ def test_grey_files_train_as_colours(tmp_path):
     root = write_images(tmp_path / 'data', sizes=dict(A=[(20, 20)], B=[(20, 20)]))
     for path in root.glob('*/*.png'):
         Image.open(path).convert('L').save(path)
-    train(Config.fromfile(config('vaegan', root, tmp_path, DOMAINS)),
-          work_dir=str(tmp_path / 'work'))
+    runner = train(Config.fromfile(config('vaegan', root, tmp_path, DOMAINS)),
+                   work_dir=str(tmp_path / 'work'))
+    assert runner.iter == runner.max_iters > 0
+    grey = np.asarray(Image.open(sorted((root / 'trainA').iterdir())[0]))
+    image = runner.train_dataloader.dataset[0]['inputs']['img_A'].numpy()
+    flipped = grey[:, ::-1]
+    assert any(np.array_equal(image, np.stack([one] * 3)) for one in (grey, flipped))
 
 
 def test_exemplar_of_another_size_is_resized():

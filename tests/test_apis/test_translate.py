@@ -89,10 +89,14 @@ def test_translate_goes_on_past_unreadable_files(translate, tmp_path, capsys):
     folder.mkdir()
     Image.fromarray(picture(8, 8)).save(folder / 'good.png')
     (folder / 'broken.png').write_bytes((folder / 'good.png').read_bytes()[:60])
+    (folder / 'gone.png').symlink_to('nothing.png')
+    (folder / 'gone').symlink_to('nothing')  # a folder, perhaps
     (folder / 'named.png').mkdir()
     out = tmp_path / 'out'
     assert translate('--content', folder, '--exemplar', folder / 'good.png', '--out', out) == 1
-    assert re.search('1 not translated:\n.*broken.png is not a readable image',
+    assert re.search('3 not translated:\n.*broken.png is not a readable image.*\n'
+                     '.*gone is not a readable image: it is a link that leads nowhere\n'
+                     '.*gone.png is not a readable image: it is a link that leads nowhere\n',
                      capsys.readouterr().err)
     assert pictures_in(out) == ['good.png']
 

@@ -215,23 +215,14 @@ def runner(checkpoints, tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_load_from(name, refused, runner):
+@pytest.mark.parametrize('method', ['load_checkpoint', 'resume'])
+def test_runner(method, name, refused, runner):
 
     def load(path):
         with naming_the_setting(runner.cfg):
-            runner.load_checkpoint(path)
+            getattr(runner, method)(path)
 
     refused(load, name)
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_resume(name, refused, runner):
-
-    def resume(path):
-        with naming_the_setting(runner.cfg):
-            runner.resume(path)
-
-    refused(resume, name)
 
 
 def test_resume_from_weights_alone(runner, checkpoints):

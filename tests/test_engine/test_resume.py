@@ -152,6 +152,29 @@ def test_another_optimiser_is_refused(copied, data_root):
             'optim_wrapper.discriminators.optimizer': dict(_delete_=True, type='RMSprop', lr=1e-4)})
 
 
+@pytest.mark.parametrize('kind', ['AdamW', 'Adamax', 'NAdam'])
+@pytest.mark.parametrize('is_old', [False, True])
+def test_so_is_one_with_the_same_settings(copied, data_root, kind, is_old):
+    config, work_dir = copied
+    (work_dir / 'iter_4.pth').unlink()
+    if is_old:
+        if kind == 'Adamax':
+            pytest.skip('its settings are among those of Adam')
+        checkpoint = state(work_dir / 'iter_2.pth')
+        del checkpoint['meta']['optimizer_types']
+        torch.save(checkpoint, work_dir / 'iter_2.pth')
+    with pytest.raises(ValueError, match=f'optim_wrapper.generators.optimizer.type is {kind}'):
+        run(config, work_dir, data_root, resume=True, options={
+            'optim_wrapper.generators.optimizer': dict(_delete_=True, type=kind, lr=1e-4)})
+
+
+def test_an_average_is_not_dropped(copied, data_root):
+    config, work_dir = copied
+    (work_dir / 'iter_4.pth').unlink()
+    with pytest.raises(ValueError, match='cannot be resumed: .* model.ema_config is None'):
+        run(config, work_dir, data_root, resume=True, options={'model.ema_config': None})
+
+
 def test_other_trained_parameters_are_refused(copied, data_root):
     config, work_dir = copied
     (work_dir / 'iter_4.pth').unlink()
@@ -172,6 +195,34 @@ def test_a_used_folder_is_refused(copied, data_root, messages):
     assert sorted(checkpoints(runner.cfg)) == [2]
     assert any('checkpoints of an earlier training were removed' in text for text in messages)
     assert run(config, work_dir, data_root, iters=4, resume=True).iter == 4
+
+
+@pytest.mark.parametrize('before, after', [(None, 'elsewhere'), ('elsewhere', None)])
+def test_overwrite_with_another_folder(configs, data_root, tmp_path, messages, before, after):
+    """Checkpoints of the earlier training are removed, or their folder is named."""
+    stage1 = {}
+
+    def train_in(folder, iters, **kwargs):
+        options = {**stage1, 'default_hooks.checkpoint.out_dir': folder and str(tmp_path / folder)}
+        return run(configs, tmp_path / 'work', data_root, iters=iters, options=options, **kwargs)
+
+    train_in(before, 4)
+    path = tmp_path / (before or '') / 'work'
+    stage1['model.feature_checkpoint'] = str(path / 'vaegan_mnist_single' / 'iter_4.pth')
+    if before:
+        stage1['model.feature_checkpoint'] = str(
+            tmp_path / before / 'vaegan_mnist_single' / 'iter_4.pth')
+    assert (path / 'iter_4.pth').is_file()
+    if before is None:
+        with pytest.raises(ValueError, match='holds checkpoints of an earlier training'):
+            train_in(after, 2)
+    train_in(after, 2, overwrite=True)
+    new = tmp_path / (after or '') / 'work'
+    assert [entry.name for entry in new.glob('iter_*.pth')] == ['iter_2.pth']
+    if before is None:
+        assert not [*path.glob('iter_*.pth')]
+    else:
+        assert any(str(path / 'iter_4.pth') in text and 'is left' in text for text in messages)
 
 
 def test_overwrite_of_a_run_that_cannot_start(copied, data_root):

@@ -9,6 +9,7 @@ from mmagic.registry import METRICS, MODELS
 from mmengine.config import Config
 from PIL import Image
 from sklearn.metrics import jaccard_score
+from tiny_models import SEGMENTER
 from torch import nn
 from torchmetrics.classification import MulticlassJaccardIndex
 from translated import evaluate, same_both_ways
@@ -212,14 +213,7 @@ class TestMMSegmenter:
         pytest.importorskip('mmseg')
         folder = tmp_path_factory.mktemp('segmenter')
         cfg = Config.fromfile(REPOSITORY / 'configs/egscit/segmentation/_base_/deeplab.py')
-        cfg.merge_from_dict({
-            'model.backbone.depth': 18,
-            'model.backbone.base_channels': 8,
-            'model.backbone.stem_channels': 8,
-            'model.backbone.init_cfg': None,
-            'model.decode_head.in_channels': 64,
-            'model.decode_head.channels': 16,
-        })
+        cfg.merge_from_dict(SEGMENTER)
         cfg.dump(folder / 'config.py')
         model = MODELS.build(dict(cfg.model, _scope_='mmseg'))
         model.init_weights()

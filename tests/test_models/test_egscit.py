@@ -1,4 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import copy
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from mmengine.runner import load_checkpoint
 from tiny_models import (
     DOMAINS,
     PERCEPTUAL_LOSS,
+    assert_init_weights_reaches_all,
     batch_part,
     changed,
     egscit_cfg,
@@ -183,13 +185,7 @@ def test_vgg_has_no_parameters_and_is_not_in_the_state_dict():
 
 def test_init_weights():
     model = MODELS.build(egscit_cfg(ema_config=EMA))
-    for parameter in (p for p in model.parameters() if p.ndim == 4):
-        nn.init.constant_(parameter, 9.)
-    model.init_weights()
-    for name, parameter in model.named_parameters():
-        assert not (parameter == 9).any(), name
-        if name.startswith('generators'):
-            assert parameter.abs().max() <= 0.04, name
+    assert_init_weights_reaches_all(model)
     assert model.perceptual_loss.vgg.loaded
     averaged, trained = model.generators_ema.module.state_dict(), model.generators.state_dict()
     assert changed(averaged, trained) == []
@@ -244,10 +240,13 @@ def test_resumed_training_needs_no_stage_1_file(tmp_path):
     model.train_step(random_batch(6), optim_wrappers(model))
 
 
-def test_unit_needs_no_stage_1(tmp_path):
+def test_unit_needs_no_stage_1():
     model = MODELS.build(egscit_cfg(dict(eta=1., adain=None), feature_checkpoint='nowhere.pth'))
     model.init_weights()
-    model.train_step(random_batch(6), optim_wrappers(model))
+    assert model.generators.feature_networks is None
+    before = copy.deepcopy(model.generators.state_dict())
+    losses = model.train_step(random_batch(6), optim_wrappers(model))
+    assert losses['loss_g'] > 0 and changed(model.generators.state_dict(), before)
 
 
 def test_stage_2_checkpoint_given_as_stage_1(tmp_path):

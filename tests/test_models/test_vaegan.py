@@ -3,6 +3,7 @@ import pytest
 import torch
 from tiny_models import (
     DOMAINS,
+    assert_init_weights_reaches_all,
     changed,
     optim_wrappers,
     random_batch,
@@ -11,7 +12,6 @@ from tiny_models import (
     tiny_vaegan,
     vaegan_cfg,
 )
-from torch import nn
 
 from egscit_mm.models import VAEGAN
 
@@ -63,13 +63,7 @@ def test_default_loss_weights_are_the_papers():
 
 def test_init_weights_reaches_every_layer():
     model = tiny_vaegan()
-    for parameter in (p for p in model.parameters() if p.ndim == 4):
-        nn.init.constant_(parameter, 9.)
-    model.init_weights()
-    for name, parameter in model.named_parameters():
-        assert not (parameter == 9).any(), name
-        if name.startswith('generators.'):
-            assert parameter.abs().max() <= 0.04, name
+    assert_init_weights_reaches_all(model)
     encoders = model.generators.encoders
     assert not torch.equal(encoders['A'].convs[0].weight, encoders['B'].convs[0].weight)
 

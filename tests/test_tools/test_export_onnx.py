@@ -3,14 +3,12 @@
 import importlib.util
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmagic.registry import MODELS
+from inference_fixtures import folder
 from mmengine.config import Config
-from tiny_data import tiny_model_options
 from tool import Tool
 
 from egscit_mm.apis import export
@@ -21,26 +19,7 @@ onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
-REPOSITORY = Path(__file__).parents[2]
-CONFIGS = REPOSITORY / 'configs' / 'egscit'
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """Configs and checkpoints with random weights; models of stride 2."""
-    folder = tmp_path_factory.mktemp('model')
-    torch.manual_seed(0)
-    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
-        stage = name.split('_')[0]
-        cfg = Config.fromfile(CONFIGS / f'{name}.py')
-        cfg.merge_from_dict(tiny_model_options(stage))
-        cfg.dump(folder / f'{stage}.py')
-        model = MODELS.build(cfg.model)
-        # The averaged weights are others, and large enough for translations that differ visibly.
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.2)
-        torch.save(dict(state_dict=model.state_dict()), folder / f'{stage}.pth')
-    return folder
+__all__ = ['folder']
 
 
 @pytest.fixture(scope='module')

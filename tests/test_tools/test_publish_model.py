@@ -2,52 +2,22 @@
 """Published models: small, whole, and loaded like checkpoints."""
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmagic.registry import MODELS
+from inference_fixtures import folder
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import load_checkpoint
 from safetensors import safe_open
-from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tiny_data import tiny_options, write_tiny_digits
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.engine import load_from_safetensors
 
-REPOSITORY = Path(__file__).parents[2]
-CONFIGS = REPOSITORY / 'configs' / 'egscit'
-
-
-def randomised(module, std=0.2):
-    """Larger than the initial weights, so that translations differ visibly."""
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter, std=std)
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """Configs and checkpoints; the plain and the averaged weights of EGSCIT differ."""
-    folder = tmp_path_factory.mktemp('model')
-    torch.manual_seed(0)
-    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
-        stage = name.split('_')[0]
-        cfg = Config.fromfile(CONFIGS / f'{name}.py')
-        cfg.merge_from_dict(tiny_model_options(stage))
-        cfg.dump(folder / f'{stage}.py')
-        model = MODELS.build(cfg.model)
-        randomised(model.generators)
-        if getattr(model, 'generators_ema', None) is not None:
-            randomised(model.generators_ema.module)
-        if stage == 'egscit':
-            model.generators.features_loaded.fill_(True)
-            model.generators_ema.module.features_loaded.fill_(True)
-        torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text),
-                        optimizer=dict(generators=dict(state={}))), folder / f'{stage}.pth')
-    return folder
+__all__ = ['folder']
 
 
 @pytest.fixture
@@ -151,15 +121,19 @@ def write_bad_checkpoints(folder, good):
     state = whole['state_dict']
     plain = {key: value for key, value in state.items() if 'generators_ema' not in key}
     large = {key: value * 1e7 if value.ndim else value for key, value in state.items()}
+    (folder / 'base.py').write_text(f'open("{folder}/run", "w")')
+    wrong = ['model = open("x")', f'_base_ = "{folder}/base.py"\nmodel = dict()', 'model = 3',
+             'model = dict(a=[].__class__)', 'model = dict(', 'import os']
     content = {
         "holds the Python object '.*putenv'": dict(state_dict=state, other=Malicious()),
         'holds no state dict': [1, 2],
         'not a checkpoint of EGSCIT': dict(state_dict=dict(weight=torch.zeros(1))),
         'has no averaged weights': dict(state_dict=plain),
         'not finite in float16': dict(state_dict=large),
-        'config in its meta is not as': dict(state_dict=state, meta=dict(cfg='model = open("x")')),
     }
-    for index, (message, value) in enumerate(content.items()):
+    configs = [('config in its meta is not as', dict(state_dict=state, meta=dict(cfg=text)))
+               for text in wrong]
+    for index, (message, value) in enumerate([*content.items(), *configs]):
         torch.save(value, folder / f'{index}.pth')
         yield message, folder / f'{index}.pth'
     for name, data in (('cut', good.read_bytes()[:5000]), ('text', b'model = dict()')):
@@ -174,7 +148,7 @@ def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, t
             ('not a checkpoint of EGSCIT', folder / 'vaegan.pth')]:
         with pytest.raises(SystemExit, match=message):
             publish(path, '--weights', 'ema', '--dtype', 'float16')
-    assert not (tmp_path / 'published').exists()
+    assert not (tmp_path / 'published').exists() and not (tmp_path / 'run').exists()
     (tmp_path / 'published' / 'model.safetensors').mkdir(parents=True)
     with pytest.raises(SystemExit, match='is a folder'):
         publish(folder / 'egscit.pth')

@@ -15,7 +15,7 @@ from tiny_data import picture
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.datasets import LoadImage
 from egscit_mm.utils.errors import BadInputError
-from egscit_mm.utils.images import decode, decode_rgb, read_image, to_rgb
+from egscit_mm.utils.images import decode_rgb, read_image
 
 REPOSITORY = Path(__file__).parents[2]
 RGB = picture(12, 10)
@@ -165,24 +165,6 @@ def test_one_picture_everywhere(name, folders_converter, tmp_path):
                              '--workers', 0, '--out', tmp_path / 'out') == 0
     converted, = tmp_path.glob(f'out/*/{path.stem}.png')
     np.testing.assert_array_equal(np.array(Image.open(converted)), trained)
-
-
-@pytest.mark.parametrize('name', FILES)
-def test_fast_reading_is_only_faster(name):
-    """Plain files are read by OpenCV, all by Pillow: the same pixels, in both channel orders."""
-    content = FILES[name][0]
-    np.testing.assert_array_equal(decode_rgb(content), np.asarray(to_rgb(decode(content))))
-    np.testing.assert_array_equal(decode_rgb(content, 'bgr')[..., ::-1], decode_rgb(content))
-
-
-@pytest.mark.parametrize('options', [
-    {}, dict(quality=30), dict(progressive=True), dict(subsampling=0), dict(subsampling=1),
-    dict(subsampling=2), dict(optimize=True), dict(comment=b'x' * 99)], ids=str)
-def test_jpeg_of_either_reader(options):
-    small = Image.fromarray(picture(9, 13)).resize((131, 93), Image.Resampling.BICUBIC)
-    for image in (small, small.convert('L')):
-        content = encoded(image, 'JPEG', **options)
-        np.testing.assert_array_equal(decode_rgb(content), np.asarray(to_rgb(decode(content))))
 
 
 @pytest.mark.parametrize('name', REFUSED)

@@ -11,7 +11,6 @@ A training waits for its data when its iteration takes less time than a batch ta
 ("ms/batch"). "own ms" is the processor time, per batch, that receiving it costs the process that
 trains. The steps are measured in one process, as means over the images.
 """
-import argparse
 import os
 import os.path as osp
 from collections import Counter
@@ -20,14 +19,13 @@ from math import ceil
 from time import perf_counter, process_time
 from typing import Callable, Dict
 
-from egscit_arguments import add_config_options, config_options
+from egscit_arguments import add_config_options, config_options, parser_for
 
 READERS = ('LoadImage', 'LoadImageFromFile')
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--loader', choices=['train', 'val', 'test'], default='train',
                         help='which dataloader of the config (default: %(default)s)')

@@ -5,12 +5,11 @@ One panel per direction: t-SNE of the pixels of the first test images, the real 
 domain and the translations into it. Where a model matches the domain, the clouds cover each other;
 translations that collapse to few styles, or miss them, lie apart.
 """
-import argparse
 import os.path as osp
 from pathlib import Path
 from typing import Dict
 
-from egscit_arguments import add_config_options, config_options
+from egscit_arguments import add_config_options, config_options, parser_for
 
 PERPLEXITY = 30  # scikit-learn's default; it must be smaller than the number of images
 PANEL_SIZE = 5  # inches
@@ -18,8 +17,7 @@ CLOUDS = {'real': dict(c='#4477aa', marker='o'), 'translated': dict(c='#ee6677',
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of the digit tasks, of any method')
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('--out', required=True, help='picture to write (PNG)')

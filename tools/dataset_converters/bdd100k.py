@@ -34,7 +34,13 @@ from collections import Counter
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from egscit_arguments import add_output_arguments, add_size_argument, domain_name
+from egscit_arguments import (
+    add_images_argument,
+    add_output_arguments,
+    add_size_argument,
+    domain_name,
+    parser_for,
+)
 
 SPLITS = dict(train='train', val='test')
 UNUSED_SPLIT = 'test'
@@ -44,10 +50,8 @@ NO_MASKS = {'colormaps', 'color_labels', 'images'}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--images', type=Path, nargs='+', required=True, help='archives or folders of images')
+    parser = parser_for(__doc__)
+    add_images_argument(parser)
     parser.add_argument(
         '--masks', type=Path, nargs='+', help='archives or folders of segmentation masks; '
         'without, only images are converted')

@@ -23,7 +23,7 @@ import argparse
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from egscit_arguments import add_output_arguments
+from egscit_arguments import add_output_arguments, parser_for
 
 FACE_SIZE = 178, 218  # width, height
 CROP = 0, 20, 178, 198  # left, top, right, bottom
@@ -33,8 +33,7 @@ DOMAIN_OF_VALUE = {'1': 'A', '-1': 'B'}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument(
         '--images', type=Path, required=True, help='img_align_celeba.zip or the folder')
     parser.add_argument('--attributes', type=Path, required=True, help='list_attr_celeba.txt')

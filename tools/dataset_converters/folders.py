@@ -29,12 +29,12 @@ from egscit_arguments import (
     add_size_argument,
     add_split_arguments,
     domain_name,
+    parser_for,
 )
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument(
         '--domain', nargs=2, action='append', required=True, metavar=('NAME', 'PATH'),
         dest='domains', help='name of a domain, such as A, and its folder or archive; repeat it '

@@ -35,18 +35,18 @@ from functools import partial
 from pathlib import Path
 
 from egscit_arguments import (
+    add_images_argument,
     add_output_arguments,
     add_size_argument,
     add_split_arguments,
     domain_name,
+    parser_for,
 )
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--images', type=Path, nargs='+', required=True, help='archives or folders of images')
+    parser = parser_for(__doc__)
+    add_images_argument(parser)
     parser.add_argument(
         '--labels', type=Path, nargs='+', help='archives or folders of labels; without, only '
         'images are converted and no frame is left out')

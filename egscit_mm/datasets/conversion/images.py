@@ -22,15 +22,7 @@ def crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def encode(image: Image.Image, image_format: str) -> bytes:
-    """Content of an image file.
-
-    Args:
-        image (Image.Image): RGB or a label map.
-        image_format (str): A key of :data:`FORMATS`.
-
-    Returns:
-        bytes: The content.
-    """
+    """Content of an image file."""
     buffer = io.BytesIO()
     image.save(buffer, **FORMATS[image_format])
     return buffer.getvalue()

@@ -98,9 +98,6 @@ def render_labelled(contents: dict[str, bytes], size: tuple[int, int], role: str
         mismatch (type[Exception]): Raised if the labels are of another size than the image:
             BadInputError or LeftOutError.
 
-    Returns:
-        dict[str, Image.Image]: ``image`` and, with labels, ``labels19`` and ``labels8``.
-
     Raises:
         BadInputError: If a file cannot be decoded, or the image has a palette.
     """

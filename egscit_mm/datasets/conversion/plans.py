@@ -83,9 +83,6 @@ def draw_test_names(names: Iterable[str], fraction: float, seed: int) -> set[str
         fraction (float): Share of the test set, 0 < fraction < 1; at least one name is drawn.
         seed (int): Chooses the names; a name keeps its place when others come or go.
 
-    Returns:
-        set[str]: The names drawn.
-
     Raises:
         ConversionError: If there are fewer than two names.
     """

@@ -77,12 +77,6 @@ class Files:
     def read(self, name: str) -> bytes:
         """Content of a file.
 
-        Args:
-            name (str): One of ``names``.
-
-        Returns:
-            bytes: The content.
-
         Raises:
             BadInputError: If it cannot be read, or an archive's checksum does not fit.
         """

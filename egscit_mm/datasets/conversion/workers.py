@@ -38,12 +38,6 @@ class Outcome(NamedTuple):
 def outcomes_of(job: Job, tasks: list[Task], out: Path, workers: int) -> Iterator[Outcome]:
     """Convert tasks.
 
-    Args:
-        job (Job): Their job.
-        tasks (list[Task]): Those not done yet.
-        out (Path): Output folder.
-        workers (int): Worker processes, 0 for none.
-
     Yields:
         Outcome: Of each task, in order.
 

@@ -1,8 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Distances between the set of translations and the set of real images of their domain."""
 import warnings
+from abc import abstractmethod
 from itertools import permutations
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Union
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ...utils.checks import check_integers
 from ...utils.errors import UserError
-from ...utils.image_sizes import groups
+from ...utils.image_sizes import map_equal
 from ..networks import build_frozen
 from ..optional import import_optional
 from .translation_metric import TranslatedImage, TranslationMetric
@@ -56,30 +57,52 @@ class InceptionDistance(TranslationMetric):
     @torch.no_grad()
     def _features(self, images: List[np.ndarray]) -> np.ndarray:
         """Features (N, D) of images HxWx3; those of equal size go through together."""
-        results: List[Any] = [None] * len(images)
-        for places in groups([image.shape for image in images]):
-            batch = torch.from_numpy(np.stack([images[place] for place in places]))
-            batch = batch.permute(0, 3, 1, 2).to(get_device())
-            for place, vector in zip(places, self.extractor(batch).cpu()):
-                results[place] = vector
-        features = torch.stack(results)
+
+        def extract(equal: List[np.ndarray]) -> Tensor:
+            batch = torch.from_numpy(np.stack(equal)).permute(0, 3, 1, 2)
+            return self.extractor(batch.to(get_device())).cpu()
+
+        features = torch.stack(map_equal(extract, images, [image.shape for image in images]))
         if features.ndim != 2:
             raise UserError(f'{type(self).__name__}: the extractor must give features of shape '
                             f'(N, D), but gave {tuple(features.shape)}')
         return features.numpy()
 
-    def _feature_sets(self, results: List[dict], source: str,
-                      target: str) -> Tuple[Tensor, Tensor]:
-        """Features (N, D), float64, of the real images and of the translations."""
-        direction = f'{source}2{target}'
-        translations = [result[f'translation/{direction}'] for result in results]
-        real = {}
-        for index, result in enumerate(results):
-            # A domain with fewer images starts again: count none of them twice.
-            path = result[f'real_path/{direction}']
-            real[index if path is None else path] = result[f'real/{direction}']
-        return tuple(torch.from_numpy(np.stack(features)).double()
-                     for features in (list(real.values()), translations))
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """:meth:`distance` of all directions."""
+        metrics = {}
+        for source, target in self.directions:
+            direction = f'{source}2{target}'
+            translations = [result[f'translation/{direction}'] for result in results]
+            real = {}
+            for index, result in enumerate(results):
+                # A domain with fewer images starts again: count none of them twice.
+                path = result[f'real_path/{direction}']
+                real[index if path is None else path] = result[f'real/{direction}']
+            metrics.update(self.distance(
+                *(torch.from_numpy(np.stack(features)).double()
+                  for features in (list(real.values()), translations)), direction))
+        return metrics
+
+    @abstractmethod
+    def distance(self, real: Tensor, translations: Tensor, direction: str) -> Dict[str, float]:
+        """Results of one direction, by name.
+
+        Args:
+            real (Tensor): Features of the real images, (N, D), float64.
+            translations (Tensor): Those of the translations, (M, D), float64.
+            direction (str): Such as 'A2B'.
+        """
+
+
+# The results are gathered already, in one process, which must not wait for the others.
+_ALONE = dict(sync_on_compute=False)
+
+
+def _computed(distance, real: Tensor, translations: Tensor):
+    distance.update(real, real=True)
+    distance.update(translations, real=False)
+    return distance.compute()
 
 
 def _features_as_images(num_features: int) -> nn.Module:
@@ -107,32 +130,18 @@ class TranslationFID(InceptionDistance):
         """``fid/<direction>``."""
         return [f'fid/{source}2{target}' for source, target in permutations(domains, 2)]
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """FID by direction.
-
-        Args:
-            results (list[dict]): Features by sample.
-
-        Returns:
-            dict[str, float]: ``fid/<direction>``.
+    def distance(self, real: Tensor, translations: Tensor, direction: str) -> Dict[str, float]:
+        """FID of one direction.
 
         Raises:
             ValueError: If a set has fewer than two images.
         """
-        fid = import_optional('torchmetrics.image.fid').FrechetInceptionDistance
-        metrics = {}
-        for source, target in self.directions:
-            real, translations = self._feature_sets(results, source, target)
-            if min(len(real), len(translations)) < 2:
-                raise UserError(
-                    f'TranslationFID {source}2{target} needs two images or more in each set, got '
-                    f'{len(translations)} translations and {len(real)} real images')
-            # The results are gathered already, in one process, which must not wait for the others.
-            distance = fid(feature=_features_as_images(real.shape[1]), sync_on_compute=False)
-            distance.update(real, real=True)
-            distance.update(translations, real=False)
-            metrics[f'fid/{source}2{target}'] = distance.compute().item()
-        return metrics
+        if min(len(real), len(translations)) < 2:
+            raise UserError(f'TranslationFID {direction} needs two images or more in each set, got '
+                            f'{len(translations)} translations and {len(real)} real images')
+        distance = import_optional('torchmetrics.image.fid').FrechetInceptionDistance(
+            feature=_features_as_images(real.shape[1]), **_ALONE)
+        return {f'fid/{direction}': _computed(distance, real, translations).item()}
 
 
 @METRICS.register_module()
@@ -160,40 +169,24 @@ class TranslationKID(InceptionDistance):
         self.subsets = subsets
         self.subset_size = subset_size
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """KID by direction.
-
-        Args:
-            results (list[dict]): Features by sample.
-
-        Returns:
-            dict[str, float]: ``kid/<direction>_mean`` and ``kid/<direction>_std``.
+    def distance(self, real: Tensor, translations: Tensor, direction: str) -> Dict[str, float]:
+        """KID of one direction.
 
         Raises:
             ValueError: If a set is smaller than a subset.
         """
-        kid = import_optional('torchmetrics.image.kid').KernelInceptionDistance
-        metrics = {}
-        for source, target in self.directions:
-            real, translations = self._feature_sets(results, source, target)
-            if min(len(real), len(translations)) < self.subset_size:
-                raise UserError(
-                    f'TranslationKID {source}2{target}: subset_size={self.subset_size} is more '
-                    f'than there are images, {len(translations)} translations and {len(real)} real '
-                    'images. Give a smaller subset_size.')
-            with warnings.catch_warnings():
-                warnings.filterwarnings('ignore', message='.*will save all extracted features')
-                distance = kid(
-                    feature=_features_as_images(real.shape[1]),
-                    subsets=self.subsets,
-                    subset_size=self.subset_size,
-                    sync_on_compute=False)  # as in TranslationFID
-            distance.update(real, real=True)
-            distance.update(translations, real=False)
-            # torchmetrics draws from the global generator, which the training goes on with.
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                mean, std = distance.compute()
-            metrics[f'kid/{source}2{target}_mean'] = mean.item()
-            metrics[f'kid/{source}2{target}_std'] = std.item()
-        return metrics
+        if min(len(real), len(translations)) < self.subset_size:
+            raise UserError(
+                f'TranslationKID {direction}: subset_size={self.subset_size} is more than there '
+                f'are images, {len(translations)} translations and {len(real)} real images. Give a '
+                'smaller subset_size.')
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', message='.*will save all extracted features')
+            distance = import_optional('torchmetrics.image.kid').KernelInceptionDistance(
+                feature=_features_as_images(real.shape[1]), subsets=self.subsets,
+                subset_size=self.subset_size, **_ALONE)
+        # torchmetrics draws from the global generator, which the training goes on with.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            mean, std = _computed(distance, real, translations)
+        return {f'kid/{direction}_mean': mean.item(), f'kid/{direction}_std': std.item()}

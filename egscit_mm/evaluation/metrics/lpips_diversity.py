@@ -3,7 +3,7 @@
 import inspect
 from itertools import combinations
 from math import ceil
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from ...utils.checks import check_integers
 from ...utils.errors import RunError, UserError
-from ...utils.image_sizes import same_size_parts
+from ...utils.image_sizes import map_parts
 from ..networks import build_frozen
 from .translation_metric import TranslationMetric
 
@@ -99,10 +99,6 @@ class LPIPSDiversity(TranslationMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Translate the contents of one batch after every exemplar, and compare the translations.
 
-        Args:
-            data_batch (dict): Batch of the data loader: ``inputs`` with ``img_<domain>``.
-            data_samples (Sequence[dict]): The model's outputs; not used.
-
         Raises:
             RuntimeError: If the loop has not handed over the model.
         """
@@ -114,11 +110,7 @@ class LPIPSDiversity(TranslationMetric):
         if self.num_contents is not None and (
                 len(self.results) >= ceil(self.num_contents / get_world_size())):
             return
-        results: List[Any] = [None] * len(data_batch['data_samples'])
-        for places, part in same_size_parts(data_batch):
-            for place, result in zip(places, self._diversities(self._images(part))):
-                results[place] = result
-        self.results += results
+        self.results += map_parts(lambda part: self._diversities(self._images(part)), data_batch)
 
     def _diversities(self, contents: Dict[str, Tensor]) -> List[Dict[str, float]]:
         """Mean distance by direction, for each of the contents (N, 3, H, W)."""

@@ -13,7 +13,7 @@ from torch import nn
 from torchvision.datasets import Cityscapes
 
 from ...utils.errors import UserError
-from ...utils.image_sizes import groups
+from ...utils.image_sizes import map_equal
 from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen
@@ -94,12 +94,8 @@ class TranslationMIoU(TranslationMetric):
 
     def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
         """Confusion matrices of the images; those of equal size go through together."""
-        results: List[Any] = [None] * len(images)
-        for places in groups([image.translation.shape for image in images]):
-            measured = self._measure_equal([images[place] for place in places])
-            for place, result in zip(places, measured):
-                results[place] = result
-        return results
+        return map_equal(
+            self._measure_equal, images, [image.translation.shape for image in images])
 
     @torch.no_grad()
     def _measure_equal(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
@@ -133,9 +129,6 @@ class TranslationMIoU(TranslationMetric):
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Mean and single intersection over union of the classes that are there.
-
-        Args:
-            results (list[dict]): Confusion matrices by sample.
 
         Returns:
             dict[str, float]: ``miou/<direction>`` and ``iou_<class>/<direction>``.

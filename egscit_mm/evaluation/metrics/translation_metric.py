@@ -115,10 +115,6 @@ class TranslationMetric(BaseMetric):
     def figure_names(cls, domains: Sequence[str], arguments: dict) -> Optional[List[str]]:
         """Names of the results, without prefix, before anything is built.
 
-        Args:
-            domains (Sequence[str]): Names of the domains.
-            arguments (dict): Those of the constructor.
-
         Returns:
             list[str] | None: The names; None where they are not known beforehand.
         """
@@ -142,9 +138,6 @@ class TranslationMetric(BaseMetric):
     def measure(self, image: TranslatedImage) -> Dict[str, Any]:
         """Measure one translation.
 
-        Args:
-            image (TranslatedImage): The translation and what it is compared to.
-
         Returns:
             dict[str, Any]: Value by name, the same names for every image of a direction. With
             :meth:`compute_metrics` of this class the values are floats.
@@ -152,14 +145,7 @@ class TranslationMetric(BaseMetric):
         raise NotImplementedError
 
     def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
-        """Measure the translations of one batch and direction.
-
-        Args:
-            images (list[TranslatedImage]): The translations and what they are compared to.
-
-        Returns:
-            list[dict[str, Any]]: As from :meth:`measure`, for each image.
-        """
+        """Measure the translations of one batch and direction."""
         return [self.measure(image) for image in images]
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:

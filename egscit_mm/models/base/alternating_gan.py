@@ -228,14 +228,7 @@ class AlternatingGAN(BaseModel):
 
     def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
                logs: Dict[str, List[Tensor]]) -> None:
-        """One update of one side.
-
-        Args:
-            side (str): ``'generators'`` or ``'discriminators'``.
-            images (dict[str, Tensor]): One minibatch.
-            optim_wrapper (OptimWrapper): Of this side.
-            logs (dict[str, list]): Gets the terms of the update, unless it is left out.
-        """
+        """One update of one side by one minibatch; ``logs`` gets its terms, if it is made."""
         terms = self._backward(side, images, optim_wrapper)
         module = getattr(self, side)
         check_all_used(side, module)
@@ -271,11 +264,7 @@ class AlternatingGAN(BaseModel):
         return terms
 
     def _step(self, optim_wrapper: OptimWrapper, norm: Tensor) -> bool:
-        """Clips and applies the gradients, unless their norm says that the update is left out.
-
-        Returns:
-            bool: Whether the update was made.
-        """
+        """Clips and applies the gradients, unless their norm says that the update is left out."""
         skip = self.skip_non_finite and not norm.isfinite()
         # A scaler of losses leaves the step out by itself, and has to be told of it.
         if not skip or getattr(optim_wrapper, 'loss_scaler', None) is not None:
@@ -331,9 +320,6 @@ class AlternatingGAN(BaseModel):
 
     def check_batch(self, data: dict) -> None:
         """Refuses training images that the preprocessor would pad or the networks cannot take.
-
-        Args:
-            data (dict): Batch of the dataloader.
 
         Raises:
             ValueError: Naming files, what they have and what to do.

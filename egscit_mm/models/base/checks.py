@@ -71,12 +71,6 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
     MMEngine loads with strict=False: a checkpoint of the other stage or of another width would
     leave random weights behind a warning.
 
-    Args:
-        model (str): Name of the model's class.
-        sides (dict[str, nn.Module | None]): By name, what the checkpoint has to hold.
-        state_dict (dict[str, Tensor]): The checkpoint's weights.
-        prefix (str): What their names start with before the name of a side.
-
     Raises:
         ValueError: Naming the first weight that is missing or has another shape.
     """

@@ -6,7 +6,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.checks import check_domains
+from ...utils.checks import check_domains, check_integers
 from ...utils.errors import UserError
 from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
@@ -55,6 +55,7 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
         self._check_domain(self._default_domain)
         self.generators_ema = None
         if ema_config is not None:
+            check_integers(self, 1, **{'ema_config.interval': ema_config.get('interval', 1)})
             self.generators_ema = MODELS.build(ema_config, default_args=dict(model=self.generators))
 
     # ---------------------------------------------------------------- weights

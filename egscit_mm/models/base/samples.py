@@ -9,11 +9,6 @@ from torch import Tensor
 def fake_key(domains: Sequence[str], source: str, target: str) -> str:
     """Name of the field of a data sample that holds a translation.
 
-    Args:
-        domains (Sequence[str]): Those of the model.
-        source (str): Domain of the content.
-        target (str): Domain of the exemplar.
-
     Returns:
         str: ``fake_<target>``, as MMagic's CycleGAN has it, with two domains;
         ``fake_<source>2<target>`` with more, where a target is reached from several sources.

@@ -40,10 +40,6 @@ def frozen(module: nn.Module) -> Iterator[None]:
 def freeze(model: nn.Module, name: str) -> None:
     """Keeps the parameters of a module as they are.
 
-    Args:
-        model (nn.Module): The model.
-        name (str): Dotted name of one of its modules.
-
     Raises:
         ValueError: If there is none of this name, or nothing in it to train.
     """

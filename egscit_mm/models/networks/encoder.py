@@ -80,10 +80,6 @@ class ContentEncoder(BaseModule):
 def check_fit(out_channels: int, in_channels: int) -> None:
     """Refuses an encoder and a decoder that do not fit together.
 
-    Args:
-        out_channels (int): Channels that the encoder ends with.
-        in_channels (int): Channels that the decoder starts with.
-
     Raises:
         ValueError: If they differ.
     """
@@ -95,10 +91,6 @@ def check_fit(out_channels: int, in_channels: int) -> None:
 
 def check_divisible(images: Tensor, stride: int) -> None:
     """Refuses images that an encoder of this stride (a power of two) cannot halve evenly.
-
-    Args:
-        images (Tensor): (N, 3, H, W).
-        stride (int): What H and W must be divisible by.
 
     Raises:
         ValueError: If they are not.

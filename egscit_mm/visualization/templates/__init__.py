@@ -10,11 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 
 def page_template(name: str) -> Template:
-    """The template of a page.
-
-    Args:
-        name (str): Of its file in this folder, without ``.html``.
-    """
+    """The template of a page."""
     loader = FileSystemLoader(Path(__file__).parent)
     return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        loader=loader).get_template(f'{name}.html')
