@@ -16,7 +16,7 @@ from egscit_arguments import config_options
 from egscit_mm.config import check_config, merge_options
 from egscit_mm.models import VAEGAN, AlternatingGAN
 
-SHORT = ('quickstart', 'reduced')  # not the paper's schedules
+SHORT = ('quickstart', 'quickstart_imagenet', 'reduced')  # not the paper's schedules
 # Tasks whose test sets have ground truths.
 TESTED = ('mnist', 'quickstart')
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs' / 'egscit').glob('*.py'))

@@ -93,12 +93,12 @@ def generator_losses(model, images):
             unwrapped(model.generators), images).items():
         direction = f'{source}2{target}'
         if name == 'reconstruction':
-            losses[f'loss_reconstruction_{source}'] = weights['reconstruction'] * F.smooth_l1_loss(
-                image, images[source], beta=beta)
+            losses[f'loss_reconstruction_{source}'] = weights['reconstruction'] * difference(
+                image, images[source], beta)
             losses[f'loss_kl_{source}'] = weights['kl'] * mean.square().mean()
         elif name == 'cycle':
-            losses[f'loss_cycle_{direction}'] = weights['cycle'] * F.smooth_l1_loss(
-                image, images[source], beta=beta)
+            losses[f'loss_cycle_{direction}'] = weights['cycle'] * difference(
+                image, images[source], beta)
             losses[f'loss_cycle_kl_{direction}'] = weights['cycle_kl'] * mean.square().mean()
         else:
             scores[target].append(discriminators[target](image))
@@ -109,6 +109,12 @@ def generator_losses(model, images):
     for target, of_sources in scores.items():
         losses[f'loss_gan_g_{target}'] = weights['gan'] * squared_distance(of_sources, 1)
     return losses
+
+
+def difference(image, real, beta):
+    """Smooth L1; brighter than white and darker than black are shown as white and black."""
+    shown = torch.where((real == 1) & (image > 1) | (real == -1) & (image < -1), real, image)
+    return F.smooth_l1_loss(shown, real, beta=beta)
 
 
 def squared_distance(scores, wanted):

@@ -15,7 +15,7 @@ model = dict(
     # Features must stand out against the noise: the more of it, the larger they are, and the more
     # the mask that is made of them tells. At 1 it is nearly flat for a long time.
     generator=dict(
-        encoder=_network, decoder=dict(tanh_scale=1.02, **_network), latent_noise=4.),
+        encoder=_network, decoder=dict(tanh_scale=1.1, **_network), latent_noise=4.),
     discriminator=dict(base_channels=32))
 _data_root = 'work_dirs/quickstart/data'
 train_dataloader = dict(batch_size=4 * 2, num_workers=1, dataset=dict(data_root=_data_root))

@@ -7,6 +7,7 @@ from tiny_models import random_images
 
 from egscit_mm.models.losses import (
     VGGPerceptualLoss,
+    as_shown,
     gram_matrix,
     kl_loss,
     lsgan_accuracies,
@@ -223,6 +224,18 @@ def test_lsgan_by_hand():
     assert lsgan_generator_loss(on_fake).item() == pytest.approx((1 + 1 + 0) / 3)
     # 0.5 is on neither side.
     assert [x.item() for x in lsgan_accuracies(on_real, on_fake)] == pytest.approx([0.5, 1 / 3])
+
+
+def test_what_lies_beyond_black_and_white_is_no_error_there():
+    real = torch.tensor([1., 1., -1., -1., 0.5, 1.])
+    image = torch.tensor([1.2, -1.2, -1.2, 1.2, 1.2, 0.9], requires_grad=True)
+    shown = as_shown(image, real)
+    assert shown.tolist() == pytest.approx([1, -1.2, -1, 1.2, 1.2, 0.9])
+    reconstruction_loss(shown, real).backward()
+    # Beyond the right end nothing pulls; beyond the wrong one, and elsewhere, the image is pulled.
+    assert (6 * image.grad).tolist() == pytest.approx([0, -1, 0, 1, 1, -1])
+    inside = torch.rand(2, 3, 4, 4) * 2 - 1
+    assert torch.equal(as_shown(inside, inside.sign()), inside)
 
 
 def test_reconstruction_by_hand():

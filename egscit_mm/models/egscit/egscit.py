@@ -20,7 +20,7 @@ from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import Images, Losses
 from ..base.exemplar_translation import ExemplarTranslationModel
-from ..losses import kl_loss, reconstruction_loss
+from ..losses import as_shown, kl_loss, reconstruction_loss
 from ..networks.state import first_misfit
 
 
@@ -179,7 +179,7 @@ class EGSCIT(ExemplarTranslationModel):
         return losses
 
     def _difference(self, image: Tensor, real: Tensor) -> Tensor:
-        return reconstruction_loss(image, real, self.smooth_l1_beta)
+        return reconstruction_loss(as_shown(image, real), real, self.smooth_l1_beta)
 
     def networks_to_compile(self) -> List[nn.Module]:
         """VGG with the others."""

@@ -10,7 +10,7 @@ from ...utils.errors import UserError
 from ...utils.image_sizes import fitted
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import AlternatingGAN, Images, Losses
-from ..losses import kl_loss, reconstruction_loss
+from ..losses import as_shown, kl_loss, reconstruction_loss
 
 
 @MODELS.register_module()
@@ -36,7 +36,7 @@ class VAEGAN(AlternatingGAN):
         x_dd, mu = outputs['reconstruction'], outputs['latent_mean']
         terms = self.gan_terms(x_dd)
         for d, x_d in images.items():
-            terms['reconstruction', d] = reconstruction_loss(x_dd[d], x_d)
+            terms['reconstruction', d] = reconstruction_loss(as_shown(x_dd[d], x_d), x_d)
             terms['kl', d] = kl_loss(mu[d])
         return self.weighted(terms)
 

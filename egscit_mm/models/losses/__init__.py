@@ -3,9 +3,10 @@
 from .kl import kl_loss
 from .lsgan import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .perceptual import VGGPerceptualLoss, gram_matrix, normalize_channels
-from .reconstruction import reconstruction_loss
+from .reconstruction import as_shown, reconstruction_loss
 
 __all__ = [
-    'VGGPerceptualLoss', 'gram_matrix', 'kl_loss', 'lsgan_accuracies', 'lsgan_discriminator_loss',
-    'lsgan_generator_loss', 'normalize_channels', 'reconstruction_loss'
+    'VGGPerceptualLoss', 'as_shown', 'gram_matrix', 'kl_loss', 'lsgan_accuracies',
+    'lsgan_discriminator_loss', 'lsgan_generator_loss', 'normalize_channels',
+    'reconstruction_loss'
 ]

@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Difference of two images, or of two codes."""
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -27,3 +28,23 @@ def reconstruction_loss(image: Tensor, real: Tensor, beta: float = 0.) -> Tensor
         tensor(0.0400)
     """
     return F.smooth_l1_loss(at_least_float32(image), at_least_float32(real), beta=beta)
+
+
+def as_shown(image: Tensor, real: Tensor) -> Tensor:
+    """Takes back what lies beyond black or white where the real image is black or white.
+
+    Images are clipped to [-1, 1] when they are shown, so there this is no error. Elsewhere a value
+    beyond the range keeps its gradient. Only decoders with a ``tanh_scale`` above 1 put it out.
+
+    Args:
+        image (Tensor): x', generated, (N, 3, H, W).
+        real (Tensor): x in [-1, 1], of the same shape.
+
+    Returns:
+        Tensor: x', with x where x is -1 or 1 and x' lies beyond it.
+
+    Examples:
+        >>> as_shown(torch.tensor([1.1, -1.1, 1.1]), torch.tensor([1., 1., 0.]))
+        tensor([ 1.0000, -1.1000,  1.1000])
+    """
+    return torch.where((real.abs() >= 1) & (image * real > 1), real.to(image.dtype), image)
