@@ -6,6 +6,7 @@ import tempfile
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,8 +138,8 @@ def write_streets(out: Path, streets: list[Street], size: tuple[int, int], manif
 
 
 def _write_street(root: Path, size: tuple[int, int], street: Street) -> None:
-    # One thread: there is a worker per core, and the pictures are small.
-    cv2.setNumThreads(1)
+    if parent_process():  # there is a worker per core already, and the pictures are small
+        cv2.setNumThreads(1)
     pictures, labels = paint(draw_scene(street.scene, street.without),
                              list(street.styles.values()), size)
     _write(root / label_folder(street) / street.name, labels)

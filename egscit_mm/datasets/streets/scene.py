@@ -138,9 +138,7 @@ def draw_scene(seed: str, without: Iterable[str] = ()) -> Scene:
     Returns:
         Scene: The street, with at most 256 shapes.
     """
-    # Python's generator, of which only random() and what is computed from it is used here: much
-    # faster than NumPy's for single numbers, and the same in every version.
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # for single numbers much faster than NumPy's
     view = _View(rng)
     grain = rng.random(), rng.random()
     road = rng.uniform(3.2, 6.5)  # half its width
