@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n 3,11p "$0" | cut -c3- >&2; exit 2; }
+usage() { sed -n 3,10p "$0" | cut -c3- >&2; exit 2; }
 source=(--source digits)
 out=work_dirs/quickstart
 features=digits
