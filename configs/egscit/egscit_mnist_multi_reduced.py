@@ -27,7 +27,7 @@ model = dict(
     loss_weights=dict(cycle=300),
     smooth_l1_beta=0.3,
     discriminator=dict(base_channels=16),
-    # As in egscit_quickstart.py: content where the strokes are, style where the colours are.
+    # The layers of egscit_quickstart.py: content where strokes are, style where colours are.
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
         base_channels=16,

@@ -15,8 +15,8 @@ model = dict(
     channels_last=True,
     generator=dict(
         encoder=_network,
-        # The scale of 'release' may be negative: with one seed in two, the colours of a whole style
-        # came out exchanged.
+        # The scale of 'release' may be negative: two trainings of five exchanged the colours of a
+        # whole style (docs/experiments.md).
         adain='std',
         # On flat colours, tanh would be level where a stroke is wrong.
         decoder=dict(tanh_scale=1.1, **_network),

@@ -40,6 +40,7 @@ made of different digits, so that the training sets are unpaired in the strict s
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from egscit_arguments import add_workers_argument
@@ -118,14 +119,20 @@ if __name__ == '__main__':
 import numpy as np
 
 from egscit_mm.datasets import conversion
+from egscit_mm.datasets.conversion.painted import is_painted, write_painted
 from egscit_mm.datasets.digits import DIGIT_SIZE, PICTURE_SIZE
 from egscit_mm.datasets.digits.characters import (
     IDX_SOURCES,
     load_embedded_digits,
     load_idx_source,
 )
-from egscit_mm.datasets.digits.painting import is_painted, paint_all
-from egscit_mm.datasets.digits.pictures import Plan, Sources, plan_multiple, plan_single
+from egscit_mm.datasets.digits.pictures import (
+    Plan,
+    Sources,
+    plan_multiple,
+    plan_single,
+    write_picture,
+)
 
 PLANS = dict(single=plan_single, multiple=plan_multiple)
 IMAGE_SIZES = dict(single=DIGIT_SIZE, multiple=PICTURE_SIZE)
@@ -179,7 +186,9 @@ def main() -> int:
     if is_painted(args.out, manifest):
         print(f'{args.out} is already complete, nothing to do')
         return 0
-    paint_all(args.out, plan, sources, manifest, args.workers)
+    tasks = [(folder, picture) for folder, pictures in plan.items() for picture in pictures]
+    write_painted(
+        args.out, tasks, partial(write_picture, sources), manifest, args.workers, chunksize=64)
     print(f'{args.out}: ' + ', '.join(f'{n} images in {folder}'
                                       for folder, n in manifest['counts'].items()))
     return 0

@@ -59,10 +59,11 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from collections import Counter
+from functools import partial
 
 from egscit_mm.datasets import conversion
-from egscit_mm.datasets.digits.painting import is_painted
-from egscit_mm.datasets.streets.pictures import Street, label_folder, plan_streets, write_streets
+from egscit_mm.datasets.conversion.painted import is_painted, write_painted
+from egscit_mm.datasets.streets.pictures import Street, label_folder, plan_streets, write_street
 from egscit_mm.datasets.streets.style import HELD_OUT
 
 
@@ -87,7 +88,8 @@ def main() -> int:
     if is_painted(args.out, manifest):
         print(f'{args.out} is already complete, nothing to do')
         return 0
-    write_streets(args.out, streets, tuple(args.size), manifest, args.workers)
+    write_painted(args.out, streets, partial(write_street, tuple(args.size)), manifest,
+                  args.workers, chunksize=16)
     print(f'{args.out}: ' + ', '.join(f'{n} images in {folder}'
                                       for folder, n in manifest['counts'].items()))
     return 0

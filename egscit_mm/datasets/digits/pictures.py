@@ -1,8 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Which pictures the digit tasks have: MNIST-Single, with letters too, and MNIST-Multiple."""
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple, Union
 
+import cv2
 import numpy as np
 
 from ..conversion.errors import ConversionError
@@ -10,6 +12,7 @@ from .characters import Characters
 from .multiple import NUM_DIGITS, Palette, draw_cells, draw_palette, paint_multiple
 from .single import STYLES, Style, binarize, draw_style, paint
 
+PNG_COMPRESSION = 1  # 0..9; the pictures are tiny, so speed counts for more than size
 # Characters by source and split.
 Sources = dict[str, dict[str, Characters]]
 
@@ -183,3 +186,18 @@ def _ground_truths(plan: Plan) -> Plan:
 
 def _hex(colour: tuple[int, int, int]) -> str:
     return '#' + bytes(colour).hex()
+
+
+def write_picture(sources: Sources, root: Path, task: tuple[str, Picture]) -> None:
+    """Paint a picture and write it as PNG.
+
+    Args:
+        sources (Sources): The characters.
+        root (Path): Folder with the folders of the data set.
+        task (tuple[str, Picture]): The picture's folder there, and the picture.
+    """
+    folder, picture = task
+    _, png = cv2.imencode('.png', cv2.cvtColor(picture.paint(sources), cv2.COLOR_RGB2BGR),
+                          [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    # Not cv2.imwrite, which tells neither why it failed nor that the disk is full.
+    (root / folder / picture.name).write_bytes(png)

@@ -1,22 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Which streets a data set shows in which styles, and writing it."""
-import json
+"""Which streets a data set shows in which styles, and painting them."""
 import random
-import tempfile
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
-from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from ..conversion.errors import ConversionError
-from ..conversion.workers import map_in_workers
-from ..conversion.writing import MANIFEST
 from .camera import paint_camera
 from .game import paint_game
 from .raster import rasterise
@@ -101,43 +92,14 @@ def label_folder(street: Street) -> str:
     return f'{next(iter(street.styles))}_labels8'
 
 
-def write_streets(out: Path, streets: list[Street], size: tuple[int, int], manifest: dict,
-                  workers: int) -> None:
-    """Paint all streets and write them; ``out`` appears only when it is complete.
+def write_street(size: tuple[int, int], root: Path, street: Street) -> None:
+    """Paint a street and write its pictures and its labels.
 
     Args:
-        out (Path): The folder, which does not exist or is empty.
-        streets (list[Street]): What to paint.
         size (tuple[int, int]): Height and width of the pictures.
-        manifest (dict): What manifest.json is to hold, with ``counts`` by folder.
-        workers (int): Worker processes, 0 for none.
-
-    Raises:
-        ConversionError: If it cannot be written, or a worker was killed. Nothing is left then.
+        root (Path): Folder with the folders of the data set.
+        street (Street): What to paint.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as temporary:
-            unfinished = Path(temporary) / out.name
-            for folder in manifest['counts']:
-                (unfinished / folder).mkdir(parents=True)
-            write = partial(_write_street, unfinished, size)
-            # Closed at once on an error, or the workers would paint all the others first.
-            with closing(map_in_workers(write, streets, workers, chunksize=16)) as written, \
-                    tqdm(written, total=len(streets), desc=out.name, unit='scene') as progress:
-                for _ in progress:
-                    pass
-            (unfinished / MANIFEST).write_bytes((json.dumps(manifest, indent=1) + '\n').encode())
-            unfinished.rename(out)
-    except OSError as error:
-        raise ConversionError(f'cannot write {out}: {error.strerror}. Nothing was written: cure '
-                              'this and run the same command again') from error
-    except BrokenProcessPool as error:
-        raise ConversionError('a worker process was killed, perhaps for lack of memory. Nothing '
-                              'was written: run the same command with fewer --workers') from error
-
-
-def _write_street(root: Path, size: tuple[int, int], street: Street) -> None:
     if parent_process():  # there is a worker per core already, and the pictures are small
         cv2.setNumThreads(1)
     pictures, labels = paint(draw_scene(street.scene, street.without),

@@ -1,22 +1,20 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Painting a whole data set, which appears when it is complete."""
+"""Painted data sets, which appear when they are complete."""
 import json
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from ...utils.listing import list_images
-from ..conversion.errors import ConversionError
-from ..conversion.workers import map_in_workers
-from ..conversion.writing import MANIFEST
-from .pictures import Picture, Plan, Sources
-
-PNG_COMPRESSION = 1  # 0..9; the pictures are tiny, so speed counts for more than size
+from .errors import ConversionError
+from .workers import map_in_workers
+from .writing import MANIFEST
 
 
 def is_painted(out: Path, manifest: dict) -> bool:
@@ -46,30 +44,31 @@ def is_painted(out: Path, manifest: dict) -> bool:
     return True
 
 
-def paint_all(out: Path, plan: Plan, sources: Sources, manifest: dict, workers: int) -> None:
-    """Paint all pictures and write them; ``out`` appears only when it is complete.
+def write_painted(out: Path, tasks: Sequence[Any], write: Callable[[Path, Any], None],
+                  manifest: dict, workers: int, chunksize: int) -> None:
+    """Paint a whole data set; ``out`` appears only when it is complete.
 
     Args:
         out (Path): The folder, which does not exist or is empty.
-        plan (Plan): The pictures of every folder.
-        sources (Sources): The characters.
+        tasks (Sequence): What to paint.
+        write (Callable): Paints one task into a folder, ``write(root, task)``, in any process.
         manifest (dict): What :func:`is_painted` compares, with ``counts`` by folder.
         workers (int): Worker processes, 0 for none.
+        chunksize (int): Tasks that a worker gets at a time.
 
     Raises:
         ConversionError: If it cannot be written, or a worker was killed. Nothing is left then.
     """
-    pictures = [(folder, picture) for folder, pictures in plan.items() for picture in pictures]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as temporary:
             unfinished = Path(temporary) / out.name
-            for folder in plan:
+            for folder in manifest['counts']:
                 (unfinished / folder).mkdir(parents=True)
-            write = partial(_write_picture, unfinished, sources)
             # Closed at once on an error, or the workers would paint all the others first.
-            with closing(map_in_workers(write, pictures, workers, chunksize=64)) as written, \
-                    tqdm(written, total=len(pictures), desc=out.name, unit='img') as progress:
+            with closing(map_in_workers(
+                    partial(write, unfinished), tasks, workers, chunksize=chunksize)) as written, \
+                    tqdm(written, total=len(tasks), desc=out.name, unit='img') as progress:
                 for _ in progress:
                     pass
             (unfinished / MANIFEST).write_bytes(_content(manifest))
@@ -80,14 +79,6 @@ def paint_all(out: Path, plan: Plan, sources: Sources, manifest: dict, workers: 
     except BrokenProcessPool as error:
         raise ConversionError('a worker process was killed, perhaps for lack of memory. Nothing '
                               'was written: run the same command with fewer --workers') from error
-
-
-def _write_picture(root: Path, sources: Sources, task: tuple[str, Picture]) -> None:
-    folder, picture = task
-    _, png = cv2.imencode('.png', cv2.cvtColor(picture.paint(sources), cv2.COLOR_RGB2BGR),
-                          [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-    # Not cv2.imwrite, which tells neither why it failed nor that the disk is full.
-    (root / folder / picture.name).write_bytes(png)
 
 
 def _content(manifest: dict) -> bytes:
