@@ -13,8 +13,8 @@ import pytest
 from tiny_sources import fill_disk, read, run_converter, tree, write_emnist, write_mnist
 
 from egscit_mm.datasets import ExemplarImageDataset, conversion
-from egscit_mm.datasets.conversion import ConversionError
-from egscit_mm.datasets.digits import STYLES, painting
+from egscit_mm.datasets.conversion import ConversionError, painted
+from egscit_mm.datasets.digits import STYLES
 from egscit_mm.datasets.digits.pictures import SinglePicture
 
 TRAIN_FOLDERS = ['trainA', 'trainB']
@@ -424,7 +424,7 @@ def test_killed_worker_leaves_nothing(single, tmp_path, monkeypatch):
         yield function(items[0])
         raise BrokenProcessPool
 
-    monkeypatch.setattr(painting, 'map_in_workers', broken)
+    monkeypatch.setattr(painted, 'map_in_workers', broken)
     with pytest.raises(ConversionError, match='a worker process was killed.*fewer --workers'):
         run(*single, '--out', tmp_path / 'place' / 'out')
     assert list((tmp_path / 'place').iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 from tiny_sources import converter, fill_disk, read, run_converter, tree
 
 from egscit_mm.datasets import ExemplarImageDataset, conversion
-from egscit_mm.datasets.conversion import ConversionError
+from egscit_mm.datasets.conversion import ConversionError, painted
 from egscit_mm.datasets.streets import SIZES, Style, draw_scene, paint, pictures
 from egscit_mm.datasets.streets.labels import CATEGORIES
 from egscit_mm.datasets.streets.style import HELD_OUT
@@ -136,7 +136,7 @@ def test_killed_worker_leaves_nothing(tmp_path, monkeypatch):
         yield function(items[0])
         raise BrokenProcessPool
 
-    monkeypatch.setattr(pictures, 'map_in_workers', broken)
+    monkeypatch.setattr(painted, 'map_in_workers', broken)
     with pytest.raises(ConversionError, match='a worker process was killed.*fewer --workers'):
         run(tmp_path / 'place' / 'out')
     assert list((tmp_path / 'place').iterdir()) == []

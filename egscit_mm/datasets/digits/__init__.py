@@ -2,7 +2,7 @@
 """The digit tasks: MNIST-Single, with letters too, and MNIST-Multiple.
 
 :mod:`.single` and :mod:`.multiple` paint a picture, :mod:`.characters` reads what is painted,
-:mod:`.pictures` plans a whole data set and :mod:`.painting` writes it.
+:mod:`.pictures` plans a whole data set and paints each picture.
 """
 from .multiple import (
     NUM_DIGITS,
