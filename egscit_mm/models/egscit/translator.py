@@ -12,7 +12,7 @@ from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
 from ..networks.encoder import check_fit
-from ..networks.generator_side import GeneratorSide
+from ..networks.generator_side import Translator
 
 CYCLE_MASKS = ('translation', 'original')
 FLOWS = ('reconstruction', 'translation', 'cycle')
@@ -22,7 +22,7 @@ Style = Optional[Tuple[Tensor, Tensor]]
 
 
 @MODELS.register_module()
-class ExemplarTranslator(GeneratorSide):
+class ExemplarTranslator(Translator):
     """Encoders, shared blocks, decoders and frozen feature networks (paper Fig. 2-3).
 
     The content image is encoded to a latent, the mask made from *its* features is multiplied
@@ -229,24 +229,37 @@ class ExemplarTranslator(GeneratorSide):
             }))
         return dict(cycle=cycles, cycle_latent_mean=latent_means)
 
-    def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
-        """Translates content images to the exemplars' domain and style.
+    def encode_style(self, exemplar: Tensor, target: str) -> Style:
+        """Style of exemplars: all that :meth:`translate` takes of them.
+
+        Args:
+            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N, 3, H', W').
+            target (str): Its domain.
+
+        Returns:
+            tuple[Tensor, Tensor] | None: (gamma, beta), each (N, C, 1, 1); None without AdaIN,
+            where exemplars are ignored.
+        """
+        if self.adain is None:
+            return None
+        return self.style(self.features({target: exemplar})[target])
+
+    def translate_to_style(self, content: Tensor, style: Style, source: str,
+                           target: str) -> Tensor:
+        """Translates content images to a style of :meth:`encode_style`.
 
         Args:
             content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
-            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N or 1, 3, H', W'); its size
-                may differ, for only channel statistics are taken from it.
+            style (tuple[Tensor, Tensor] | None): (gamma, beta), each (N or 1, C, 1, 1).
             source (str): Domain of the content.
-            target (str): Domain of the exemplar and the result.
+            target (str): Domain of the style and the result.
 
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
         """
-        mask = style = None
+        mask = None
         if self.eta < 1:
             mask = self.mask(self.features({source: content})[source])
-        if self.adain is not None:
-            style = self.style(self.features({target: exemplar})[target])
         contents = self.content(self.encode({source: content}))
         return self.decoders[target](self.styled(contents[source], mask, style))
 

@@ -7,13 +7,13 @@ from mmagic.registry import MODELS
 from torch import Tensor
 
 from ...utils.errors import UserError
-from ..networks.generator_side import GeneratorSide
+from ..networks.generator_side import Translator
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
 
 @MODELS.register_module()
-class MUNITTranslator(GeneratorSide):
+class MUNITTranslator(Translator):
     """Content encoder, style encoder and decoder of every domain (MUNIT's Fig. 2-3).
 
     ::
@@ -105,18 +105,21 @@ class MUNITTranslator(GeneratorSide):
         """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
         return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
 
-    def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
-        """Translates content images to the exemplars' domain and style.
+    def encode_style(self, exemplar: Tensor, target: str) -> Tensor:
+        """Style codes (N, style_dim) of exemplars (N, 3, H', W') of domain ``target``."""
+        return self.style_encoders[target](exemplar)
+
+    def translate_to_style(self, content: Tensor, style: Tensor, source: str,
+                           target: str) -> Tensor:
+        """Translates content images to style codes.
 
         Args:
             content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
-            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N or 1, 3, H', W'); its size
-                may differ, for its style code has none.
+            style (Tensor): Style codes, (N or 1, style_dim).
             source (str): Domain of the content.
-            target (str): Domain of the exemplar and the result.
+            target (str): Domain of the style and the result.
 
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
         """
-        return self.decoders[target](self.encoders[source](content),
-                                     self.style_encoders[target](exemplar))
+        return self.decoders[target](self.encoders[source](content), style)

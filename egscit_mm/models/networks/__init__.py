@@ -3,9 +3,10 @@
 from .decoder import ImageDecoder
 from .discriminator import DomainDiscriminators
 from .encoder import ContentEncoder
-from .generator_side import GeneratorSide
+from .generator_side import GeneratorSide, Translator
 from .vgg import VGGFeatures
 
 __all__ = [
-    'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder', 'VGGFeatures'
+    'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder', 'Translator',
+    'VGGFeatures'
 ]

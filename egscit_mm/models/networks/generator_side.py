@@ -41,3 +41,34 @@ class GeneratorSide(BaseModule):
         if self.activation_checkpointing and self.training:
             return checkpoint(network, *inputs, use_reentrant=False)
         return network(*inputs)
+
+
+class Translator(GeneratorSide):
+    """A generator side that translates images to the style of exemplars.
+
+    A style is encoded apart from any content, so that it can be kept, mixed and used again.
+    """
+
+    def encode_style(self, exemplar: Tensor, target: str):
+        """Style of exemplars of domain ``target``: all that a translation takes of them."""
+        raise NotImplementedError
+
+    def translate_to_style(self, content: Tensor, style, source: str, target: str) -> Tensor:
+        """Translates content images to a style of :meth:`encode_style`."""
+        raise NotImplementedError
+
+    def translate(self, content: Tensor, exemplar: Tensor, source: str, target: str) -> Tensor:
+        """Translates content images to the exemplars' domain and style.
+
+        Args:
+            content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
+            exemplar (Tensor): RGB in [-1, 1] of domain ``target``, (N or 1, 3, H', W'); its size
+                may differ, for a style has none.
+            source (str): Domain of the content.
+            target (str): Domain of the exemplar and the result.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        return self.translate_to_style(
+            content, self.encode_style(exemplar, target), source, target)
