@@ -16,15 +16,15 @@ import numpy as np
 
 from egscit_mm.utils.files import write_atomically
 
-FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX,
-         cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]
+FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_COMPLEX,
+         cv2.FONT_HERSHEY_SCRIPT_SIMPLEX]
 SIZE, LARGE, BOX = 28, 224, 20  # a letter fills a box of 20 pixels, as MNIST's digits do
 
 
 def drawn(letter: str, font: int, rng: np.random.RandomState) -> np.ndarray:
     """One letter, white on black, uint8, (28, 28)."""
     canvas = np.zeros((LARGE, LARGE), np.uint8)
-    cv2.putText(canvas, letter, (LARGE // 4, 3 * LARGE // 4), font, 4, 255, 4, cv2.LINE_AA)
+    cv2.putText(canvas, letter, (LARGE // 4, 3 * LARGE // 4), font, 4, 255, 1, cv2.LINE_AA)
     x, y, width, height = cv2.boundingRect(canvas)
     # To the middle, sheared, stretched to the box.
     scale = 0.92 * BOX * LARGE / SIZE / max(width, height)
@@ -33,8 +33,8 @@ def drawn(letter: str, font: int, rng: np.random.RandomState) -> np.ndarray:
     middle = np.array([x + width / 2, y + height / 2])
     shift = LARGE / 2 - linear @ middle
     canvas = cv2.warpAffine(canvas, np.column_stack([linear, shift]), (LARGE, LARGE))
-    # After it, so that strokes are as wide in all letters: 2 to 3 pixels of the small picture.
-    width = rng.randint(12, 22)
+    # After it, so that strokes are as wide in all letters: about 2 pixels of the small picture.
+    width = rng.randint(8, 20)
     canvas = cv2.dilate(canvas, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
