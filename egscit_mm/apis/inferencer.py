@@ -10,8 +10,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from ..models.egscit.tiling import TiledTranslation
+from ..utils import cpu
 from ..utils.checks import check_integers
-from ..utils.cpu import computes_in_amx
 from ..utils.errors import BadInputError, UserError
 from ..utils.images import read_image, to_rgb, upright
 from .model import checked_device, load_model, read_translation_config
@@ -67,7 +67,7 @@ class EGSCITInferencer:
             raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
                             'in the config: without one the weights would be random.')
         self.model = load_model(cfg, checkpoint, self.device)
-        self.amp = self.device.type == 'cpu' and computes_in_amx() if amp is None else amp
+        self.amp = self.device.type == 'cpu' and cpu.computes_in_amx() if amp is None else amp
         self.tile = tile
         if tile and not self.model.inference_generators.works_in_tiles:
             raise UserError(f'{type(self.model).__name__} cannot work in tiles, for its networks '

@@ -14,6 +14,7 @@ from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis import inferencer as inferencer_module
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.models.egscit.tiling import TiledTranslation
+from egscit_mm.utils.cpu import computes_in_amx
 
 __all__ = ['folder']
 
@@ -334,6 +335,7 @@ def test_bfloat16_by_itself(checkpoints, monkeypatch, capabilities, computes):
         monkeypatch.delattr('torch.cpu.get_capabilities', raising=False)
     else:
         monkeypatch.setattr('torch.cpu.get_capabilities', lambda: capabilities, raising=False)
+    monkeypatch.setattr('egscit_mm.utils.cpu.computes_in_amx', computes_in_amx)
     files = checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', 'cpu'
     assert EGSCITInferencer(*files).amp is computes
     assert EGSCITInferencer(*files, amp=False).amp is False
