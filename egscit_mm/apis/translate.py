@@ -17,6 +17,7 @@ from ..config import read_config
 from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
 from ..utils.files import check_outputs, write_output
+from ..utils.images import DECODED_FORMATS
 from ..utils.listing import find_images, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
@@ -334,7 +335,7 @@ def _pixels(path: Path) -> int:
     try:
         if why_unusable(path):
             return 0
-        with Image.open(path) as image:
+        with Image.open(path, formats=DECODED_FORMATS) as image:
             return image.width * image.height
     except Exception:  # each format of Pillow fails in its own way
         return 0
