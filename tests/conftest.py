@@ -37,6 +37,12 @@ def seeds():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def float32(monkeypatch):
+    """As where the CPU has no AMX: nothing computes in bfloat16 by itself."""
+    monkeypatch.setattr('egscit_mm.utils.cpu.computes_in_amx', lambda: False)
+
+
 @pytest.fixture(autouse=True, scope='session')
 def plain_config_texts():
     """Formatting a config, for the log and for each checkpoint, takes most of a tiny training."""

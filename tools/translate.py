@@ -11,10 +11,11 @@ nothing: they are listed at the end, and the exit code is 1.
   all     every content after every exemplar, into OUT/EXEMPLAR/
   matrix  the same as one picture, OUT/matrix.png, contents at the left and exemplars on top
 """
+import argparse
 import sys
 from pathlib import Path
 
-from egscit_arguments import parser_for, positive
+from egscit_arguments import not_negative, parser_for, positive
 
 
 def parse_args():
@@ -36,7 +37,12 @@ def parse_args():
     parser.add_argument('--html', action='store_true',
                         help='write OUT/index.html: contents, exemplars and translations')
     parser.add_argument('--device', help='default: a GPU where there is one')
-    parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
+    parser.add_argument('--amp', action=argparse.BooleanOptionalAction,
+                        help='compute in bfloat16 (default: on CPUs with AMX)')
+    parser.add_argument('--tile', type=not_negative, metavar='PIXELS',
+                        help='side of the tiles that larger images are cut into, with the same '
+                        'result in less memory; 0: never (default: 512 for images of more than a '
+                        'megapixel)')
     args = parser.parse_args()
     if args.pairing == 'matrix' and (args.masks or args.html):
         parser.error('--masks and --html do not go with --pairing matrix, which is one picture')

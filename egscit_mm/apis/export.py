@@ -1,12 +1,12 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""The translation network as an ONNX file, checked against PyTorch."""
+"""The translation network as ONNX files, checked against PyTorch."""
 import importlib.util
 import json
 import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -27,20 +27,68 @@ _TRACED = (2, (4, 5), (6, 3))
 _CHECKED = ((1, (3, 4), (4, 4)), (3, (5, 2), (3, 6)))
 _AXES = dict(content=('batch', 'height', 'width'),
              exemplar=('batch', 'exemplar_height', 'exemplar_width'),
+             style=('batch', ),
              translation=('batch', 'height', 'width'))
+_PLACES = 0, 2, 3  # of the axes above in a tensor
 
 
-class Translation(nn.Module):
-    """One direction of the generator side: (content, exemplar) -> translation."""
+class Graph(nn.Module):
+    """What one file computes, in one direction of the generator side.
+
+    Args:
+        generators (Translator): In eval mode.
+        source (str): Domain of the contents.
+        target (str): Domain of the exemplars.
+    """
+
+    inputs: Tuple[str, ...]
+    output: str
 
     def __init__(self, generators: nn.Module, source: str, target: str):
         super().__init__()
         self.generators = generators
         self.source, self.target = source, target
 
+
+class Translation(Graph):
+    """(content, exemplar) -> translation."""
+
+    inputs, output = ('content', 'exemplar'), 'translation'
+
     def forward(self, content: Tensor, exemplar: Tensor) -> Tensor:
         """RGB in [-1, 1], (N, 3, H, W) and (N, 3, H', W') -> (N, 3, H, W)."""
         return self.generators.translate(content, exemplar, self.source, self.target)
+
+
+class StyleEncoding(Graph):
+    """exemplar -> style."""
+
+    inputs, output = ('exemplar', ), 'style'
+
+    def forward(self, exemplar: Tensor) -> Tensor:
+        """RGB in [-1, 1], (N, 3, H', W') -> gamma and beta, (N, 2, C, 1, 1); of MUNIT (N, S)."""
+        style = self.generators.encode_style(exemplar, self.target)
+        return torch.stack(style, 1) if isinstance(style, tuple) else style
+
+
+class StyledTranslation(Graph):
+    """(content, style) -> translation."""
+
+    inputs, output = ('content', 'style'), 'translation'
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """RGB in [-1, 1], (N, 3, H, W), and a style of :class:`StyleEncoding` -> (N, 3, H, W)."""
+        if style.ndim > 2:
+            style = style.unbind(1)
+        return self.generators.translate_to_style(content, style, self.source, self.target)
+
+
+def onnx_files(out: Union[str, os.PathLike], styles: bool = False) -> List[Path]:
+    """The files that an export writes: one, or ``OUT_style.onnx`` and ``OUT_translation.onnx``."""
+    out = Path(out)
+    if not styles:
+        return [out]
+    return [out.with_name(f'{out.stem}_{part}{out.suffix}') for part in ('style', 'translation')]
 
 
 def export_onnx(config: Union[str, os.PathLike, Config],
@@ -48,21 +96,26 @@ def export_onnx(config: Union[str, os.PathLike, Config],
                 out: Union[str, os.PathLike],
                 target_domain: Optional[str] = None,
                 opset: Optional[int] = None,
-                source_domain: Optional[str] = None) -> Dict[str, float]:
-    """Writes the translation network of a trained EGSCIT or MUNIT as one ONNX file.
+                source_domain: Optional[str] = None,
+                styles: bool = False) -> Dict[str, float]:
+    """Writes the translation network of a trained EGSCIT or MUNIT as one or two ONNX files.
 
     Inputs ``content`` (N, 3, H, W) and ``exemplar`` (N, 3, H', W'), output ``translation``
     (N, 3, H, W): float32, RGB in [-1, 1]; batch and sizes are free, H and W divisible by the stride
-    that the file's metadata names. The averaged weights are taken where there are any. The file
-    comes to its place only after onnxruntime has computed the same as PyTorch with it.
+    that the file's metadata names. With ``styles``, one file makes a ``style`` of an exemplar and
+    the other one a translation of a content and a style, so that styles can be kept. The averaged
+    weights are taken where there are any. The files come to their places only after onnxruntime has
+    computed the same as PyTorch with them.
 
     Args:
         config (str | PathLike | Config): Config of the model, for EGSCIT that of stage 2.
         checkpoint (str | PathLike): Its checkpoint, or a published model.
-        out (str | PathLike): The file; an older one is replaced.
+        out (str | PathLike): The file, or what :func:`onnx_files` makes the names of; older files
+            are replaced.
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         opset (int | None): ONNX operator set; what PyTorch's exporter prefers if None.
         source_domain (str | None): Domain of the contents; with two domains the other one if None.
+        styles (bool): Whether to write two files. Defaults to False.
 
     Returns:
         dict[str, float]: Largest absolute difference to PyTorch, by the shapes compared.
@@ -72,35 +125,45 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         ModuleNotFoundError: If the packages of the extra ``export`` are not installed.
         RuntimeError: If the checkpoint cannot be read, PyTorch cannot export to this operator set,
             or onnxruntime computes something else.
-        ValueError: If the config has no such model, or the checkpoint, the domain or the operator
-            set does not fit.
+        ValueError: If the config has no such model, the checkpoint, the domain or the operator
+            set does not fit, or styles are asked of a model without AdaIN.
     """
     _check_libraries()
     _check_opset(opset)
-    if Path(out).is_dir():
-        raise UserError(f'{os.fspath(out)} is a folder; give the name of a file.')
-    check_outputs([(Path(out), 'the exported network')], [path for path in (config, checkpoint)
-                                                        if isinstance(path, (str, os.PathLike))])
+    files = onnx_files(out, styles)
+    for path in files:
+        if path.is_dir():
+            raise UserError(f'{path} is a folder; give the name of a file.')
+    check_outputs([(path, 'the exported network') for path in files],
+                  [path for path in (config, checkpoint) if isinstance(path, (str, os.PathLike))])
     cfg = read_translation_config(config, 'export')
     model = load_model(cfg, checkpoint, 'cpu')
+    generators = model.inference_generators
     source, target = model.direction(source_domain, target_domain)
-    translation = Translation(model.inference_generators, source, target).eval()
-    stride = translation.generators.encoders[translation.source].stride
-    proto = _proto(translation, stride, opset)
+    stride = generators.encoders[source].stride
+    if styles and generators.encode_style(_images(stride, _TRACED)[1], target) is None:
+        raise UserError(f'{cfg.filename}: this model has no AdaIN and ignores exemplars, so there '
+                        'are no styles to write; leave --styles out.')
+    kinds = (StyleEncoding, StyledTranslation) if styles else (Translation, )
+    graphs = [kind(generators, source, target).eval() for kind in kinds]
     metadata = dict(
         model=cfg.model.type, egscit_mm_version=__version__, domains=json.dumps(model.domains),
-        source_domain=translation.source, target_domain=translation.target, stride=str(stride),
+        source_domain=source, target_domain=target, stride=str(stride),
         value_range='[-1, 1]', channel_order='RGB', layout='NCHW')
-    for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value)
-    data = proto.SerializeToString()
-    differences = compare(translation, data, stride)
+    datas = []
+    for graph in graphs:
+        proto = _proto(graph, stride, opset)
+        for key, value in metadata.items():
+            proto.metadata_props.add(key=key, value=value)
+        datas.append(proto.SerializeToString())
+    differences = compare(graphs, datas, stride)
     for shapes, difference in differences.items():
         if not difference <= TOLERANCE:
             raise RunError(
                 f'onnxruntime and PyTorch differ by {difference:.2g} (at most {TOLERANCE:g} is '
                 f'allowed) for {shapes}; nothing was written, try another --opset.')
-    write_atomically(out, data)
+    for path, data in zip(files, datas):
+        write_atomically(path, data)
     return differences
 
 
@@ -122,15 +185,18 @@ def _check_opset(opset: Optional[int]) -> None:
                         f'onnx know; got {opset}.')
 
 
-def _proto(translation: Translation, stride: int, opset: Optional[int]):
+def _proto(graph: Graph, stride: int, opset: Optional[int]):
     """The ONNX model, with named axes."""
-    free = {axis: torch.export.Dim.DYNAMIC for axis in (0, 2, 3)}
+    free = {
+        name: {place: torch.export.Dim.DYNAMIC for place, _ in zip(_PLACES, _AXES[name])}
+        for name in graph.inputs
+    }
     with torch.no_grad(), _quiet():
+        sample = _samples(graph, stride, _TRACED)
         try:
             program = torch.onnx.export(
-                translation, _images(stride, _TRACED), dynamo=True, opset_version=opset,
-                input_names=['content', 'exemplar'], output_names=['translation'],
-                dynamic_shapes=dict(content=free, exemplar=free), verbose=False)
+                graph, sample, dynamo=True, opset_version=opset, input_names=list(graph.inputs),
+                output_names=[graph.output], dynamic_shapes=free, verbose=False)
         except torch.onnx.errors.OnnxExporterError as error:
             raise RunError(f'PyTorch cannot export this model to ONNX: {error}') from error
     proto = program.model_proto
@@ -141,38 +207,58 @@ def _proto(translation: Translation, stride: int, opset: Optional[int]):
     # The exporter names axes s27, s37, ... and 2*(((s37 - 1)//2)) + 2.
     del proto.graph.value_info[:]
     for value in (*proto.graph.input, *proto.graph.output):
-        for axis, name in zip((0, 2, 3), _AXES[value.name]):
-            value.type.tensor_type.shape.dim[axis].dim_param = name
+        for place, name in zip(_PLACES, _AXES[value.name]):
+            value.type.tensor_type.shape.dim[place].dim_param = name
     return proto
 
 
-def compare(translation: Translation, data: bytes, stride: int) -> Dict[str, float]:
+def compare(graphs: Sequence[Graph], datas: Sequence[bytes], stride: int) -> Dict[str, float]:
     """Largest absolute differences between PyTorch and onnxruntime, by shapes.
+
+    Args:
+        graphs (Sequence[Graph]): What the files are to compute, one after the other.
+        datas (Sequence[bytes]): The files.
+        stride (int): Of the encoder.
 
     Returns:
         dict[str, float]: By batch and sizes, none of them those of the trace.
 
     Raises:
-        RuntimeError: If onnxruntime cannot run the file.
+        RuntimeError: If onnxruntime cannot run a file.
     """
     import onnxruntime
 
-    differences, session = {}, None
+    differences: Dict[str, float] = {}
+    sessions: List[onnxruntime.InferenceSession] = []
     for shapes in _CHECKED:
         content, exemplar = _images(stride, shapes)
+        whole = Translation(graphs[0].generators, graphs[0].source, graphs[0].target)
         with torch.no_grad():
-            wanted = translation(content, exemplar).numpy()
+            wanted = whole(content, exemplar).numpy()
+        values = dict(content=content.numpy(), exemplar=exemplar.numpy())
         try:
-            session = session or onnxruntime.InferenceSession(
-                data, providers=['CPUExecutionProvider'])
-            found, = session.run(None, dict(content=content.numpy(), exemplar=exemplar.numpy()))
+            sessions = sessions or [onnxruntime.InferenceSession(
+                data, providers=['CPUExecutionProvider']) for data in datas]
+            for graph, session in zip(graphs, sessions):
+                values[graph.output], = session.run(
+                    None, {name: values[name] for name in graph.inputs})
         except Exception as error:  # its errors have no other base
             raise RunError(f'onnxruntime cannot run the exported model: {error}; nothing was '
                            'written, try another --opset.') from error
+        found = values['translation']
         name = f'content {tuple(content.shape)}, exemplar {tuple(exemplar.shape)}'
         same_shape = found.shape == wanted.shape
         differences[name] = float(np.abs(found - wanted).max()) if same_shape else float('inf')
     return differences
+
+
+def _samples(graph: Graph, stride: int, shapes: tuple) -> Tuple[Tensor, ...]:
+    """Inputs of a graph."""
+    values = dict(zip(('content', 'exemplar'), _images(stride, shapes)))
+    if 'style' in graph.inputs:
+        values['style'] = StyleEncoding(graph.generators, graph.source, graph.target)(
+            values['exemplar'])
+    return tuple(values[name] for name in graph.inputs)
 
 
 def _images(stride: int, shapes: tuple) -> Tuple[Tensor, Tensor]:

@@ -2,13 +2,15 @@
 """Translation of single images, without Runner and dataset."""
 import os
 from itertools import groupby
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from PIL import Image
 
+from ..models.egscit.tiling import TiledTranslation
+from ..utils import cpu
 from ..utils.checks import check_integers
 from ..utils.errors import BadInputError, UserError
 from ..utils.images import read_image, to_rgb, upright
@@ -17,6 +19,10 @@ from .model import checked_device, load_model, read_translation_config
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
 PAIRINGS = ('each', 'matrix')
+# Pixels that are translated at once, in one image or in a batch. docs/translate.md says what tiles
+# cost and save.
+WHOLE_PIXELS = 2**20
+TILE = 512  # pixels: side of a tile where none is given
 
 
 class EGSCITInferencer:
@@ -28,23 +34,32 @@ class EGSCITInferencer:
         config (str | Config): Config of the model, for EGSCIT that of stage 2.
         checkpoint (str | None): Its checkpoint; the config's ``load_from`` if None.
         device (str | None): Device; a GPU where there is one by default.
-        amp (bool): Whether to compute in bfloat16 where that is safe. Defaults to False.
+        amp (bool | None): Whether to compute in bfloat16 where that is safe. None, the default:
+            on CPUs with AMX, which are faster so.
         compile (bool): Whether ``torch.compile`` translates the model first: the first batch of
-            each size then takes long, the others are faster. Defaults to False.
+            each size then takes long, the others are faster. Tiles are not compiled. Defaults to
+            False.
+        tile (int | None): Side of the tiles, in pixels, that images with a longer side are cut
+            into; the result is the same, with less memory. 0 or False: never. None, the default:
+            512 for images of more than a megapixel (2**20), where the model can (MUNIT cannot).
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If it cannot be read.
         ValueError: If the config has no such model, the checkpoint does not fit it, or there is
-            none (random weights translate nothing), or the device is not there.
+            none (random weights translate nothing), the device is not there, or the model cannot
+            work in tiles.
     """
 
     def __init__(self,
                  config: Union[str, os.PathLike, Config],
                  checkpoint: Optional[Union[str, os.PathLike]] = None,
                  device: Optional[str] = None,
-                 amp: bool = False,
-                 compile: bool = False):
+                 amp: Optional[bool] = None,
+                 compile: bool = False,
+                 tile: Optional[int] = None):
+        if tile is not None:
+            check_integers(self, 0, tile=str(tile) if tile is True else tile)
         cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
         checkpoint = checkpoint or cfg.get('load_from')
@@ -52,7 +67,12 @@ class EGSCITInferencer:
             raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
                             'in the config: without one the weights would be random.')
         self.model = load_model(cfg, checkpoint, self.device)
-        self.amp = amp
+        self.amp = self.device.type == 'cpu' and cpu.computes_in_amx() if amp is None else amp
+        self.tile = tile
+        if tile and not self.model.inference_generators.works_in_tiles:
+            raise UserError(f'{type(self.model).__name__} cannot work in tiles, for its networks '
+                            'normalise by the whole image: leave the tile out, and make images '
+                            'smaller that do not fit into memory.')
         self._translation = torch.compile(self.model.translation) if compile else (
             self.model.translation)
 
@@ -116,7 +136,10 @@ class EGSCITInferencer:
             raise UserError(f'{type(self.model).__name__} with this config has no feature masks '
                             '(EGSCIT with eta below 1 has)')
         contents = [_pixels(image) for image in contents]
-        exemplars = [_pixels(image) for image in exemplars]
+        # Those that are one object stay one: a batch needs its style only once.
+        distinct = {id(image): image for image in exemplars}
+        distinct = {key: _pixels(image) for key, image in distinct.items()}
+        exemplars = [distinct[id(image)] for image in exemplars]
         if pairing == 'each':
             exemplars = exemplars * (len(contents) if len(exemplars) == 1 else 1)
             pairs = list(zip(contents, exemplars))
@@ -124,7 +147,10 @@ class EGSCITInferencer:
             pairs = [(image, style) for image in contents for style in exemplars]
         results = self._in_batches(
             lambda images, styles: self.model.translation_at_any_size(
-                images, target, styles, source, self._translation), pairs, batch_size)
+                images, target, styles, source, self._translation),
+            lambda tiled, image, style: tiled.translate(
+                image, tiled.style(style, target), source, target),
+            pairs, batch_size)
         if output == 'pil':
             results = [Image.fromarray(image) for image in results]
         if pairing == 'matrix':
@@ -134,30 +160,69 @@ class EGSCITInferencer:
         if not return_masks:
             return results[0] if alone else results
         masks = self._in_batches(lambda images: self.model.inner_rows(images, source)['mask'],
+                                 lambda tiled, image: tiled.mask(image, source),
                                  [(image, ) for image in contents], batch_size)
         masks = [mask[..., 0] for mask in masks]
         if output == 'pil':
             masks = [Image.fromarray(mask) for mask in masks]
         return (results[0], masks[0]) if alone else (results, masks)
 
-    def _in_batches(self, function, samples: List[Tuple[np.ndarray, ...]],
-                    batch_size: int) -> List[np.ndarray]:
-        """Images (H, W, 3) that the function makes of tuples of images."""
+    def _in_batches(self, whole: Callable, in_tiles: Callable,
+                    samples: List[Tuple[np.ndarray, ...]], batch_size: int) -> List[np.ndarray]:
+        """Images (H, W, 3) that the functions make of tuples of images.
+
+        Args:
+            whole (callable): Takes batches, RGB in [-1, 1]; the first one of N images, the others
+                of N, or of one for all.
+            in_tiles (callable): Takes a :class:`TiledTranslation` and images as that takes them.
+            samples (list[tuple[np.ndarray, ...]]): RGB, (H, W, 3).
+            batch_size (int): At most so many at once.
+        """
         results = []
-        for _, group in groupby(samples, lambda sample: [image.shape for image in sample]):
+        for shapes, group in groupby(samples, lambda sample: [image.shape for image in sample]):
             group = list(group)
-            for start in range(0, len(group), batch_size):
-                batches = [self._tensor(images) for images in zip(*group[start:start + batch_size])]
+            side, number = self._tile_side(shapes), batch_size
+            if side:
+                number = 1
+                tiled = TiledTranslation(self.model.inference_generators, side, self._numbers,
+                                         _bytes, progress=True)
+            elif self.tile != 0:
+                pixels = max(height * width for height, width, _ in shapes)
+                number = max(min(batch_size, WHOLE_PIXELS // pixels), 1)
+            for start in range(0, len(group), number):
+                first, *others = zip(*group[start:start + number])
+                others = [images[:1] if all(image is images[0] for image in images) else images
+                          for images in others]
+                batches = [_tensor(images) for images in (first, *others)]
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-                    result = function(*batches)
-                result = ((result.float().clamp(-1, 1) + 1) * 127.5).round().byte()
-                results.extend(result.permute(0, 2, 3, 1).cpu().numpy())
+                    if side:
+                        result = in_tiles(tiled, *batches)
+                    else:
+                        result = _bytes(whole(*map(self._numbers, batches)))
+                results.extend(result.permute(0, 2, 3, 1).numpy())
         return results
 
-    def _tensor(self, images: Sequence[np.ndarray]) -> torch.Tensor:
-        """RGB in [-1, 1], (N, 3, H, W)."""
-        images = torch.from_numpy(np.stack(images)).to(self.device)
-        return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+    def _tile_side(self, shapes: Sequence[Tuple[int, int, int]]) -> int:
+        """Side of the tiles that images of these shapes, (H, W, 3), are cut into; 0: none."""
+        if self.tile is not None:
+            return self.tile if max(max(shape[:2]) for shape in shapes) > self.tile else 0
+        large = max(height * width for height, width, _ in shapes) > WHOLE_PIXELS
+        return TILE if large and self.model.inference_generators.works_in_tiles else 0
+
+    def _numbers(self, images: torch.Tensor) -> torch.Tensor:
+        """Bytes as RGB in [-1, 1] on the device, (N, 3, H, W)."""
+        return images.to(self.device).float() / 127.5 - 1
+
+
+def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
+    """Bytes, (N, 3, H, W)."""
+    images = np.stack(images) if len(images) > 1 else images[0][None]
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def _bytes(images: torch.Tensor) -> torch.Tensor:
+    """RGB in [-1, 1] as bytes on the CPU, (N, 3, H, W)."""
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
 
 
 def _is_list(images: Images) -> bool:

@@ -7,7 +7,6 @@ import resource
 import time
 from typing import Any, List, Optional
 
-import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
@@ -24,6 +23,7 @@ from ..engine.resume import (
     is_intact,
     remove_checkpoints,
 )
+from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
 from ..utils.files import write_json
 from .monitored import check_monitored
@@ -194,14 +194,6 @@ def _run(cfg: Config, overwrite: bool) -> Runner:
     return runner
 
 
-def _cpu_computes_in_bfloat16() -> bool:
-    """Whether it does; True also where an older PyTorch cannot tell, for this only warns."""
-    if not hasattr(torch.cpu, 'get_capabilities'):
-        return True
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))
-
-
 def _write_cost(cfg: Config, seconds: float) -> None:
     """Writes what a training took: seconds of this stage and of both, peak memory in MB."""
     before = _read_cost(cfg.work_dir) if cfg.resume else {}
@@ -235,7 +227,7 @@ def enable_amp(cfg: Config) -> None:
     wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
     if get_device() == 'cpu':
         wrapper = dict(type='mmagic.AutocastOptimWrapper')
-        if not _cpu_computes_in_bfloat16():
+        if not computes_in_bfloat16():
             print_log('This CPU has no bfloat16 instructions (avx512_bf16, amx_bf16; bf16 on Arm) '
                       'and emulates them: with --amp the training is many times slower than '
                       'without.', 'current', level=logging.WARNING)

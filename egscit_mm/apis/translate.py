@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -14,17 +14,21 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from ..config import read_config
+from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
 from ..utils.files import check_outputs, write_output
-from ..utils.listing import find_images
+from ..utils.images import DECODED_FORMATS
+from ..utils.listing import find_images, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
 from ..visualization.translation_page import write_translation_page
-from .inferencer import EGSCITInferencer, load_image
+from .inferencer import WHOLE_PIXELS, EGSCITInferencer, load_image
 
 PAIRINGS = ('each', 'random', 'all', 'matrix')
 MATRIX, PAGE = 'matrix.png', 'index.html'
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
+MAX_THREADS = 8
+PIXELS_AHEAD, IMAGES_AHEAD = 2**23, 64  # that are read before, or wait to be written, at most
 EXEMPLARS_KEPT = 32  # decoded images; where all contents share a few, they are read once
 SMALL = 64  # pixels: narrower images are enlarged by the browser without smoothing
 
@@ -48,7 +52,9 @@ class FolderTranslation:
         masks (bool): Whether to write the feature masks of the contents, too.
         html (bool): Whether to write a page of all.
         device (str | None): A GPU where there is one if None.
-        amp (bool): Whether to compute in bfloat16.
+        amp (bool | None): Whether to compute in bfloat16; None: as :class:`EGSCITInferencer` does.
+        tile (int | None): Side of the tiles that larger images are cut into, in pixels; 0: none;
+            None: as :class:`EGSCITInferencer` does.
     """
 
     config: str
@@ -64,7 +70,8 @@ class FolderTranslation:
     masks: bool = False
     html: bool = False
     device: Optional[str] = None
-    amp: bool = False
+    amp: Optional[bool] = None
+    tile: Optional[int] = None
 
     def run(self) -> List[str]:
         """Translates what is not there yet, and prints what was done.
@@ -81,7 +88,9 @@ class FolderTranslation:
         pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
         sides = list(contents.values()), list(exemplars.values())
         self._check_places(pairs, *sides)
-        inferencer = EGSCITInferencer(self.config, self.checkpoint, self.device, self.amp)
+        inferencer = EGSCITInferencer(
+            self.config, self.checkpoint, self.device, self.amp, tile=self.tile)
+        self.amp = inferencer.amp
         source, target = inferencer.model.direction(self.source_domain, self.target_domain)
         if len(inferencer.model.domains) > 2:  # else the target says it, also in older folders
             self.source_domain, self.target_domain = source, target
@@ -147,38 +156,69 @@ class FolderTranslation:
         return made_of
 
     def _translate(self, inferencer: EGSCITInferencer, pairs: list) -> List[str]:
-        """Translates pairs into files; returns what could not be read."""
-        known = Image.registered_extensions()
+        """Translates pairs into files; returns what could not be read.
+
+        Threads read the next images and write those that are done, beside the network.
+        """
+        formats = Image.registered_extensions()
         exemplar_image = lru_cache(EXEMPLARS_KEPT)(load_image)
+
+        def read(pair: 'Pair') -> tuple:
+            try:
+                images = load_image(pair.content), exemplar_image(pair.exemplar)
+                if formats.get(pair.name.suffix.lower()) not in Image.SAVE:
+                    raise UserError(f'{pair.content}: unknown image format {pair.name.suffix!r}; '
+                                    'rename it, to .png for example')
+                return pair, images, None
+            except UserError as error:
+                return pair, None, str(error)
+
         unreadable = []
         todo = [pair for pair in pairs if not self._is_done(pair)]
-        with tqdm(total=len(pairs), initial=len(pairs) - len(todo), unit='image') as progress:
-            for start in range(0, len(todo), self.batch_size):
-                batch = []
-                for pair in todo[start:start + self.batch_size]:
-                    try:
-                        images = load_image(pair.content), exemplar_image(pair.exemplar)
-                        if known.get(pair.name.suffix.lower()) not in Image.SAVE:
-                            raise UserError(f'{pair.content}: unknown image format '
-                                            f'{pair.name.suffix!r}; rename it, to .png for example')
-                        batch.append((pair, *images))
-                    except UserError as error:
-                        unreadable.append(str(error))
-                if batch:
-                    self._write_batch(inferencer, *zip(*batch))
-                progress.update(len(todo[start:start + self.batch_size]))
+        with tqdm(total=len(pairs), initial=len(pairs) - len(todo), unit='image') as progress, \
+                worker_threads(min(os.cpu_count() or 1, MAX_THREADS)) as threads:
+            writing = Bounded(threads, PIXELS_AHEAD)
+            images = ahead(threads, read, todo, lambda pair: _weight(_pixels(pair.content)),
+                           PIXELS_AHEAD)
+            for batch in self._batches(images):
+                unreadable += [error for _, _, error in batch if error]
+                translated = [(pair, *images) for pair, images, error in batch if not error]
+                if translated:
+                    for result in self._results(inferencer, *zip(*translated)):
+                        weight = _weight(result[1].size // 3)
+                        while not writing.fits(weight):
+                            writing.next()
+                        writing.submit(weight, self._write, *result)
+                progress.update(len(batch))
+            while writing.tasks:
+                writing.next()
         return unreadable
 
-    def _write_batch(self, inferencer: EGSCITInferencer, pairs: tuple, contents: tuple,
-                     exemplars: tuple) -> None:
+    def _batches(self, images: Iterable[tuple]) -> Iterator[List[tuple]]:
+        """What is translated together: so many images, or a large one."""
+        batch, pixels = [], 0
+        for image in images:
+            batch.append(image)
+            pixels += image[1][0].width * image[1][0].height if image[1] else 0
+            if len(batch) == self.batch_size or pixels > WHOLE_PIXELS:
+                yield batch
+                batch, pixels = [], 0
+        if batch:
+            yield batch
+
+    def _results(self, inferencer: EGSCITInferencer, pairs: tuple, contents: tuple,
+                 exemplars: tuple) -> Iterator[tuple]:
+        """Pairs, their translations and their masks, if any."""
         results = inferencer(contents, exemplars, self.target_domain, self.masks,
                              batch_size=self.batch_size, source_domain=self.source_domain)
         results, masks = results if self.masks else (results, [None] * len(pairs))
-        for pair, image, mask in zip(pairs, results, masks):
-            # The mask first: a translation that is there has its mask.
-            if self.masks:
-                write_output(self._mask_path(pair), encoded(mask, '.png'))
-            write_output(self.out / pair.name, encoded(image, pair.name.suffix))
+        return zip(pairs, results, masks)
+
+    def _write(self, pair: 'Pair', image: np.ndarray, mask: Optional[np.ndarray]) -> None:
+        # The mask first: a translation that is there has its mask.
+        if mask is not None:
+            write_output(self._mask_path(pair), encoded(mask, '.png'))
+        write_output(self.out / pair.name, encoded(image, pair.name.suffix))
 
     def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
@@ -288,6 +328,22 @@ def translation_matrix(inferencer: EGSCITInferencer,
                              batch_size=batch_size, source_domain=source_domain)
         rows.append(stack(row))
     return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
+
+
+def _pixels(path: Path) -> int:
+    """Of an image file, by its header; 0 where it cannot be read, which its reader tells."""
+    try:
+        if why_unusable(path):
+            return 0
+        with Image.open(path, formats=DECODED_FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # each format of Pillow fails in its own way
+        return 0
+
+
+def _weight(pixels: int) -> int:
+    """Of an image under way: so that neither large ones nor many small ones fill the memory."""
+    return max(pixels, PIXELS_AHEAD // IMAGES_AHEAD)
 
 
 def encoded(image: np.ndarray, suffix: str) -> bytes:

@@ -1,14 +1,22 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of images by the inferencer."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from inference_fixtures import folder
 from mmengine.config import Config
 from PIL import Image
 from tiny_data import picture
 
 from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis import inferencer as inferencer_module
 from egscit_mm.apis.inferencer import load_image
+from egscit_mm.models.egscit.tiling import TiledTranslation
+from egscit_mm.utils.cpu import computes_in_amx
+
+__all__ = ['folder']
 
 
 def test_same_result_alone_and_in_a_batch(inferencer):
@@ -231,3 +239,118 @@ def test_no_exemplars(inferencer):
     for pairing in ('each', 'matrix'):
         with pytest.raises(ValueError, match='at least one exemplar'):
             inferencer([picture(16, 16)], [], pairing=pairing)
+
+
+# ------------------------------------------------------------------------------------------ tiles
+@pytest.fixture(scope='module')
+def in_tiles(checkpoints):
+    return EGSCITInferencer(
+        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', tile=24)
+
+
+def test_tiles_give_the_same(inferencer, in_tiles, monkeypatch):
+    """Alone and in a list, contents and exemplars that are small and large; and the masks."""
+    contents = [picture(50, 61, 1), picture(16, 16, 2), picture(20, 70, 3)]
+    exemplars = [picture(16, 16, 4), picture(40, 33, 5), picture(40, 40, 6)]
+    tiled = []
+    translate = TiledTranslation.translate
+    monkeypatch.setattr(TiledTranslation, 'translate', lambda self, content, *args: (
+        tiled.append(tuple(content.shape[2:])), translate(self, content, *args))[1])
+    results, masks = in_tiles(contents, exemplars, return_masks=True)
+    assert tiled == [(50, 61), (16, 16), (20, 70)]
+    wanted, wanted_masks = inferencer(contents, exemplars, return_masks=True)
+    for found, whole in ((results, wanted), (masks, wanted_masks)):
+        for one, other in zip(found, whole):
+            assert one.shape == other.shape and one.dtype == np.uint8
+            assert np.abs(one.astype(int) - other).max() <= 1
+    tiled.clear()
+    in_tiles(picture(24, 24), picture(16, 16))
+    assert not tiled  # it fits into one
+
+
+def test_tiles_where_none_are_asked_for(checkpoints, inferencer, monkeypatch):
+    """Large images are cut by themselves, unless that is switched off."""
+    sides = []
+    monkeypatch.setattr(inferencer_module, 'WHOLE_PIXELS', 30 * 30)
+    whole = EGSCITInferencer(
+        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', tile=0)
+    monkeypatch.setattr(inferencer_module, 'TiledTranslation', lambda generators, side, *args,
+                        **kwargs: (sides.append(side),
+                                   TiledTranslation(generators, side, *args, **kwargs))[1])
+    whole(picture(40, 40), picture(16, 16))
+    inferencer(picture(30, 30), picture(16, 16))
+    assert not sides
+    inferencer(picture(31, 30), picture(16, 16))
+    inferencer(picture(8, 8), picture(16, 90))
+    assert sides == [512, 512]
+
+
+def test_a_batch_is_no_larger_than_an_image_may_be(checkpoints, inferencer, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(inferencer_module, 'WHOLE_PIXELS', 3 * 16 * 16)
+    translation = inferencer.model.translation_at_any_size
+    monkeypatch.setattr(inferencer.model, 'translation_at_any_size', lambda image, *args: (
+        sizes.append(len(image)), translation(image, *args))[1])
+    inferencer([picture(16, 16)] * 7, picture(16, 16))
+    assert sizes == [3, 3, 1]
+
+
+def test_a_style_is_encoded_once_for_a_batch(inferencer, monkeypatch):
+    seen = []
+    generators = inferencer.model.inference_generators
+    encode_style = generators.encode_style
+    monkeypatch.setattr(generators, 'encode_style', lambda exemplar, *args: (
+        seen.append(len(exemplar)), encode_style(exemplar, *args))[1])
+    contents = [picture(16, 16, seed) for seed in range(3)]
+    exemplar = picture(16, 16, 9)
+    results = inferencer(contents, exemplar)
+    inferencer(contents, [exemplar] * 3)
+    apart = inferencer(contents, [exemplar.copy() for _ in range(3)])
+    assert seen == [1, 1, 3]
+    assert np.abs(np.array(results).astype(int) - apart).max() <= 1
+
+
+@pytest.mark.parametrize('tile', [-1, 1.5, True, '64'])
+def test_bad_tiles(checkpoints, tile):
+    with pytest.raises(ValueError, match='EGSCITInferencer: tile must be an integer of at least 0'):
+        EGSCITInferencer(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth',
+                         tile=tile)
+
+
+def test_munit_cannot_work_in_tiles(folder, monkeypatch):
+    """It refuses them, and takes large images whole where none are asked for."""
+    files = folder / 'munit.py', folder / 'munit.pth'
+    with pytest.raises(ValueError, match='MUNIT cannot work in tiles, for its networks normalise'):
+        EGSCITInferencer(*files, tile=64)
+    monkeypatch.setattr(inferencer_module, 'WHOLE_PIXELS', 256)
+    assert EGSCITInferencer(*files)(picture(20, 20), picture(16, 16)).shape == (20, 20, 3)
+
+
+# --------------------------------------------------------------------------------------- bfloat16
+@pytest.mark.parametrize('capabilities, computes', [
+    (dict(amx_bf16=True), True), (dict(avx512_bf16=True, amx_bf16=False), False), (None, False)])
+def test_bfloat16_by_itself(checkpoints, monkeypatch, capabilities, computes):
+    """Where the CPU has AMX, unless the user says otherwise."""
+    if capabilities is None:  # torch 2.6
+        monkeypatch.delattr('torch.cpu.get_capabilities', raising=False)
+    else:
+        monkeypatch.setattr('torch.cpu.get_capabilities', lambda: capabilities, raising=False)
+    monkeypatch.setattr('egscit_mm.utils.cpu.computes_in_amx', computes_in_amx)
+    files = checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', 'cpu'
+    assert EGSCITInferencer(*files).amp is computes
+    assert EGSCITInferencer(*files, amp=False).amp is False
+    assert EGSCITInferencer(*files, amp=True).amp is True
+
+
+def test_bfloat16_of_a_trained_model():
+    """Of the values 99.9 in 100 are within 2 of 255 of float32's."""
+    root = Path(__file__).parents[2]
+    files = (root / 'configs/egscit/egscit_quickstart.py',
+             root / 'checkpoints/egscit_quickstart-c77d4573.safetensors', 'cpu')
+    contents, exemplars = (sorted((root / f'demo/digits/{side}').glob('*.png'))
+                           for side in ('content', 'exemplar'))
+    whole, half = (np.array(EGSCITInferencer(*files, amp=amp)(
+        contents, exemplars, pairing='matrix')).astype(int) for amp in (False, True))
+    difference = np.abs(whole - half)
+    assert difference.max() > 0  # it was computed otherwise
+    assert (difference > 2).mean() < 1e-3 and difference.max() <= 8

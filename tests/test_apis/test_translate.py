@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import torch
 from PIL import Image
 from tiny_data import picture
 
+from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis import translate as translate_module
 from egscit_mm.apis.translate import encoded, pair_images
 from egscit_mm.utils.errors import UserError
 
@@ -344,3 +347,107 @@ def test_nothing_is_lost_in_the_file(suffix):
     image = picture(12, 14)
     written = Image.open(io.BytesIO(encoded(image, suffix)))
     assert np.array_equal(np.array(written.convert('RGB')), image)
+
+
+# ---------------------------------------------------------------------- threads beside the network
+@pytest.fixture
+def many(tmp_path):
+    """Twelve contents, two of which cannot be read, and a command for them."""
+    for index in range(12):
+        save(tmp_path / 'content' / f'{index:02d}.png', 8, 8, seed=index)
+    for name in ('03.png', '07.png'):
+        (tmp_path / 'content' / name).write_bytes(b'no image')
+    exemplar = save(tmp_path / 'e.png', 8, 8)
+    return ['--content', tmp_path / 'content', '--exemplar', exemplar, '--out', tmp_path / 'out',
+            '--batch-size', 2]
+
+
+def test_files_are_read_and_written_beside_the_network(translate, many, monkeypatch, capsys):
+    """In other threads; errors stay in order and name their files."""
+    here, places = threading.get_ident(), {'read': set(), 'written': set()}
+
+    def noting(kind, function):
+        return lambda *args: (places[kind].add(threading.get_ident()), function(*args))[1]
+
+    monkeypatch.setattr(translate_module, 'load_image',
+                        noting('read', translate_module.load_image))
+    monkeypatch.setattr(translate_module, 'write_output',
+                        noting('written', translate_module.write_output))
+    assert translate(*many) == 1
+    assert places['read'] and places['written'] and here not in (
+        places['read'] | places['written'])
+    assert re.search('2 not translated:\n.*03.png is not .*\n.*07.png is not ',
+                     capsys.readouterr().err)
+    assert len(pictures_in(many[5])) == 10
+
+
+def test_ctrl_c_while_the_network_runs(translate, many, monkeypatch):
+    """What is there is whole, nothing else is, and the same command makes the rest."""
+    calls = []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return call(self, *args, **kwargs)
+
+    call = EGSCITInferencer.__call__
+    threads = threading.active_count()
+    monkeypatch.setattr(EGSCITInferencer, '__call__', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        translate(*many)
+    assert threading.active_count() <= threads
+    there = pictures_in(many[5])
+    assert set(there) <= {'00.png', '01.png', '02.png'}
+    for name in there:
+        Image.open(many[5] / name).load()
+    assert translate(*many) == 1
+    assert len(pictures_in(many[5])) == 10
+
+
+def test_a_full_disk_stops_the_run(translate, many, monkeypatch):
+    def full(path, content):
+        if path.name == '02.png':
+            raise UserError(f'cannot write {path}: No space left on device')
+        write_output(path, content)
+
+    write_output = translate_module.write_output
+    monkeypatch.setattr(translate_module, 'write_output', full)
+    with pytest.raises(UserError, match='cannot write .*02.png: No space left'):
+        translate(*many)
+    assert '02.png' not in pictures_in(many[5])
+
+
+def test_large_images_are_alone_in_memory(translate, many, monkeypatch):
+    """None is read before its turn, and each is a batch."""
+    sizes, read = [], []
+    monkeypatch.setattr(translate_module, 'PIXELS_AHEAD', 60)
+    monkeypatch.setattr(translate_module, 'WHOLE_PIXELS', 60)
+    load_image, call = translate_module.load_image, EGSCITInferencer.__call__
+    monkeypatch.setattr(translate_module, 'load_image', lambda path: (
+        read.append(path.name), load_image(path))[1])
+
+    def counting(self, contents, *args, **kwargs):
+        sizes.append(len(contents))
+        assert len(set(read) - {'e.png', '03.png', '07.png'}) == len(sizes)
+        return call(self, contents, *args, **kwargs)
+
+    monkeypatch.setattr(EGSCITInferencer, '__call__', counting)
+    translate(*many)
+    assert sizes == [1] * 10
+
+
+def test_tiles_on_the_command_line(translate, inferencer, tmp_path):
+    content = save(tmp_path / 'content.png', 60, 50, seed=1)
+    exemplar = save(tmp_path / 'exemplar.png', 40, 30, seed=2)
+    assert translate('--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out',
+                     '--tile', 24, '--masks') == 0
+    for file, wanted in zip(('content.png', 'masks/content.png'),
+                            inferencer(content, exemplar, return_masks=True)):
+        found = np.array(Image.open(tmp_path / 'out' / file)).astype(int)
+        assert np.abs(found - wanted).max() <= 1
+    # Tiles make the same picture: they are no reason to make it anew.
+    before = (tmp_path / 'out' / 'content.png').stat().st_mtime_ns
+    assert translate('--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out',
+                     '--tile', 0, '--masks') == 0
+    assert (tmp_path / 'out' / 'content.png').stat().st_mtime_ns == before

@@ -221,7 +221,8 @@ def translate(checkpoints, inferencer):
 
     def run(*args):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr('egscit_mm.apis.translate.EGSCITInferencer', lambda *args: inferencer)
+            patch.setattr('egscit_mm.apis.translate.EGSCITInferencer',
+                          lambda *args, **kwargs: inferencer)
             patch.setattr(sys, 'argv', [
                 'translate.py', str(checkpoints / 'egscit_quickstart.py'),
                 str(checkpoints / 'egscit.pth'), *map(str, args)])

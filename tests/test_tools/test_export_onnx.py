@@ -81,6 +81,49 @@ def test_file_says_what_to_feed(exported):
     assert not list(exported.parent.glob('*.data'))
 
 
+@pytest.mark.parametrize('stage, domain', [('egscit', 'B'), ('munit', 'A')])
+def test_two_files_for_styles(folder, tool, tmp_path, stage, domain, capsys):
+    """A style that the first file made, kept and given to the second one with other contents."""
+    tool(folder / f'{stage}.py', folder / f'{stage}.pth', '--out', tmp_path / 'net.onnx',
+         '--styles', '--target-domain', domain)
+    paths = [tmp_path / 'net_style.onnx', tmp_path / 'net_translation.onnx']
+    assert sorted(tmp_path.iterdir()) == paths
+    assert all(str(path) in capsys.readouterr().out for path in paths[:1])
+    model = load_model(Config.fromfile(folder / f'{stage}.py'), folder / f'{stage}.pth', 'cpu')
+    encode, translate = (onnxruntime.InferenceSession(path) for path in paths)
+    assert [value.name for value in encode.get_inputs()] == ['exemplar']
+    assert [value.name for value in translate.get_inputs()] == ['content', 'style']
+    exemplar = torch.rand(1, 3, 46, 52) * 2 - 1
+    style, = encode.run(None, dict(exemplar=exemplar.numpy()))
+    np.save(tmp_path / 'style.npy', style)
+    for number, size in ((1, (28, 28)), (3, (30, 8))):
+        content = torch.rand(number, 3, *size) * 2 - 1
+        with torch.no_grad():
+            wanted = model.translation(content, domain, exemplar)
+        kept = np.load(tmp_path / 'style.npy').repeat(number, 0)
+        found, = translate.run(None, dict(content=content.numpy(), style=kept))
+        assert wanted.std() > 0.05
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4, rtol=0)
+    for path in paths:
+        onnx_model = onnx.load(path)
+        onnx.checker.check_model(onnx_model, full_check=True)
+        metadata = {entry.key: entry.value for entry in onnx_model.metadata_props}
+        assert metadata['target_domain'] == domain and metadata['stride'] == '2' or stage == 'munit'
+        for value in (*onnx_model.graph.input, *onnx_model.graph.output):
+            assert value.type.tensor_type.shape.dim[0].dim_param == 'batch', value.name
+
+
+def test_no_styles_without_adain(folder, tool, tmp_path):
+    cfg = Config.fromfile(folder / 'egscit.py')
+    cfg.model.generator.adain = None
+    cfg.dump(tmp_path / 'wo_adain.py')
+    with pytest.raises(SystemExit, match='has no AdaIN and ignores exemplars, so there are no '
+                       'styles to write'):
+        tool(tmp_path / 'wo_adain.py', folder / 'egscit.pth', '--out', tmp_path / 'net.onnx',
+             '--styles')
+    assert [path.name for path in tmp_path.iterdir()] == ['wo_adain.py']
+
+
 def fail_to_replace(*args):
     raise OSError(28, 'No space left on device')
 

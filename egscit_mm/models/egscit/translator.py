@@ -64,6 +64,8 @@ class ExemplarTranslator(Translator):
         ValueError: If an argument is outside its range or the networks do not fit together.
     """
 
+    works_in_tiles = True
+
     def __init__(self,
                  encoder: dict,
                  decoder: dict,
@@ -257,11 +259,34 @@ class ExemplarTranslator(Translator):
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
         """
-        mask = None
+        return self.decode(self.masked_content(content, source), style, target)
+
+    def masked_content(self, content: Tensor, source: str) -> Tensor:
+        """m * c of content images of domain ``source``: (N, 3, H, W) -> (N, C, h, w)."""
+        maps = self.content(self.encode({source: content}))[source]
         if self.eta < 1:
-            mask = self.mask(self.features({source: content})[source])
-        contents = self.content(self.encode({source: content}))
-        return self.decoders[target](self.styled(contents[source], mask, style))
+            maps = maps * self.mask(self.features({source: content})[source])
+        return maps
+
+    def decode(self,
+               masked_content: Tensor,
+               style: Style,
+               target: str,
+               statistics: Optional[Tuple[Tensor, Tensor]] = None) -> Tensor:
+        """Images of domain ``target``: AdaIN, then the decoder.
+
+        Args:
+            masked_content (Tensor): Of :meth:`masked_content`, (N, C, h, w).
+            style (tuple[Tensor, Tensor] | None): As for :meth:`translate_to_style`.
+            target (str): Domain of the style and the result.
+            statistics (tuple[Tensor, Tensor] | None): As for :class:`AdaIN`.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        if style is not None:
+            masked_content = self.adain(masked_content, style, statistics)
+        return self.decoders[target](masked_content)
 
     def _in_one_pass(self, network: BaseModule, batches: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
         """Runs a network once over several batches; once for each size, where these differ."""

@@ -5,8 +5,9 @@ from .latent_noise import add_latent_noise
 from .padding import SameConv2d
 from .precision import at_least_float32
 from .residual import ResidualBlock
+from .running_statistics import RunningStatistics
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'add_latent_noise',
-    'at_least_float32', 'channel_statistics', 'feature_mask'
+    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'RunningStatistics', 'SameConv2d',
+    'add_latent_noise', 'at_least_float32', 'channel_statistics', 'feature_mask'
 ]

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Adaptive instance normalisation (paper Eq. 1-2) in the forms that paper and release name."""
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -77,25 +77,33 @@ class AdaIN(nn.Module):
         Returns:
             tuple[Tensor, Tensor]: (gamma, beta), each (N, C, 1, 1).
         """
-        mean, variance = channel_statistics(features)
+        return self.style_of(*channel_statistics(features))
+
+    def style_of(self, mean: Tensor, variance: Tensor) -> Tuple[Tensor, Tensor]:
+        """:meth:`style` of an exemplar whose statistics are known, each (N, C, 1, 1)."""
         if self.form == 'std':
             return (variance + self.eps).sqrt(), mean
         if self.form == 'var':
             return variance, mean
         return mean, variance
 
-    def forward(self, content: Tensor, style: Tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self,
+                content: Tensor,
+                style: Tuple[Tensor, Tensor],
+                statistics: Optional[Tuple[Tensor, Tensor]] = None) -> Tensor:
         """Applies the style to the content.
 
         Args:
             content (Tensor): Content features, (N, C, H, W).
             style (tuple[Tensor, Tensor]): (gamma, beta) of :meth:`style`, (N or 1, C, 1, 1).
+            statistics (tuple[Tensor, Tensor] | None): Mean and variance of the content, each
+                (N or 1, C, 1, 1), where ``content`` is only a part of it; its own if None.
 
         Returns:
             Tensor: Styled features, (N, C, H, W), of the content's dtype.
         """
         gamma, beta = style
-        mean, variance = channel_statistics(content)
+        mean, variance = statistics or channel_statistics(content)
         delta = variance + self.eps
         if self.form == 'std':
             delta = delta.sqrt()

@@ -49,6 +49,8 @@ class Translator(GeneratorSide):
     A style is encoded apart from any content, so that it can be kept, mixed and used again.
     """
 
+    works_in_tiles = False  # whether TiledTranslation can cut its images
+
     def encode_style(self, exemplar: Tensor, target: str):
         """Style of exemplars of domain ``target``: all that a translation takes of them."""
         raise NotImplementedError
