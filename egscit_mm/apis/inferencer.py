@@ -1,18 +1,22 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of single images, without Runner and dataset."""
 import os
+from functools import partial
 from itertools import groupby
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from PIL import Image
 
+from ..models.layers import Style, mix_styles
 from ..utils.checks import check_integers
 from ..utils.errors import BadInputError, UserError
+from ..utils.image_sizes import fitted
 from ..utils.images import read_image, to_rgb, upright
 from .model import checked_device, load_model, read_translation_config
+from .regions import LabelMap, Regions, label_map
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
@@ -70,7 +74,8 @@ class EGSCITInferencer:
                  pairing: str = 'each',
                  output: str = 'array',
                  batch_size: int = 8,
-                 source_domain: Optional[str] = None):
+                 source_domain: Optional[str] = None,
+                 strength: float = 1.):
         """Translates contents after exemplars.
 
         Images are paths, PIL images or uint8 arrays, grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4),
@@ -88,6 +93,9 @@ class EGSCITInferencer:
             batch_size (int): Neighbours of equal size are translated together, at most so many.
             source_domain (str | None): Domain of the contents; with two domains the other one if
                 None.
+            strength (float): Of the style: 0 is the mean style of the domain, 1 the exemplar's; up
+                to 1.5, with a warning. Any but 1 needs the mean style, see
+                :meth:`keep_mean_style`. Defaults to 1.
 
         Returns:
             The translations in the size of their contents, RGB: uint8 arrays (H, W, 3), or PIL
@@ -122,9 +130,11 @@ class EGSCITInferencer:
             pairs = list(zip(contents, exemplars))
         else:
             pairs = [(image, style) for image in contents for style in exemplars]
+        translation = self._translation if strength == 1 else partial(
+            self._translation, strength=strength)
         results = self._in_batches(
             lambda images, styles: self.model.translation_at_any_size(
-                images, target, styles, source, self._translation), pairs, batch_size)
+                images, target, styles, source, translation), pairs, batch_size)
         if output == 'pil':
             results = [Image.fromarray(image) for image in results]
         if pairing == 'matrix':
@@ -139,6 +149,114 @@ class EGSCITInferencer:
         if output == 'pil':
             masks = [Image.fromarray(mask) for mask in masks]
         return (results[0], masks[0]) if alone else (results, masks)
+
+    @torch.no_grad()
+    def style(self,
+              exemplar: Images,
+              weights: Optional[Sequence[float]] = None,
+              strength: float = 1.,
+              target_domain: Optional[str] = None) -> Style:
+        """Style of an exemplar, or a mixture of those of several, to keep and to translate to.
+
+        It is a tensor or a tuple of tensors, as :meth:`Translator.encode_style` gives them.
+
+        Args:
+            exemplar (Images): One or several, as in a call, of any sizes.
+            weights (Sequence[float] | None): Of the exemplars, at least 0; they are divided by
+                their sum. Equal ones if None: their mean style.
+            strength (float): As in a call. Defaults to 1.
+            target_domain (str | None): Domain of the exemplars; the model's default if None.
+
+        Raises:
+            ValueError: If there are no exemplars, an image cannot be read, the domain is unknown,
+                or weights or strength are not as described.
+        """
+        target = self.model.target(target_domain)
+        generators = self.model.inference_generators
+        styles = []
+        for image in _listed(exemplar):
+            pixels = fitted(self._tensor([_pixels(image)]), self.model.stride)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                styles.append(generators.encode_style(pixels, target))
+        # A model without AdaIN has no style to mix, but translates.
+        style = styles[0] if len(styles) == 1 and weights is None else mix_styles(styles, weights)
+        return generators.strengthened(style, target, strength)
+
+    def keep_mean_style(self, images: Images, target_domain: Optional[str] = None) -> None:
+        """Takes the mean style of these images for that of the domain, which strength needs.
+
+        Args:
+            images (Images): Of the domain, such as those of its training; an iterator is read once.
+            target_domain (str | None): Their domain; the model's default if None.
+        """
+        target = self.model.target(target_domain)
+        self.model.inference_generators.mean_styles[target].set(
+            self.style(images, target_domain=target))
+
+    @torch.inference_mode()
+    def translate_to_style(self,
+                           content: Images,
+                           style: Union[Style, Dict[int, Style]],
+                           target_domain: Optional[str] = None,
+                           output: str = 'array',
+                           batch_size: int = 8,
+                           source_domain: Optional[str] = None,
+                           regions: Union[LabelMap, Sequence[LabelMap], None] = None,
+                           blend: float = 8.,
+                           region_statistics: str = 'image'):
+        """Translates contents to one style, or each of their regions to its own.
+
+        Args:
+            content (Images): As in a call.
+            style: Of :meth:`style`; with ``regions`` a dict of them by label.
+            target_domain (str | None): Domain of the style; the model's default if None.
+            output (str): ``'array'`` or ``'pil'``.
+            batch_size (int): As in a call.
+            source_domain (str | None): As in a call.
+            regions: Label maps, one for each content and of its size: paths of PNG files or arrays
+                of integers (H, W).
+            blend (float): Width in pixels of the borders between regions. Defaults to 8.
+            region_statistics (str): Whether AdaIN normalises the content by the statistics of the
+                whole ``'image'`` or of each ``'region'``; see docs/styles.md. Defaults to
+                ``'image'``.
+
+        Returns:
+            As a call without masks.
+
+        Raises:
+            ValueError: If an image or a label map cannot be read, a map has another size than its
+                content or a label without a style, or the model cannot style regions.
+        """
+        if output not in ('array', 'pil'):
+            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
+        check_integers(self, 1, batch_size=batch_size)
+        source, target = self.model.direction(source_domain, target_domain)
+        contents = [_pixels(image) for image in _listed(content)]
+        if regions is None:
+            translation = partial(self.model.inference_generators.translate_to_style,
+                                  style=style, source=source, target=target)
+            results = self._in_batches(partial(self._at_any_size, translation),
+                                       [(image, ) for image in contents], batch_size)
+        else:
+            regions = [regions] if not _is_list(content) else list(regions)
+            if len(regions) != len(contents):
+                raise UserError(f'Give one label map for each content: got {len(regions)} for '
+                                f'{len(contents)} contents')
+            maps = [label_map(labels, image.shape[:2]) for labels, image in zip(regions, contents)]
+            results = []
+            for image, labels in zip(contents, maps):
+                translation = Regions(labels, style, blend, region_statistics).translation(
+                    self.model.inference_generators, source, target)
+                results += self._in_batches(
+                    partial(self._at_any_size, translation), [(image, )], 1)
+        if output == 'pil':
+            results = [Image.fromarray(image) for image in results]
+        return results if _is_list(content) else results[0]
+
+    def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
+        """A translation of images whose sides the stride need not divide."""
+        height, width = images.shape[-2:]
+        return translation(fitted(images, self.model.stride))[..., :height, :width]
 
     def _in_batches(self, function, samples: List[Tuple[np.ndarray, ...]],
                     batch_size: int) -> List[np.ndarray]:

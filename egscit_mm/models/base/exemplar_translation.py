@@ -132,7 +132,8 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
                     image: Tensor,
                     target_domain: Optional[str] = None,
                     exemplar: Optional[Tensor] = None,
-                    source_domain: Optional[str] = None) -> Tensor:
+                    source_domain: Optional[str] = None,
+                    strength: float = 1.) -> Tensor:
         """Translates images to the style of exemplars.
 
         Args:
@@ -141,12 +142,15 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
             exemplar (Tensor): Images of the target domain, RGB in [-1, 1], (N or 1, 3, H', W'),
                 perhaps of another size.
             source_domain (str | None): Domain of the content; with two domains it is the other one.
+            strength (float): Between 0, the mean style of the domain, and 1, the exemplar's; up to
+                1.5.
 
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
 
         Raises:
-            ValueError: If a domain is unknown, both are the same, or one cannot do without.
+            ValueError: If a domain is unknown, both are the same, or one cannot do without; if the
+                strength is not 1 and the mean style is not known.
         """
         source_domain, target_domain = self.direction(source_domain, target_domain)
         if exemplar is None:
@@ -154,7 +158,8 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
                 f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1], or use '
                 'egscit_mm.apis.EGSCITInferencer.')
-        return self.inference_generators.translate(image, exemplar, source_domain, target_domain)
+        return self.inference_generators.translate(
+            image, exemplar, source_domain, target_domain, strength)
 
     def translation_at_any_size(self, image: Tensor, target_domain: str, exemplar: Tensor,
                                 source_domain: str, translation: Optional[Callable] = None):

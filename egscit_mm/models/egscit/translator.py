@@ -74,7 +74,7 @@ class ExemplarTranslator(Translator):
                  cycle_mask: str = 'translation',
                  detach_cycle: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, 2, activation_checkpointing)
+        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'))
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
@@ -244,24 +244,53 @@ class ExemplarTranslator(Translator):
             return None
         return self.style(self.features({target: exemplar})[target])
 
+    def strengthened(self, style: Style, target: str, strength: float) -> Style:
+        """See :meth:`Translator.strengthened`; gamma stays what the form of AdaIN allows."""
+        style = super().strengthened(style, target, strength)
+        return style if strength == 1 else self.adain.possible(style)
+
     def translate_to_style(self, content: Tensor, style: Style, source: str,
                            target: str) -> Tensor:
         """Translates content images to a style of :meth:`encode_style`.
 
         Args:
             content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
-            style (tuple[Tensor, Tensor] | None): (gamma, beta), each (N or 1, C, 1, 1).
+            style (tuple[Tensor, Tensor] | None): (gamma, beta), each (N or 1, C, 1, 1), or maps of
+                the features' size.
             source (str): Domain of the content.
             target (str): Domain of the style and the result.
 
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, H, W).
         """
-        mask = None
+        return self.decode(self.masked_content(content, source), style, target)
+
+    def masked_content(self, content: Tensor, source: str) -> Tensor:
+        """m * c of content images of domain ``source``: (N, 3, H, W) -> (N, C, h, w)."""
+        maps = self.content(self.encode({source: content}))[source]
         if self.eta < 1:
-            mask = self.mask(self.features({source: content})[source])
-        contents = self.content(self.encode({source: content}))
-        return self.decoders[target](self.styled(contents[source], mask, style))
+            maps = maps * self.mask(self.features({source: content})[source])
+        return maps
+
+    def decode(self,
+               masked_content: Tensor,
+               style: Style,
+               target: str,
+               statistics: Optional[Tuple[Tensor, Tensor]] = None) -> Tensor:
+        """Images of domain ``target``: AdaIN, then the decoder.
+
+        Args:
+            masked_content (Tensor): Of :meth:`masked_content`, (N, C, h, w).
+            style (tuple[Tensor, Tensor] | None): As for :meth:`translate_to_style`.
+            target (str): Domain of the style and the result.
+            statistics (tuple[Tensor, Tensor] | None): As for :class:`AdaIN`.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        if style is not None:
+            masked_content = self.adain(masked_content, style, statistics)
+        return self.decoders[target](masked_content)
 
     def _in_one_pass(self, network: BaseModule, batches: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
         """Runs a network once over several batches; once for each size, where these differ."""

@@ -5,8 +5,18 @@ from .latent_noise import add_latent_noise
 from .padding import SameConv2d
 from .precision import at_least_float32
 from .residual import ResidualBlock
+from .styles import (
+    MeanStyle,
+    Style,
+    mix_styles,
+    region_maps,
+    regional_statistics,
+    regional_style,
+    strengthen,
+)
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'SameConv2d', 'add_latent_noise',
-    'at_least_float32', 'channel_statistics', 'feature_mask'
+    'ADAIN_FORMS', 'AdaIN', 'MeanStyle', 'ResidualBlock', 'SameConv2d', 'Style',
+    'add_latent_noise', 'at_least_float32', 'channel_statistics', 'feature_mask', 'mix_styles',
+    'region_maps', 'regional_statistics', 'regional_style', 'strengthen'
 ]

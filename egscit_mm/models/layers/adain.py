@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Adaptive instance normalisation (paper Eq. 1-2) in the forms that paper and release name."""
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -84,18 +84,32 @@ class AdaIN(nn.Module):
             return variance, mean
         return mean, variance
 
-    def forward(self, content: Tensor, style: Tuple[Tensor, Tensor]) -> Tensor:
+    def possible(self, style: Tuple[Tensor, Tensor]) -> Tuple[Tensor, Tensor]:
+        """The style, its gamma at least 0 where it is a standard deviation or a variance.
+
+        An extrapolated one may be below, which would reverse a channel's contrast.
+        """
+        gamma, beta = style
+        return (gamma if self.form == 'release' else gamma.clamp_min(0)), beta
+
+    def forward(self,
+                content: Tensor,
+                style: Tuple[Tensor, Tensor],
+                statistics: Optional[Tuple[Tensor, Tensor]] = None) -> Tensor:
         """Applies the style to the content.
 
         Args:
             content (Tensor): Content features, (N, C, H, W).
-            style (tuple[Tensor, Tensor]): (gamma, beta) of :meth:`style`, (N or 1, C, 1, 1).
+            style (tuple[Tensor, Tensor]): (gamma, beta) of :meth:`style`, (N or 1, C, 1, 1); or
+                maps of them, (N or 1, C, H, W).
+            statistics (tuple[Tensor, Tensor] | None): Mean and variance to take for the content's,
+                of the shapes that gamma may have; its own if None.
 
         Returns:
             Tensor: Styled features, (N, C, H, W), of the content's dtype.
         """
         gamma, beta = style
-        mean, variance = channel_statistics(content)
+        mean, variance = statistics or channel_statistics(content)
         delta = variance + self.eps
         if self.form == 'std':
             delta = delta.sqrt()
