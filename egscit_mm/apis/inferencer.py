@@ -174,7 +174,7 @@ class EGSCITInferencer:
         target = self.model.target(target_domain)
         generators = self.model.inference_generators
         styles = []
-        for image in _listed(exemplar):
+        for image in exemplar if _is_list(exemplar) else [exemplar]:
             pixels = fitted(self._tensor([_pixels(image)]), self.model.stride)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
                 styles.append(generators.encode_style(pixels, target))
@@ -186,7 +186,7 @@ class EGSCITInferencer:
         """Takes the mean style of these images for that of the domain, which strength needs.
 
         Args:
-            images (Images): Of the domain, such as those of its training; an iterator is read once.
+            images (Images): Of the domain, such as those of its training; any iterable, read once.
             target_domain (str | None): Their domain; the model's default if None.
         """
         target = self.model.target(target_domain)

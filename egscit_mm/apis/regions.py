@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Tuple, Union
+from typing import Callable, Container, Dict, List, Tuple, Union
 
 import numpy as np
 import torch
@@ -47,11 +47,7 @@ class Regions:
         if self.statistics not in REGION_STATISTICS:
             raise UserError(f'The statistics of regions must be one of {REGION_STATISTICS}, got '
                             f'{self.statistics!r}')
-        found = np.unique(self.labels).tolist()
-        unknown = [label for label in found if label not in self.styles]
-        if unknown:
-            raise UserError(f'The label map has the labels {unknown[:5]}, for which there is no '
-                            f'exemplar; there are exemplars for {sorted(self.styles)[:10]}')
+        found = found_labels(self.labels, self.styles)
         self.styles = {label: self.styles[label] for label in found}
 
     def translation(self, generators: Translator, source: str,
@@ -70,6 +66,20 @@ class Regions:
             return generators.decode(features, style, target, regional_statistics(features, maps))
 
         return translate
+
+
+def found_labels(labels: np.ndarray, known: Container[int]) -> List[int]:
+    """The labels that occur in a map, sorted.
+
+    Raises:
+        UserError: If one is not known.
+    """
+    found = np.unique(labels).tolist()
+    unknown = [label for label in found if label not in known]
+    if unknown:
+        raise UserError(f'a label map has the labels {unknown[:5]}, for which there is no '
+                        f'exemplar; there are exemplars for the labels {list(known)[:10]}')
+    return found
 
 
 def label_map(labels: LabelMap, size: Tuple[int, int]) -> np.ndarray:

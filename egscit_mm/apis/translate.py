@@ -21,6 +21,7 @@ from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
 from ..visualization.translation_page import write_translation_page
 from .inferencer import EGSCITInferencer, load_image
+from .shared_style import SharedStyle
 
 PAIRINGS = ('each', 'random', 'all', 'matrix')
 MATRIX, PAGE = 'matrix.png', 'index.html'
@@ -49,6 +50,10 @@ class FolderTranslation:
         html (bool): Whether to write a page of all.
         device (str | None): A GPU where there is one if None.
         amp (bool): Whether to compute in bfloat16.
+        strength (float): Of the styles, see :class:`EGSCITInferencer`.
+        mean_of (Sequence[str]): Images whose mean style is that of strength 0, as for ``content``;
+            the one that the model holds if empty.
+        shared (SharedStyle | None): What all exemplars are together, in place of a pairing.
     """
 
     config: str
@@ -65,6 +70,9 @@ class FolderTranslation:
     html: bool = False
     device: Optional[str] = None
     amp: bool = False
+    strength: float = 1.
+    mean_of: Sequence[str] = ()
+    shared: Optional[SharedStyle] = None
 
     def run(self) -> List[str]:
         """Translates what is not there yet, and prints what was done.
@@ -80,6 +88,9 @@ class FolderTranslation:
         is_matrix = self.pairing == 'matrix'
         pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
         sides = list(contents.values()), list(exemplars.values())
+        mean_of = list(find_images(self.mean_of).values())
+        if self.shared is not None:
+            self.shared.check(contents, sides[1])
         self._check_places(pairs, *sides)
         inferencer = EGSCITInferencer(self.config, self.checkpoint, self.device, self.amp)
         source, target = inferencer.model.direction(self.source_domain, self.target_domain)
@@ -91,13 +102,19 @@ class FolderTranslation:
             raise UserError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars '
                             f'is too large for one picture (at most {MAX_MATRIX} translations); '
                             'give fewer, or use --pairing all.')
-        keep_record(self.out, self._recipes(pairs, *sides))
+        if not mean_of:
+            inferencer.model.inference_generators.check_strength(target, self.strength)
+        keep_record(self.out, self._recipes(pairs, *sides, mean_of))
+        if mean_of:
+            inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
         if is_matrix:
             if not (self.out / MATRIX).exists():
                 self._write_matrix(inferencer, *sides)
             print(f'{self.out / MATRIX}: {len(contents)} contents after {len(exemplars)} exemplars')
             return []
-        unreadable = self._translate(inferencer, pairs)
+        style = None if self.shared is None else self.shared.style(
+            inferencer, sides[1], self.strength, target)
+        unreadable = self._translate(inferencer, pairs, style)
         if self.html:
             self._write_page(pairs)
         if not unreadable:
@@ -129,15 +146,22 @@ class FolderTranslation:
         return (self.out / pair.name).is_file() and (
             not self.masks or self._mask_path(pair).is_file())
 
-    def _recipes(self, pairs: list, contents: list, exemplars: list) -> Dict[str, str]:
+    def _recipes(self, pairs: list, contents: list, exemplars: list,
+                 mean_of: list) -> Dict[str, str]:
         """What each picture of this run is made of, by its name in the output folder."""
         model = (fingerprint(self.checkpoint), read_config(self.config).model, self.source_domain,
                  self.target_domain, self.amp)
-        paths = dict.fromkeys([*contents, *exemplars])
+        paths = dict.fromkeys([*contents, *exemplars, *mean_of])
         known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}
+        if self.strength != 1:
+            model += self.strength, [known[path] for path in mean_of]
         if self.pairing == 'matrix':
             return {MATRIX: recipe(model, *[[known[path] for path in side]
                                             for side in (contents, exemplars)])}
+        if self.shared is not None:
+            model = recipe(model, [known[path] for path in exemplars])
+            return {pair.name.as_posix(): recipe(
+                model, known[pair.content], self.shared.made_of(pair.name)) for pair in pairs}
         model = recipe(model)  # once, not for each of many thousand pairs
         made_of = {pair.name.as_posix(): recipe(model, known[pair.content], known[pair.exemplar])
                    for pair in pairs}
@@ -146,7 +170,7 @@ class FolderTranslation:
                             recipe(model, known[pair.content]) for pair in pairs})
         return made_of
 
-    def _translate(self, inferencer: EGSCITInferencer, pairs: list) -> List[str]:
+    def _translate(self, inferencer: EGSCITInferencer, pairs: list, style) -> List[str]:
         """Translates pairs into files; returns what could not be read."""
         known = Image.registered_extensions()
         exemplar_image = lru_cache(EXEMPLARS_KEPT)(load_image)
@@ -157,7 +181,9 @@ class FolderTranslation:
                 batch = []
                 for pair in todo[start:start + self.batch_size]:
                     try:
-                        images = load_image(pair.content), exemplar_image(pair.exemplar)
+                        content = load_image(pair.content)
+                        images = content, (exemplar_image(pair.exemplar) if self.shared is None
+                                           else self.shared.read_labels(pair.name, content))
                         if known.get(pair.name.suffix.lower()) not in Image.SAVE:
                             raise UserError(f'{pair.content}: unknown image format '
                                             f'{pair.name.suffix!r}; rename it, to .png for example')
@@ -165,14 +191,20 @@ class FolderTranslation:
                     except UserError as error:
                         unreadable.append(str(error))
                 if batch:
-                    self._write_batch(inferencer, *zip(*batch))
+                    self._write_batch(inferencer, style, *zip(*batch))
                 progress.update(len(todo[start:start + self.batch_size]))
         return unreadable
 
-    def _write_batch(self, inferencer: EGSCITInferencer, pairs: tuple, contents: tuple,
+    def _write_batch(self, inferencer: EGSCITInferencer, style, pairs: tuple, contents: tuple,
                      exemplars: tuple) -> None:
-        results = inferencer(contents, exemplars, self.target_domain, self.masks,
-                             batch_size=self.batch_size, source_domain=self.source_domain)
+        domains = dict(target_domain=self.target_domain, source_domain=self.source_domain)
+        if self.shared is not None:
+            results = inferencer.translate_to_style(
+                contents, style, batch_size=self.batch_size, **domains,
+                **self.shared.options(exemplars))
+        else:
+            results = inferencer(contents, exemplars, return_masks=self.masks,
+                                 batch_size=self.batch_size, strength=self.strength, **domains)
         results, masks = results if self.masks else (results, [None] * len(pairs))
         for pair, image, mask in zip(pairs, results, masks):
             # The mask first: a translation that is there has its mask.
@@ -183,7 +215,7 @@ class FolderTranslation:
     def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
         picture = translation_matrix(inferencer, *images, self.target_domain, self.batch_size,
-                                     self.source_domain)
+                                     self.source_domain, self.strength)
         write_output(self.out / MATRIX, encoded(picture, '.png'))
 
     def _write_page(self, pairs: list) -> None:
@@ -259,7 +291,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
                        exemplars: Sequence[Image.Image],
                        target_domain: Optional[str] = None,
                        batch_size: int = 8,
-                       source_domain: Optional[str] = None) -> np.ndarray:
+                       source_domain: Optional[str] = None,
+                       strength: float = 1.) -> np.ndarray:
     """Translates all contents after all exemplars and puts the results into one picture.
 
     Args:
@@ -270,6 +303,7 @@ def translation_matrix(inferencer: EGSCITInferencer,
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         batch_size (int): So many are translated together. Defaults to 8.
         source_domain (str | None): Domain of the contents; with two domains the other one if None.
+        strength (float): Of the styles. Defaults to 1.
 
     Returns:
         np.ndarray: RGB, uint8, (H', W', 3).
@@ -285,7 +319,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
     rows = []
     for content in tqdm(contents, unit='row'):
         (row, ) = inferencer([content], exemplars, target_domain, pairing='matrix', output='pil',
-                             batch_size=batch_size, source_domain=source_domain)
+                             batch_size=batch_size, source_domain=source_domain,
+                             strength=strength)
         rows.append(stack(row))
     return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
 

@@ -129,7 +129,8 @@ def test_label_maps(egscit, tmp_path):
                                       else regions, **kwargs)
 
     refused('has 30 x 17 pixels, its content 30 x 16', content=picture(16, 30))
-    refused(r'has the labels \[9\], .* exemplars for \[0, 7\]', halves() + 2 * (halves() > 0))
+    refused(r'has the labels \[9\], .* exemplars for the labels \[0, 7\]',
+            halves() + 2 * (halves() > 0))
     refused('does not exist', tmp_path / 'none.png')
     Image.fromarray(CONTENT).save(tmp_path / 'rgb.png')
     refused('rgb.png is of mode RGB', tmp_path / 'rgb.png')

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...utils.checks import check_domains
 from ...utils.errors import UserError
-from ..layers.styles import MeanStyle, Style, strengthen
+from ..layers.styles import MeanStyle, Style, check_strength, strengthen
 
 
 class GeneratorSide(BaseModule):
@@ -66,22 +66,29 @@ class Translator(GeneratorSide):
         """The mean style of domain ``target``; None where the model does not know it."""
         return self.mean_styles[target].get()
 
-    def strengthened(self, style: Style, target: str, strength: float) -> Style:
-        """A style of a strength between 0, the mean style of its domain, and 1, itself; up to 1.5.
+    def check_strength(self, target: str, strength: float) -> None:
+        """Refuses a strength that :meth:`strengthened` cannot give.
 
         Raises:
-            UserError: If the strength is none of 0..1.5, or is not 1 and the mean style is not
-                known.
+            UserError: If it is none of 0..1.5, or is not 1 and the mean style is not known.
         """
-        mean = self.mean_style(target) if strength != 1 else style
-        if mean is None:
+        check_strength(strength)
+        if strength != 1 and self.mean_style(target) is None:
             raise UserError(
                 f'A strength other than 1 needs the mean style of domain {target!r}, which this '
                 'checkpoint does not hold: name images of this domain, such as those of its '
                 'training, with --mean-of DIR (EGSCITInferencer: keep_mean_style), or put it into '
                 'the checkpoint with tools/model_converters/publish_model.py --mean-of '
                 f'{target}=DIR.')
-        return strengthen(style, mean, strength)
+
+    def strengthened(self, style: Style, target: str, strength: float) -> Style:
+        """A style of a strength between 0, the mean style of its domain, and 1, itself; up to 1.5.
+
+        Raises:
+            UserError: See :meth:`check_strength`.
+        """
+        self.check_strength(target, strength)
+        return style if strength == 1 else strengthen(style, self.mean_style(target), strength)
 
     def encode_style(self, exemplar: Tensor, target: str) -> Style:
         """Style of exemplars of domain ``target``: all that a translation takes of them."""
