@@ -2,6 +2,8 @@
 """Strips a checkpoint to what inference needs, as safetensors with its hash in the name."""
 import argparse
 
+from egscit_arguments import add_mean_argument, paths_by_domain
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -11,18 +13,8 @@ def parse_args():
                         '(default: the average where there is one, as in inference)')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='of the file; float16 halves it (default: float32)')
-    parser.add_argument('--mean-of', nargs='+', default=[], type=domain_and_path,
-                        metavar='DOMAIN=PATH', help='images of which the file is to hold the mean '
-                        'style, for translations of another strength than 1')
+    add_mean_argument(parser)
     return parser.parse_args()
-
-
-def domain_and_path(text: str) -> tuple:
-    """A domain and its images, for argparse."""
-    domain, _, path = text.partition('=')
-    if not (domain and path):
-        raise argparse.ArgumentTypeError(f'must be DOMAIN=PATH, such as B=data/trainB, got {text}')
-    return domain, path
 
 
 if __name__ == '__main__':
@@ -34,10 +26,8 @@ from egscit_mm.apis.publish import publish
 def main():
     args = parse_args()
     try:
-        mean_of = {}
-        for domain, path in args.mean_of:
-            mean_of.setdefault(domain, []).append(path)
-        path = publish(args.checkpoint, args.out, args.weights, args.dtype, mean_of)
+        path = publish(args.checkpoint, args.out, args.weights, args.dtype,
+                       paths_by_domain(args.mean_of))
     except (OSError, RuntimeError, ValueError) as error:
         raise SystemExit(str(error)) from error
     print(f'{path} ({path.stat().st_size:,} bytes)')
