@@ -253,6 +253,19 @@ class EGSCITInferencer:
             results = [Image.fromarray(image) for image in results]
         return results if _is_list(content) else results[0]
 
+    @torch.inference_mode()
+    def apply(self, function: Callable, images: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """What a function makes of images of one size, as one batch.
+
+        Args:
+            function (callable): (N, 3, H, W) to (N, 3, H', W'), RGB in [-1, 1], on the device.
+            images (Sequence[np.ndarray]): RGB, uint8, (H, W, 3).
+
+        Returns:
+            list[np.ndarray]: RGB, uint8, (H', W', 3).
+        """
+        return self._in_batches(function, [(image, ) for image in images], len(images))
+
     def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
         """A translation of images whose sides the stride need not divide."""
         height, width = images.shape[-2:]
