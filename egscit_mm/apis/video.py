@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -121,15 +121,14 @@ class FilmTranslation:
             print(f'{film.path} ends after {number} of the {film.frames} frames that its header '
                   'promises.')
         measured = self._measure(film, parts, number) if self.flicker else None
-        audio = write_film(self.out, film, kept_frames(parts, number))
+        audio = write_film(self.out, kept_frames(parts, number), film.fps, number, film.path)
         print(f'{self.out}: {number} frames, {audio}')
         shutil.rmtree(parts)
         return measured
 
     def _check(self, parts: Path, exemplars: List[Path], mean_of: List[Path]) -> None:
         check_file(self.content, 'Film')
-        if self.out.suffix.lower() not in CODECS:
-            raise UserError(f'{self.out}: films are written as {", ".join(CODECS)}; name it so.')
+        check_film_name(self.out)
         if not 0 <= self.smooth < 1:
             raise UserError(f'--smooth must be at least 0 and below 1, got {self.smooth}')
         check_mixture(len(exemplars), self.weights or [1.] * len(exemplars))
@@ -257,6 +256,16 @@ def open_film(path: Path) -> Film:
         film.release()
 
 
+def check_film_name(path: Path) -> None:
+    """Refuses the name of a film of a format that is not written.
+
+    Raises:
+        UserError: If its suffix is none of :data:`CODECS`.
+    """
+    if path.suffix.lower() not in CODECS:
+        raise UserError(f'{path}: films are written as {", ".join(CODECS)}; name it so.')
+
+
 def read_frames(path: Path, start: int = 0) -> Iterator[np.ndarray]:
     """The frames of a film from number ``start`` on, RGB, uint8, (H, W, 3).
 
@@ -298,37 +307,42 @@ def _read_state(path: Path) -> dict:
     return torch.load(path, weights_only=True)
 
 
-def write_film(out: Path, film: Film, frames: Iterator[np.ndarray]) -> str:
-    """Writes frames as a film, with the audio of another one where ffmpeg is there.
+def write_film(out: Path, frames: Iterable[np.ndarray], fps: float, total: Optional[int] = None,
+               audio_of: Optional[Path] = None) -> str:
+    """Writes frames as a film.
 
     Args:
         out (Path): The film; a last odd row or column is cut off, as the codecs ask for.
-        film (Film): Gives the frames per second and the audio.
-        frames (Iterator[np.ndarray]): RGB, uint8, (H, W, 3).
+        frames (Iterable[np.ndarray]): RGB, uint8, (H, W, 3), of one size.
+        fps (float): Frames per second.
+        total (int | None): How many frames there are, for the progress bar.
+        audio_of (Path | None): A film whose audio to add, where ffmpeg is there.
 
     Returns:
-        str: What became of the audio, as a phrase.
+        str: What became of the audio, as a phrase; empty where none was asked for.
 
     Raises:
         RunError: If OpenCV cannot write such a film.
     """
-    suffix, fourcc = out.suffix, cv2.VideoWriter_fourcc(*CODECS[out.suffix.lower()])
+    suffix, codec, audio = out.suffix, CODECS[out.suffix.lower()], ''
     with atomic_path(out) as place:
         # Formats are known by the suffix, which the temporary file has not.
         silent, sounding = (place.with_name(f'{place.name}{kind}{suffix}') for kind in '01')
         writer = None
         try:
-            for frame in tqdm(frames, f'writing {out.name}', film.frames or None, leave=False,
-                              unit='frame'):
+            for frame in tqdm(frames, f'writing {out.name}', total, leave=False, unit='frame'):
                 height, width = (side // 2 * 2 for side in frame.shape[:2])
                 if writer is None:
-                    writer = cv2.VideoWriter(os.fspath(silent), fourcc, film.fps, (width, height))
+                    writer = cv2.VideoWriter(os.fspath(silent), cv2.VideoWriter_fourcc(*codec), fps,
+                                             (width, height))
                     if not writer.isOpened():
-                        raise RunError(f'OpenCV here cannot write {suffix} ({CODECS[suffix.lower()]}); try '
-                                       f'another of {", ".join(CODECS)}.')
+                        raise RunError(f'OpenCV here cannot write {suffix} ({codec}) with frames '
+                                       f'of {width} x {height}; try another of '
+                                       f'{", ".join(CODECS)}.')
                 writer.write(cv2.cvtColor(frame[:height, :width], cv2.COLOR_RGB2BGR))
             writer.release()
-            audio = add_audio(silent, film.path, sounding)
+            if audio_of is not None:
+                audio = add_audio(silent, audio_of, sounding)
             os.replace(sounding if sounding.exists() else silent, place)
         finally:
             for path in (silent, sounding):
