@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from ..models.layers import Style, mix_styles
+from ..models.layers.styles import Style, mix_styles
 from ..utils.checks import check_integers
 from ..utils.errors import BadInputError, UserError
 from ..utils.image_sizes import fitted

@@ -10,7 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..models.layers import Style, region_maps, regional_statistics, regional_style
+from ..models.layers.styles import (
+    Style,
+    region_maps,
+    regional_statistics,
+    regional_style,
+)
 from ..models.networks.generator_side import Translator
 from ..utils.checks import check_not_negative
 from ..utils.errors import BadInputError, UserError

@@ -17,9 +17,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..config import read_config
-from ..evaluation.functional import Flicker, flicker
-from ..models.layers import Style, channel_statistics
-from ..models.layers.styles import check_mixture
+from ..evaluation.functional.flicker import Flicker, flicker
+from ..models.layers import channel_statistics
+from ..models.layers.styles import Style, check_mixture
 from ..utils.errors import RunError, UserError, check_file
 from ..utils.files import atomic_path, check_outputs, write_output
 from ..utils.image_sizes import fitted

@@ -44,7 +44,7 @@ from tqdm import tqdm
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
-from egscit_mm.models.layers import Style, mix_styles
+from egscit_mm.models.layers.styles import Style, mix_styles
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.files import check_outputs, write_atomically

@@ -39,6 +39,12 @@ def flicker(contents: Iterable[np.ndarray], translations: Iterable[np.ndarray]) 
 
     Raises:
         UserError: If a frame is too small or of another size, or there is no pair of frames.
+
+    Examples:
+        >>> content = np.random.RandomState(0).randint(0, 255, (16, 16, 3), np.uint8)
+        >>> dark, bright = (np.full((16, 16, 3), grey, np.uint8) for grey in (100, 108))
+        >>> flicker([content, content], [dark, bright]).error
+        8.0
     """
     total = pixels = counted = 0.
     pairs, last = 0, None

@@ -7,7 +7,6 @@ from .precision import at_least_float32
 from .residual import ResidualBlock
 from .styles import (
     MeanStyle,
-    Style,
     mix_styles,
     region_maps,
     regional_statistics,
@@ -16,7 +15,7 @@ from .styles import (
 )
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'MeanStyle', 'ResidualBlock', 'SameConv2d', 'Style',
+    'ADAIN_FORMS', 'AdaIN', 'MeanStyle', 'ResidualBlock', 'SameConv2d',
     'add_latent_noise', 'at_least_float32', 'channel_statistics', 'feature_mask', 'mix_styles',
     'region_maps', 'regional_statistics', 'regional_style', 'strengthen'
 ]

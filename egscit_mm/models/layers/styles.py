@@ -150,6 +150,13 @@ def regional_style(styles: Sequence[Style], maps: Tensor) -> Style:
 
     Raises:
         UserError: If the model's style has no place for maps.
+
+    Examples:
+        >>> one, three = torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.)
+        >>> maps = torch.tensor([0.75, 0.25]).view(2, 1, 1, 1)
+        >>> gamma, beta = regional_style([(one, one), (three, three)], maps)
+        >>> gamma.item()
+        1.5
     """
     first, *others = styles
     if len(styles) > 1 and not (isinstance(first, tuple) and all(
@@ -174,6 +181,12 @@ def regional_statistics(features: Tensor, maps: Tensor) -> Tuple[Tensor, Tensor]
     Returns:
         tuple[Tensor, Tensor]: Mean and population variance, each (1, C, h, w), blended as the
         regions are.
+
+    Examples:
+        >>> features = torch.tensor([1., 3., 9., 9.]).view(1, 1, 1, 4)
+        >>> maps = torch.tensor([[1., 1., 0., 0.], [0., 0., 1., 1.]]).view(2, 1, 1, 4)
+        >>> regional_statistics(features, maps)[0].flatten()
+        tensor([2., 2., 9., 9.])
     """
     features = at_least_float32(features)
     sizes = maps.sum((-2, -1), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
@@ -191,6 +204,14 @@ class MeanStyle(nn.Module):
     Args:
         *parts (str): Names of the style's parts; a style of one part is a tensor, of several a
             tuple.
+
+    Examples:
+        >>> mean = MeanStyle('code')
+        >>> list(mean.state_dict())
+        []
+        >>> mean.set(torch.zeros(1, 8))
+        >>> list(mean.state_dict())
+        ['code']
     """
 
     def __init__(self, *parts: str):
