@@ -217,7 +217,7 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
             with gr.Row():
                 content, exemplar = upload('Content'), upload('First exemplar')
                 other = upload('Second exemplar')
-                region = upload('Where it goes: white (optional)')
+                region = upload('Its region (white)')
                 translation = result('Translation')
             with gr.Row():
                 share = gr.Slider(0, 1, 0.5, label='Share of the second exemplar')
