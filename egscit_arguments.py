@@ -114,6 +114,30 @@ def domain_name(text: str) -> str:
     return text
 
 
+def domain_and_path(text: str) -> tuple[str, str]:
+    """``DOMAIN=PATH``, for argparse."""
+    domain, _, path = text.partition('=')
+    if not (domain and path):
+        raise argparse.ArgumentTypeError(
+            f'must be DOMAIN=PATH, such as B=data/trainB, got {text!r}')
+    return domain, path
+
+
+def add_mean_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--mean-of``; :func:`paths_by_domain` reads what it takes."""
+    parser.add_argument(
+        '--mean-of', nargs='+', default=[], type=domain_and_path, metavar='DOMAIN=PATH',
+        help='images whose mean style is that of strength 0')
+
+
+def paths_by_domain(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of ``--mean-of``, by domain."""
+    paths: dict[str, list[str]] = {}
+    for domain, path in pairs:
+        paths.setdefault(domain, []).append(path)
+    return paths
+
+
 def key_value(text: str) -> str:
     """``KEY=VALUE``, for argparse."""
     if not text.partition('=')[0] or '=' not in text:

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from egscit_arguments import parser_for, positive
+from egscit_arguments import add_mean_argument, parser_for, paths_by_domain, positive
 
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
@@ -27,6 +27,7 @@ def parse_args():
     parser.add_argument('--checkpoint', required=True, help='its checkpoint or published file')
     parser.add_argument('--examples', type=Path, help='folder with content/ and exemplar/, images '
                         'to try it on (demo/digits for the digit model)')
+    add_mean_argument(parser)
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0 lets other machines in')
     parser.add_argument('--port', type=positive, default=7860, help='default: 7860')
@@ -39,14 +40,17 @@ def parse_args():
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.apis.translate import translation_matrix
+from egscit_mm.models.layers.styles import MAX_STRENGTH
 from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.images import DECODED_FORMATS
-from egscit_mm.utils.listing import list_images
+from egscit_mm.utils.listing import find_images, list_images
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
 try:
@@ -90,6 +94,8 @@ class Translator:
         generators = inferencer.model.inference_generators
         self.directions = {f'{source} → {target}': (source, target)
                            for source, target in generators.directions}
+        self.has_strength = any(
+            generators.mean_style(domain) is not None for domain in inferencer.model.domains)
 
     def translate(self, content: str, exemplar: str, direction: str) -> tuple:
         """Translation and feature mask (None where the model has none) of uploaded files."""
@@ -98,6 +104,38 @@ class Translator:
         if not self.inferencer.has_masks:
             return self.inferencer(*images, target, source_domain=source), None
         return self.inferencer(*images, target, return_masks=True, source_domain=source)
+
+    def mix(self, content: str, exemplar: str, other: str, region: str, share: float,
+            strength: float, direction: str):
+        """Translation to a mixture of two exemplars, of the whole content or of one region.
+
+        Args:
+            content (str): Uploaded file, and so are the next three.
+            exemplar (str): The first exemplar.
+            other (str): The second one; without it, there is nothing to mix.
+            region (str): White where the mixture goes; elsewhere the first exemplar's style does.
+            share (float): Of the second exemplar, 0..1.
+            strength (float): Of all styles, 0..1.5.
+            direction (str): As the page calls it.
+        """
+        image, exemplars = self.read(content, 'content'), [self.read(exemplar, 'first exemplar')]
+        source, target = self.domains(direction)
+        try:
+            if other:
+                exemplars.append(self.read(other, 'second exemplar'))
+            weights = [1 - share, share] if other else [1]
+            styles = {1: self.inferencer.style(exemplars, weights, strength, target)}
+            if not region:
+                return self.inferencer.translate_to_style(
+                    image, styles[1], target, source_domain=source)
+            styles[0] = self.inferencer.style(exemplars[0], None, strength, target)
+            painted = self.read(region, 'region').convert('L').resize(
+                image.size, Image.Resampling.NEAREST)
+            labels = (np.asarray(painted) > 127).astype(np.uint8)
+            return self.inferencer.translate_to_style(
+                image, styles, target, source_domain=source, regions=labels)
+        except UserError as error:
+            raise gr.Error(str(error)) from error
 
     def matrix(self, contents: list, exemplars: list, direction: str):
         """Picture of all contents after all exemplars."""
@@ -145,7 +183,7 @@ def examples(folder: Path) -> dict:
 
 
 def build_page(translator: Translator, samples: dict) -> gr.Blocks:
-    """The page: a tab for one pair of images, one for all with all."""
+    """The page: tabs for one pair of images, for two exemplars, and for all with all."""
     directions = list(translator.directions)
 
     def upload(label):
@@ -175,6 +213,20 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
                 with gr.Row():
                     gr.Examples(samples['content'], content, label='Contents to try')
                     gr.Examples(samples['exemplar'], exemplar, label='Exemplars to try')
+        with gr.Tab('Two exemplars'):
+            with gr.Row():
+                content, exemplar = upload('Content'), upload('First exemplar')
+                other = upload('Second exemplar')
+                region = upload('Its region (white)')
+                translation = result('Translation')
+            with gr.Row():
+                share = gr.Slider(0, 1, 0.5, label='Share of the second exemplar')
+                strength = gr.Slider(0, MAX_STRENGTH, 1, label='Strength: 0 is the mean style',
+                                     interactive=translator.has_strength)
+            button = gr.Button('Mix', variant='primary', elem_id='mix')
+            button.click(translator.mix,
+                         [content, exemplar, other, region, share, strength, direction],
+                         translation, api_name='mix')
         with gr.Tab('All with all'):
             with gr.Row():
                 files = [
@@ -201,6 +253,8 @@ def main():
     args = parse_args()
     samples = examples(args.examples) if args.examples else {}
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
+    for domain, paths in paths_by_domain(args.mean_of).items():
+        inferencer.keep_mean_style(find_images(paths).values(), domain)
     page = build_page(Translator(inferencer, args.max_pixels), samples)
     launch(page, server_name=args.host, server_port=args.port,
            max_file_size=args.max_upload_mb * 2**20)

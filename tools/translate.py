@@ -10,6 +10,9 @@ nothing: they are listed at the end, and the exit code is 1.
   random  every content after an exemplar drawn by --seed and its name
   all     every content after every exemplar, into OUT/EXEMPLAR/
   matrix  the same as one picture, OUT/matrix.png, contents at the left and exemplars on top
+
+Instead, --exemplar-weights mixes all exemplars to one style for all contents, and --regions gives
+each region of a content its own exemplar.
 """
 import argparse
 import sys
@@ -43,7 +46,32 @@ def parse_args():
                         help='side of the tiles that larger images are cut into, with the same '
                         'result in less memory; 0: never (default: 512 for images of more than a '
                         'megapixel)')
+    styles = parser.add_argument_group('styles')
+    styles.add_argument('--strength', type=float, default=1., metavar='S', help='0: the mean style '
+                        "of the domain, 1: the exemplar's (default), up to 1.5")
+    styles.add_argument('--mean-of', nargs='+', default=[], metavar='PATH', help='images whose '
+                        'mean style is that of strength 0, where the checkpoint holds none')
+    shared = styles.add_mutually_exclusive_group()
+    shared.add_argument('--exemplar-weights', type=float, nargs='+', metavar='W',
+                        help='mix the exemplars, in the order of --exemplar, with these weights')
+    shared.add_argument('--regions', type=Path, metavar='DIR', help='label maps with the names of '
+                        'the contents and the suffix .png: label k gets exemplar k, from 0 on')
+    styles.add_argument('--region-labels', type=int, nargs='+', metavar='K',
+                        help='the labels of the exemplars, in their order, instead of 0, 1, ...')
+    styles.add_argument('--blend', type=float, default=8., metavar='PIXELS',
+                        help='width of the borders of regions (default: 8)')
+    styles.add_argument('--region-statistics', choices=['image', 'region'], default='image',
+                        help='what the content is normalised by (default: image)')
     args = parser.parse_args()
+    if args.mean_of and args.strength == 1:
+        parser.error('--mean-of needs a --strength other than 1')
+    if (args.exemplar_weights or args.regions) and (
+            args.pairing != 'each' or args.masks or args.html):
+        parser.error('--exemplar-weights and --regions do not go with --pairing, --masks and '
+                     '--html: all exemplars are one style')
+    if args.regions is None and (args.region_labels or args.blend != 8
+                                 or args.region_statistics != 'image'):
+        parser.error('--region-labels, --blend and --region-statistics need --regions')
     if args.pairing == 'matrix' and (args.masks or args.html):
         parser.error('--masks and --html do not go with --pairing matrix, which is one picture')
     return args
@@ -52,12 +80,19 @@ def parse_args():
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
+from egscit_mm.apis.shared_style import SharedStyle
 from egscit_mm.apis.translate import FolderTranslation
 from egscit_mm.utils.cli import exit_with
 
 
 def main() -> int:
-    unreadable = FolderTranslation(**vars(parse_args())).run()
+    args = vars(parse_args())
+    shared = SharedStyle(**{field: args.pop(option) for field, option in dict(
+        weights='exemplar_weights', regions='regions', labels='region_labels', blend='blend',
+        statistics='region_statistics').items()})
+    if shared.weights is None and shared.regions is None:
+        shared = None
+    unreadable = FolderTranslation(**args, shared=shared).run()
     if unreadable:
         print('\n'.join([f'{len(unreadable)} not translated:', *unreadable]), file=sys.stderr)
     return 1 if unreadable else 0

@@ -1,8 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of single images, without Runner and dataset."""
 import os
+from functools import partial
 from itertools import groupby
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -10,11 +11,14 @@ from mmengine.config import Config
 from PIL import Image
 
 from ..models.egscit.tiling import TiledTranslation
+from ..models.layers.styles import Style, mix_styles
 from ..utils import cpu
 from ..utils.checks import check_integers
 from ..utils.errors import BadInputError, UserError
+from ..utils.image_sizes import fitted
 from ..utils.images import read_image, to_rgb, upright
 from .model import checked_device, load_model, read_translation_config
+from .regions import LabelMap, Regions, label_map
 
 ImageLike = Union[str, os.PathLike, np.ndarray, Image.Image]
 Images = Union[ImageLike, Sequence[ImageLike]]
@@ -90,7 +94,8 @@ class EGSCITInferencer:
                  pairing: str = 'each',
                  output: str = 'array',
                  batch_size: int = 8,
-                 source_domain: Optional[str] = None):
+                 source_domain: Optional[str] = None,
+                 strength: float = 1.):
         """Translates contents after exemplars.
 
         Images are paths, PIL images or uint8 arrays, grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4),
@@ -108,6 +113,9 @@ class EGSCITInferencer:
             batch_size (int): Neighbours of equal size are translated together, at most so many.
             source_domain (str | None): Domain of the contents; with two domains the other one if
                 None.
+            strength (float): Of the style: 0 is the mean style of the domain, 1 the exemplar's; up
+                to 1.5, with a warning. Any but 1 needs the mean style, see
+                :meth:`keep_mean_style`. Defaults to 1.
 
         Returns:
             The translations in the size of their contents, RGB: uint8 arrays (H, W, 3), or PIL
@@ -145,11 +153,20 @@ class EGSCITInferencer:
             pairs = list(zip(contents, exemplars))
         else:
             pairs = [(image, style) for image in contents for style in exemplars]
+        generators = self.model.inference_generators
+
+        def strengthened(image, target, exemplar, source):
+            style = generators.strengthened(
+                generators.encode_style(exemplar, target), target, strength)
+            return generators.translate_to_style(image, style, source, target)
+
+        translation = self._translation if strength == 1 else strengthened
         results = self._in_batches(
             lambda images, styles: self.model.translation_at_any_size(
-                images, target, styles, source, self._translation),
+                images, target, styles, source, translation),
             lambda tiled, image, style: tiled.translate(
-                image, tiled.style(style, target), source, target),
+                image, generators.strengthened(tiled.style(style, target), target, strength),
+                source, target),
             pairs, batch_size)
         if output == 'pil':
             results = [Image.fromarray(image) for image in results]
@@ -167,25 +184,152 @@ class EGSCITInferencer:
             masks = [Image.fromarray(mask) for mask in masks]
         return (results[0], masks[0]) if alone else (results, masks)
 
-    def _in_batches(self, whole: Callable, in_tiles: Callable,
+    @torch.no_grad()
+    def style(self,
+              exemplar: Images,
+              weights: Optional[Sequence[float]] = None,
+              strength: float = 1.,
+              target_domain: Optional[str] = None) -> Style:
+        """Style of an exemplar, or a mixture of those of several, to keep and to translate to.
+
+        It is a tensor or a tuple of tensors, as :meth:`Translator.encode_style` gives them.
+
+        Args:
+            exemplar (Images): One or several, as in a call, of any sizes.
+            weights (Sequence[float] | None): Of the exemplars, at least 0; they are divided by
+                their sum. Equal ones if None: their mean style.
+            strength (float): As in a call. Defaults to 1.
+            target_domain (str | None): Domain of the exemplars; the model's default if None.
+
+        Raises:
+            ValueError: If there are no exemplars, an image cannot be read, the domain is unknown,
+                or weights or strength are not as described.
+        """
+        target = self.model.target(target_domain)
+        generators = self.model.inference_generators
+        styles = []
+        for image in exemplar if _is_list(exemplar) else [exemplar]:
+            pixels = _pixels(image)
+            side = self._tile_side([pixels.shape])
+            pixels = _tensor([pixels])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                styles.append(
+                    self._tiled(side).style(pixels, target) if side else generators.encode_style(
+                        fitted(self._numbers(pixels), self.model.stride), target))
+        # A model without AdaIN has no style to mix, but translates.
+        style = styles[0] if len(styles) == 1 and weights is None else mix_styles(styles, weights)
+        return generators.strengthened(style, target, strength)
+
+    def keep_mean_style(self, images: Images, target_domain: Optional[str] = None) -> None:
+        """Takes the mean style of these images for that of the domain, which strength needs.
+
+        Args:
+            images (Images): Of the domain, such as those of its training; any iterable, read once.
+            target_domain (str | None): Their domain; the model's default if None.
+        """
+        target = self.model.target(target_domain)
+        self.model.inference_generators.mean_styles[target].set(
+            self.style(images, target_domain=target))
+
+    @torch.inference_mode()
+    def translate_to_style(self,
+                           content: Images,
+                           style: Union[Style, Dict[int, Style]],
+                           target_domain: Optional[str] = None,
+                           output: str = 'array',
+                           batch_size: int = 8,
+                           source_domain: Optional[str] = None,
+                           regions: Union[LabelMap, Sequence[LabelMap], None] = None,
+                           blend: float = 8.,
+                           region_statistics: str = 'image'):
+        """Translates contents to one style, or each of their regions to its own.
+
+        Args:
+            content (Images): As in a call.
+            style: Of :meth:`style`; with ``regions`` a dict of them by label.
+            target_domain (str | None): Domain of the style; the model's default if None.
+            output (str): ``'array'`` or ``'pil'``.
+            batch_size (int): As in a call.
+            source_domain (str | None): As in a call.
+            regions: Label maps, one for each content and of its size: paths of PNG files or arrays
+                of integers (H, W).
+            blend (float): Width in pixels of the borders between regions. Defaults to 8.
+            region_statistics (str): Whether AdaIN normalises the content by the statistics of the
+                whole ``'image'`` or of each ``'region'``; see docs/styles.md. Defaults to
+                ``'image'``.
+
+        Returns:
+            As a call without masks.
+
+        Raises:
+            ValueError: If an image or a label map cannot be read, a map has another size than its
+                content or a label without a style, or the model cannot style regions.
+        """
+        if output not in ('array', 'pil'):
+            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
+        check_integers(self, 1, batch_size=batch_size)
+        source, target = self.model.direction(source_domain, target_domain)
+        contents = [_pixels(image) for image in _listed(content)]
+        if regions is None:
+            translation = partial(self.model.inference_generators.translate_to_style,
+                                  style=style, source=source, target=target)
+            results = self._in_batches(
+                partial(self._at_any_size, translation),
+                lambda tiled, image: tiled.translate(image, style, source, target),
+                [(image, ) for image in contents], batch_size)
+        else:
+            regions = [regions] if not _is_list(content) else list(regions)
+            if len(regions) != len(contents):
+                raise UserError(f'Give one label map for each content: got {len(regions)} for '
+                                f'{len(contents)} contents')
+            maps = [label_map(labels, image.shape[:2]) for labels, image in zip(regions, contents)]
+            results = []
+            for image, labels in zip(contents, maps):
+                translation = Regions(labels, style, blend, region_statistics).translation(
+                    self.model.inference_generators, source, target)
+                results += self._in_batches(
+                    partial(self._at_any_size, translation), None, [(image, )], 1)
+        if output == 'pil':
+            results = [Image.fromarray(image) for image in results]
+        return results if _is_list(content) else results[0]
+
+    @torch.inference_mode()
+    def apply(self, function: Callable, images: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """What a function makes of images of one size, as one batch.
+
+        Args:
+            function (callable): (N, 3, H, W) to (N, 3, H', W'), RGB in [-1, 1], on the device.
+            images (Sequence[np.ndarray]): RGB, uint8, (H, W, 3).
+
+        Returns:
+            list[np.ndarray]: RGB, uint8, (H', W', 3).
+        """
+        return self._in_batches(function, None, [(image, ) for image in images], len(images))
+
+    def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
+        """A translation of images whose sides the stride need not divide."""
+        height, width = images.shape[-2:]
+        return translation(fitted(images, self.model.stride))[..., :height, :width]
+
+    def _in_batches(self, whole: Callable, in_tiles: Optional[Callable],
                     samples: List[Tuple[np.ndarray, ...]], batch_size: int) -> List[np.ndarray]:
         """Images (H, W, 3) that the functions make of tuples of images.
 
         Args:
             whole (callable): Takes batches, RGB in [-1, 1]; the first one of N images, the others
                 of N, or of one for all.
-            in_tiles (callable): Takes a :class:`TiledTranslation` and images as that takes them.
+            in_tiles (callable | None): Takes a :class:`TiledTranslation` and images as that takes
+                them. None where it takes whole images, however large.
             samples (list[tuple[np.ndarray, ...]]): RGB, (H, W, 3).
             batch_size (int): At most so many at once.
         """
         results = []
         for shapes, group in groupby(samples, lambda sample: [image.shape for image in sample]):
             group = list(group)
-            side, number = self._tile_side(shapes), batch_size
+            side, number = self._tile_side(shapes) if in_tiles else 0, batch_size
             if side:
                 number = 1
-                tiled = TiledTranslation(self.model.inference_generators, side, self._numbers,
-                                         _bytes, progress=True)
+                tiled = self._tiled(side)
             elif self.tile != 0:
                 pixels = max(height * width for height, width, _ in shapes)
                 number = max(min(batch_size, WHOLE_PIXELS // pixels), 1)
@@ -201,6 +345,10 @@ class EGSCITInferencer:
                         result = _bytes(whole(*map(self._numbers, batches)))
                 results.extend(result.permute(0, 2, 3, 1).numpy())
         return results
+
+    def _tiled(self, side: int) -> TiledTranslation:
+        return TiledTranslation(
+            self.model.inference_generators, side, self._numbers, _bytes, progress=True)
 
     def _tile_side(self, shapes: Sequence[Tuple[int, int, int]]) -> int:
         """Side of the tiles that images of these shapes, (H, W, 3), are cut into; 0: none."""

@@ -6,16 +6,18 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
+from tqdm import tqdm
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
 from ..utils.errors import UserError, check_file
 from ..utils.files import write_atomically
+from ..utils.listing import find_images
 from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')
@@ -34,7 +36,8 @@ _DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.ke
 def publish(checkpoint: Union[str, os.PathLike],
             out: Union[str, os.PathLike],
             weights: Optional[str] = None,
-            dtype: str = 'float32') -> Path:
+            dtype: str = 'float32',
+            mean_of: Optional[Dict[str, Sequence[str]]] = None) -> Path:
     """Writes the generators of a trained EGSCIT or MUNIT, and nothing else, as safetensors.
 
     The frozen feature networks are part of the generators. The file's metadata holds, as JSON,
@@ -48,6 +51,8 @@ def publish(checkpoint: Union[str, os.PathLike],
         weights (str | None): ``ema``, the averaged weights, or ``plain``; by default the average
             where the checkpoint has one, as in inference.
         dtype (str): ``float32`` or ``float16``, which is read as float32 again.
+        mean_of (dict[str, Sequence[str]] | None): By domain, images (files, folders, patterns) of
+            which the file is to hold the mean style, which a strength other than 1 needs.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -67,7 +72,10 @@ def publish(checkpoint: Union[str, os.PathLike],
     config = meta.get('cfg') if isinstance(meta, dict) else None
     if config is not None:
         metadata['config'] = _inference_config(config, checkpoint)
-    return _write(_published(state, weights, DTYPES[dtype], checkpoint), metadata, out)
+    published = _published(state, weights, DTYPES[dtype], checkpoint)
+    if mean_of:
+        published.update(_mean_styles(published, metadata, mean_of, checkpoint))
+    return _write(published, metadata, out)
 
 
 def _part(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
@@ -105,6 +113,24 @@ def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
         # safetensors refuses tensors that share memory or have gaps.
         published[f'generators.{name}'] = tensor.clone(memory_format=torch.contiguous_format)
     return published
+
+
+def _mean_styles(published: Dict[str, Tensor], metadata: Dict[str, Any],
+                 mean_of: Dict[str, Sequence[str]], checkpoint: str) -> Dict[str, Tensor]:
+    """The mean styles of images, as the published weights encode them."""
+    from .inferencer import EGSCITInferencer
+
+    if 'config' not in metadata:
+        raise UserError(f'{checkpoint} holds no config, which mean styles need: give a checkpoint '
+                        'that a training wrote.')
+    images = {domain: list(find_images(paths).values()) for domain, paths in mean_of.items()}
+    with TemporaryDirectory() as folder:
+        inferencer = EGSCITInferencer(
+            Config(metadata['config']), _write(published, metadata, Path(folder, 'model')))
+    for domain, paths in images.items():
+        inferencer.keep_mean_style(tqdm(paths, f'mean style of {domain}'), domain)
+    means = inferencer.model.inference_generators.mean_styles.state_dict()
+    return {f'generators.mean_styles.{name}': value.cpu() for name, value in means.items()}
 
 
 def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Path:

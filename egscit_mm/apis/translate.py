@@ -23,6 +23,7 @@ from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
 from ..visualization.translation_page import write_translation_page
 from .inferencer import WHOLE_PIXELS, EGSCITInferencer, load_image
+from .shared_style import SharedStyle
 
 PAIRINGS = ('each', 'random', 'all', 'matrix')
 MATRIX, PAGE = 'matrix.png', 'index.html'
@@ -55,6 +56,10 @@ class FolderTranslation:
         amp (bool | None): Whether to compute in bfloat16; None: as :class:`EGSCITInferencer` does.
         tile (int | None): Side of the tiles that larger images are cut into, in pixels; 0: none;
             None: as :class:`EGSCITInferencer` does.
+        strength (float): Of the styles, see :class:`EGSCITInferencer`.
+        mean_of (Sequence[str]): Images whose mean style is that of strength 0, as for ``content``;
+            the one that the model holds if empty.
+        shared (SharedStyle | None): What all exemplars are together, in place of a pairing.
     """
 
     config: str
@@ -72,6 +77,9 @@ class FolderTranslation:
     device: Optional[str] = None
     amp: Optional[bool] = None
     tile: Optional[int] = None
+    strength: float = 1.
+    mean_of: Sequence[str] = ()
+    shared: Optional[SharedStyle] = None
 
     def run(self) -> List[str]:
         """Translates what is not there yet, and prints what was done.
@@ -87,6 +95,9 @@ class FolderTranslation:
         is_matrix = self.pairing == 'matrix'
         pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
         sides = list(contents.values()), list(exemplars.values())
+        mean_of = list(find_images(self.mean_of).values())
+        if self.shared is not None:
+            self.shared.check(contents, sides[1])
         self._check_places(pairs, *sides)
         inferencer = EGSCITInferencer(
             self.config, self.checkpoint, self.device, self.amp, tile=self.tile)
@@ -100,13 +111,19 @@ class FolderTranslation:
             raise UserError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars '
                             f'is too large for one picture (at most {MAX_MATRIX} translations); '
                             'give fewer, or use --pairing all.')
-        keep_record(self.out, self._recipes(pairs, *sides))
+        if not mean_of:
+            inferencer.model.inference_generators.check_strength(target, self.strength)
+        keep_record(self.out, self._recipes(pairs, *sides, mean_of))
+        if mean_of:
+            inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
         if is_matrix:
             if not (self.out / MATRIX).exists():
                 self._write_matrix(inferencer, *sides)
             print(f'{self.out / MATRIX}: {len(contents)} contents after {len(exemplars)} exemplars')
             return []
-        unreadable = self._translate(inferencer, pairs)
+        style = None if self.shared is None else self.shared.style(
+            inferencer, sides[1], self.strength, target)
+        unreadable = self._translate(inferencer, pairs, style)
         if self.html:
             self._write_page(pairs)
         if not unreadable:
@@ -138,15 +155,22 @@ class FolderTranslation:
         return (self.out / pair.name).is_file() and (
             not self.masks or self._mask_path(pair).is_file())
 
-    def _recipes(self, pairs: list, contents: list, exemplars: list) -> Dict[str, str]:
+    def _recipes(self, pairs: list, contents: list, exemplars: list,
+                 mean_of: list) -> Dict[str, str]:
         """What each picture of this run is made of, by its name in the output folder."""
         model = (fingerprint(self.checkpoint), read_config(self.config).model, self.source_domain,
                  self.target_domain, self.amp)
-        paths = dict.fromkeys([*contents, *exemplars])
+        paths = dict.fromkeys([*contents, *exemplars, *mean_of])
         known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}
+        if self.strength != 1:
+            model += self.strength, [known[path] for path in mean_of]
         if self.pairing == 'matrix':
             return {MATRIX: recipe(model, *[[known[path] for path in side]
                                             for side in (contents, exemplars)])}
+        if self.shared is not None:
+            model = recipe(model, [known[path] for path in exemplars])
+            return {pair.name.as_posix(): recipe(
+                model, known[pair.content], self.shared.made_of(pair.name)) for pair in pairs}
         model = recipe(model)  # once, not for each of many thousand pairs
         made_of = {pair.name.as_posix(): recipe(model, known[pair.content], known[pair.exemplar])
                    for pair in pairs}
@@ -155,7 +179,7 @@ class FolderTranslation:
                             recipe(model, known[pair.content]) for pair in pairs})
         return made_of
 
-    def _translate(self, inferencer: EGSCITInferencer, pairs: list) -> List[str]:
+    def _translate(self, inferencer: EGSCITInferencer, pairs: list, style) -> List[str]:
         """Translates pairs into files; returns what could not be read.
 
         Threads read the next images and write those that are done, beside the network.
@@ -165,7 +189,9 @@ class FolderTranslation:
 
         def read(pair: 'Pair') -> tuple:
             try:
-                images = load_image(pair.content), exemplar_image(pair.exemplar)
+                content = load_image(pair.content)
+                images = content, (exemplar_image(pair.exemplar) if self.shared is None
+                                   else self.shared.read_labels(pair.name, content))
                 if formats.get(pair.name.suffix.lower()) not in Image.SAVE:
                     raise UserError(f'{pair.content}: unknown image format {pair.name.suffix!r}; '
                                     'rename it, to .png for example')
@@ -184,7 +210,7 @@ class FolderTranslation:
                 unreadable += [error for _, _, error in batch if error]
                 translated = [(pair, *images) for pair, images, error in batch if not error]
                 if translated:
-                    for result in self._results(inferencer, *zip(*translated)):
+                    for result in self._results(inferencer, style, *zip(*translated)):
                         weight = _weight(result[1].size // 3)
                         while not writing.fits(weight):
                             writing.next()
@@ -206,11 +232,17 @@ class FolderTranslation:
         if batch:
             yield batch
 
-    def _results(self, inferencer: EGSCITInferencer, pairs: tuple, contents: tuple,
+    def _results(self, inferencer: EGSCITInferencer, style, pairs: tuple, contents: tuple,
                  exemplars: tuple) -> Iterator[tuple]:
         """Pairs, their translations and their masks, if any."""
-        results = inferencer(contents, exemplars, self.target_domain, self.masks,
-                             batch_size=self.batch_size, source_domain=self.source_domain)
+        domains = dict(target_domain=self.target_domain, source_domain=self.source_domain)
+        if self.shared is not None:
+            results = inferencer.translate_to_style(
+                contents, style, batch_size=self.batch_size, **domains,
+                **self.shared.options(exemplars))
+        else:
+            results = inferencer(contents, exemplars, return_masks=self.masks,
+                                 batch_size=self.batch_size, strength=self.strength, **domains)
         results, masks = results if self.masks else (results, [None] * len(pairs))
         return zip(pairs, results, masks)
 
@@ -223,7 +255,7 @@ class FolderTranslation:
     def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
         images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
         picture = translation_matrix(inferencer, *images, self.target_domain, self.batch_size,
-                                     self.source_domain)
+                                     self.source_domain, self.strength)
         write_output(self.out / MATRIX, encoded(picture, '.png'))
 
     def _write_page(self, pairs: list) -> None:
@@ -299,7 +331,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
                        exemplars: Sequence[Image.Image],
                        target_domain: Optional[str] = None,
                        batch_size: int = 8,
-                       source_domain: Optional[str] = None) -> np.ndarray:
+                       source_domain: Optional[str] = None,
+                       strength: float = 1.) -> np.ndarray:
     """Translates all contents after all exemplars and puts the results into one picture.
 
     Args:
@@ -310,6 +343,7 @@ def translation_matrix(inferencer: EGSCITInferencer,
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         batch_size (int): So many are translated together. Defaults to 8.
         source_domain (str | None): Domain of the contents; with two domains the other one if None.
+        strength (float): Of the styles. Defaults to 1.
 
     Returns:
         np.ndarray: RGB, uint8, (H', W', 3).
@@ -325,7 +359,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
     rows = []
     for content in tqdm(contents, unit='row'):
         (row, ) = inferencer([content], exemplars, target_domain, pairing='matrix', output='pil',
-                             batch_size=batch_size, source_domain=source_domain)
+                             batch_size=batch_size, source_domain=source_domain,
+                             strength=strength)
         rows.append(stack(row))
     return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
 

@@ -72,6 +72,36 @@ def test_translate(translator, inferencer, files):
         assert np.array_equal(image, wanted[0]) and np.array_equal(mask, wanted[1])
 
 
+def test_mix(translator, inferencer, files, tmp_path):
+    def mix(other, region=None, share=0.5, strength=1.):
+        return translator.mix(files['content'], files['exemplar'], other, region, share, strength,
+                              'A → B')
+
+    plain, other = (inferencer(files['content'], files[name]) for name in ('exemplar', 'other'))
+    for same in (mix(None), mix(files['other'], share=0), mix(files['exemplar'], share=0.3)):
+        assert np.array_equal(same, plain)
+    assert np.array_equal(mix(files['other'], share=1), other)
+    mixed = mix(files['other'])
+    assert not np.array_equal(mixed, plain) and not np.array_equal(mixed, other)
+    # A region is white where the second exemplar goes, of any size and colour mode.
+    for value, wanted in ((255, other), (0, plain)):
+        Image.new('RGB', (7, 5), (value, ) * 3).save(tmp_path / 'region.png')
+        result = mix(files['other'], str(tmp_path / 'region.png'), share=1)
+        assert np.array_equal(result, wanted)
+    assert "mean style of domain 'B'" in refused(mix, None, None, 0.5, 0.5)
+    assert refused(mix, str(tmp_path / 'none.png')).startswith('none.png is not an image')
+
+
+def test_server_mixes(url, inferencer, files):
+    client = gradio_client.Client(url, verbose=False, download_files=True)
+    upload = {name: gradio_client.handle_file(path) for name, path in files.items()}
+    result = client.predict(upload['content'], upload['exemplar'], upload['other'], None, 0.25, 1,
+                            'A → B', api_name='/mix')
+    style = inferencer.style([files['exemplar'], files['other']], [3, 1])
+    with Image.open(result) as image:
+        assert np.array_equal(image, inferencer.translate_to_style(files['content'], style))
+
+
 def test_matrix(translator, files):
     picture = translator.matrix([files['content']] * 2, [files['exemplar']] * 3, 'A → B')
     assert picture.shape == (3 * 18 + 2, 4 * 22 + 2, 3)

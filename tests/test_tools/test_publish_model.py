@@ -10,12 +10,14 @@ from inference_fixtures import folder
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import load_checkpoint
+from PIL import Image
 from safetensors import safe_open
 from tiny_data import tiny_options, write_tiny_digits
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.engine import load_from_safetensors
+from egscit_mm.utils.errors import UserError
 
 __all__ = ['folder']
 
@@ -53,6 +55,27 @@ def test_translations_are_those_of_the_checkpoint(folder, publish, stage, domain
     assert np.array_equal(translations(config, publish(checkpoint), domain), wanted)
     half = translations(config, publish(checkpoint, '--dtype', 'float16'), domain)
     assert np.abs(half.astype(int) - wanted).max() <= 1
+
+
+def test_mean_styles(folder, publish, tmp_path):
+    for index, image in enumerate(pictures()[1]):
+        (tmp_path / 'trainB').mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / 'trainB' / f'{index}.png')
+    path = publish(folder / 'egscit.pth', '--mean-of', f'B={tmp_path / "trainB"}')
+    model = EGSCITInferencer(folder / 'egscit.py', str(path), 'cpu')
+    wanted = EGSCITInferencer(folder / 'egscit.py', str(folder / 'egscit.pth'), 'cpu')
+    wanted.keep_mean_style(pictures()[1])
+    images = pictures()[0][0], pictures()[1][0]
+    assert np.array_equal(model(*images), wanted(*images))
+    assert np.array_equal(model(*images, strength=0.3), wanted(*images, strength=0.3))
+    assert not np.array_equal(model(*images, strength=0.3), model(*images))
+    with pytest.raises(UserError, match="mean style of domain 'A'"):
+        model(*images, 'A', strength=0.3)
+    # Of a checkpoint without a config, the networks are not known.
+    torch.save(dict(state_dict=torch.load(folder / 'egscit.pth')['state_dict']),
+               tmp_path / 'bare.pth')
+    with pytest.raises(SystemExit, match='holds no config'):
+        publish(tmp_path / 'bare.pth', '--mean-of', f'B={tmp_path / "trainB"}')
 
 
 def test_plain_weights(folder, publish):

@@ -2,6 +2,8 @@
 """Strips a checkpoint to what inference needs, as safetensors with its hash in the name."""
 import argparse
 
+from egscit_arguments import add_mean_argument, paths_by_domain
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -11,6 +13,7 @@ def parse_args():
                         '(default: the average where there is one, as in inference)')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='of the file; float16 halves it (default: float32)')
+    add_mean_argument(parser)
     return parser.parse_args()
 
 
@@ -23,7 +26,8 @@ from egscit_mm.apis.publish import publish
 def main():
     args = parse_args()
     try:
-        path = publish(args.checkpoint, args.out, args.weights, args.dtype)
+        path = publish(args.checkpoint, args.out, args.weights, args.dtype,
+                       paths_by_domain(args.mean_of))
     except (OSError, RuntimeError, ValueError) as error:
         raise SystemExit(str(error)) from error
     print(f'{path} ({path.stat().st_size:,} bytes)')

@@ -4,13 +4,15 @@
 :mod:`.scene` draws what there is, :mod:`.style` how it is seen, :mod:`.raster` makes pixels of the
 shapes. :mod:`.game` and :mod:`.camera` paint domains A and B with what :mod:`.painter` has for
 both.
-:mod:`.pictures` plans a whole data set and writes it.
+:mod:`.pictures` plans a whole data set and writes it; :mod:`.drive` paints films.
 """
+from .drive import paint_drive
 from .labels import CATEGORIES
 from .pictures import SIZES, paint
 from .scene import Scene, draw_scene
-from .style import DOMAINS, Style, draw_style
+from .style import DOMAINS, TIMES, WEATHERS, Style, draw_style
 
 __all__ = [
-    'CATEGORIES', 'DOMAINS', 'SIZES', 'Scene', 'Style', 'draw_scene', 'draw_style', 'paint'
+    'CATEGORIES', 'DOMAINS', 'SIZES', 'TIMES', 'WEATHERS', 'Scene', 'Style', 'draw_scene',
+    'draw_style', 'paint', 'paint_drive'
 ]

@@ -75,9 +75,10 @@ class _Thing(NamedTuple):
 
 
 class _View:
-    """The camera, and where the sun stands."""
+    """The camera, which may have gone ahead by some metres, and where the sun stands."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, ahead: float) -> None:
+        self.ahead = ahead
         self.x = WIDTH * rng.uniform(0.38, 0.62)
         self.y = rng.uniform(0.42, 0.54)
         self.focal = rng.uniform(0.85, 1.15)
@@ -85,8 +86,12 @@ class _View:
         self.sun = rng.choice((-1, 1))
         self.slope = (-self.sun * rng.uniform(0.4, 1.1), -rng.uniform(0.0, 0.5))
 
+    def scale(self, z: float) -> float:
+        """Of what is z metres from the start, in heights of the picture per metre."""
+        return self.focal / max(z - self.ahead, NEAR)
+
     def __call__(self, x: float, y: float, z: float) -> tuple[float, float]:
-        scale = self.focal / max(z, NEAR)
+        scale = self.scale(z)
         return self.x + scale * x, self.y + scale * (self.height - y)
 
     def ground(self, x1: float, x2: float, z1: float, z2: float) -> Polygon:
@@ -107,7 +112,7 @@ class _View:
              wobble: Sequence[float] = (1.0, ) * 14) -> Polygon:
         """An ellipse that faces the camera, its outline moved by ``wobble``."""
         centre_x, centre_y = self(x, y, z)
-        scale = self.focal / max(z, NEAR)
+        scale = self.scale(z)
         return [(centre_x + scale * width * cos * by, centre_y + scale * height * sin * by)
                 for (cos, sin), by in zip(_CIRCLE, wobble)]
 
@@ -127,25 +132,27 @@ class _View:
                  self(near_side, 0, max(low, NEAR))]]
 
 
-def draw_scene(seed: str, without: Iterable[str] = ()) -> Scene:
+def draw_scene(seed: str, without: Iterable[str] = (), ahead: float = 0.) -> Scene:
     """Draw a street.
 
     Args:
         seed (str): Chooses it: the same seed always gives the same scene.
         without (Iterable[str]): Categories of objects that it must not show: 'human', 'vehicle',
             'object'. All else stays as it is. Defaults to none.
+        ahead (float): Metres that the camera has gone ahead, for the frames of a film. What it has
+            passed is gone. Defaults to 0.
 
     Returns:
         Scene: The street, with at most 256 shapes.
     """
     rng = random.Random(seed)  # for single numbers much faster than NumPy's
-    view = _View(rng)
+    view = _View(rng, ahead)
     grain = rng.random(), rng.random()
     road = rng.uniform(3.2, 6.5)  # half its width
     pavement = rng.uniform(2.0, 4.5)
     front = road + pavement
-    shapes = [*_sky(view, rng), *_distance(view, rng), *_ground(view, rng, road, pavement)]
-    shadows = []
+    still = [*_sky(view, rng), *_distance(view, rng), *_ground(view, rng, road, pavement)]
+    shapes, shadows = [], []
     for thing in sorted((*_buildings(view, rng, -front), *_buildings(view, rng, front)),
                         key=_far_first):
         shapes += thing.shapes
@@ -159,11 +166,15 @@ def draw_scene(seed: str, without: Iterable[str] = ()) -> Scene:
     # that what is too much is what is hardly seen.
     for thing in sorted((thing for category, some in things.items() if category not in without
                          for thing in some), key=_far_first, reverse=True):
-        if len(shapes) + len(front_shapes) + len(thing.shapes) <= MAX_SHAPES:
+        if len(still) + len(shapes) + len(front_shapes) + len(thing.shapes) <= MAX_SHAPES:
+            if ahead and thing.depth - ahead < NEAR:
+                continue
             front_shapes = thing.shapes + front_shapes
             shadows += thing.shadows
             glows += thing.glows
-    return Scene(view.y, shapes + front_shapes, shadows, glows, view.focal * view.height, grain)
+    nearer = [shape._replace(depth=max(shape.depth - ahead, NEAR))
+              for shape in shapes + front_shapes]
+    return Scene(view.y, still + nearer, shadows, glows, view.focal * view.height, grain)
 
 
 def _far_first(thing: _Thing) -> float:
@@ -282,10 +293,10 @@ def _front_details(view: _View, rng: random.Random, x: float, outward: int, z1: 
     for i in range(columns):
         z = z1 + (i + 0.5 - size / 2) * (z2 - z1) / columns
         far_z = z + size * step
-        scale, far_scale = view.focal / z, view.focal / far_z
+        if not -0.1 < view.x + view.focal / far_z * x < WIDTH + 0.1:
+            continue  # nor is it seen from further ahead
+        scale, far_scale = view.scale(z), view.scale(far_z)
         left, right = view.x + scale * x, view.x + far_scale * x
-        if not -0.1 < right < WIDTH + 0.1:
-            continue
         for low, high in levels:
             low, high = view.height - low, view.height - high
             panes['lit_window' if rng.random() < 0.35 else 'window'].append(
@@ -375,8 +386,8 @@ def _posts(view: _View, rng: random.Random, road: float) -> list[_Thing]:
             Shape('pole', [view.front(*sorted((x, arm)), height - 0.05, height + 0.1, z)], z,
                   tone, 0.8),
             Shape('lamp', [view.front(arm - 0.35, arm + 0.35, height - 0.2, height, z)], z)],
-            [Glow(*lamp, 0.9 * view.focal / z, 'lamp'),
-             Glow(*view(arm, 0, z), 2.5 * view.focal / z, 'lamp', True)],
+            [Glow(*lamp, 0.9 * view.scale(z), 'lamp'),
+             Glow(*view(arm, 0, z), 2.5 * view.scale(z), 'lamp', True)],
             view.shadow(x - 0.09, x + 0.09, z, z + 0.2, height)))
         z += step
     for _ in range(int(rng.random() * 4)):
@@ -387,7 +398,7 @@ def _posts(view: _View, rng: random.Random, road: float) -> list[_Thing]:
             y = 3.25 if kind == 'red_light' else 2.85
             shapes = [pole, Shape('light_box', [view.front(x - 0.2, x + 0.2, 2.6, 3.5, z)], z),
                       Shape(kind, [view.blob(x, y, z, 0.13, 0.13)], z)]
-            glows = [Glow(*view(x, y, z), 0.3 * view.focal / z, kind)]
+            glows = [Glow(*view(x, y, z), 0.3 * view.scale(z), kind)]
         else:
             tone_of_sign, glows = rng.random(), []
             outlines = dict(
@@ -472,7 +483,7 @@ def _car(view: _View, rng: random.Random, x: float, z: float, away: bool) -> _Th
         Shape(lights, lamps, z),
         Shape('plate', [view.front(x - 0.25, x + 0.25, 0.42, 0.55, z)], z),
     ]
-    glows = [Glow(*view(x + at, 0.69, z), 0.35 * view.focal / z, lights)
+    glows = [Glow(*view(x + at, 0.69, z), 0.35 * view.scale(z), lights)
              for at in (-half + 0.2, half - 0.2)]
     return _Thing(z, shapes, glows, [
         view.ground(x - half, x + half, z, far), *view.shadow(x - half, x + half, z, far, top)])

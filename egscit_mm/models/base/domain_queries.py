@@ -64,6 +64,16 @@ class DomainQueries(BaseTranslationModel):
                             f'translates between {list(self.domains)}')
         return source_domain, target_domain
 
+    def target(self, target_domain: Optional[str] = None) -> str:
+        """Domain of the exemplars; the default one where it is not given.
+
+        Raises:
+            ValueError: If it is unknown.
+        """
+        target_domain = target_domain or self._default_domain
+        self._check_domain(target_domain)
+        return target_domain
+
     def _check_domain(self, domain: str) -> None:
         if domain not in self.domains:
             raise UserError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')

@@ -76,7 +76,7 @@ class ExemplarTranslator(Translator):
                  cycle_mask: str = 'translation',
                  detach_cycle: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, 2, activation_checkpointing)
+        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'))
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
@@ -246,13 +246,19 @@ class ExemplarTranslator(Translator):
             return None
         return self.style(self.features({target: exemplar})[target])
 
+    def strengthened(self, style: Style, target: str, strength: float) -> Style:
+        """See :meth:`Translator.strengthened`; gamma stays what the form of AdaIN allows."""
+        style = super().strengthened(style, target, strength)
+        return style if strength == 1 else self.adain.possible(style)
+
     def translate_to_style(self, content: Tensor, style: Style, source: str,
                            target: str) -> Tensor:
         """Translates content images to a style of :meth:`encode_style`.
 
         Args:
             content (Tensor): RGB in [-1, 1] of domain ``source``, (N, 3, H, W).
-            style (tuple[Tensor, Tensor] | None): (gamma, beta), each (N or 1, C, 1, 1).
+            style (tuple[Tensor, Tensor] | None): (gamma, beta), each (N or 1, C, 1, 1), or maps of
+                the features' size.
             source (str): Domain of the content.
             target (str): Domain of the style and the result.
 

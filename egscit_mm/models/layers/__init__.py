@@ -6,8 +6,17 @@ from .padding import SameConv2d
 from .precision import at_least_float32
 from .residual import ResidualBlock
 from .running_statistics import RunningStatistics
+from .styles import (
+    MeanStyle,
+    mix_styles,
+    region_maps,
+    regional_statistics,
+    regional_style,
+    strengthen,
+)
 
 __all__ = [
-    'ADAIN_FORMS', 'AdaIN', 'ResidualBlock', 'RunningStatistics', 'SameConv2d',
-    'add_latent_noise', 'at_least_float32', 'channel_statistics', 'feature_mask'
+    'ADAIN_FORMS', 'AdaIN', 'MeanStyle', 'ResidualBlock', 'RunningStatistics', 'SameConv2d',
+    'add_latent_noise', 'at_least_float32', 'channel_statistics', 'feature_mask', 'mix_styles',
+    'region_maps', 'regional_statistics', 'regional_style', 'strengthen'
 ]

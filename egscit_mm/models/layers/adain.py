@@ -87,6 +87,14 @@ class AdaIN(nn.Module):
             return variance, mean
         return mean, variance
 
+    def possible(self, style: Tuple[Tensor, Tensor]) -> Tuple[Tensor, Tensor]:
+        """The style, its gamma at least 0 where it is a standard deviation or a variance.
+
+        An extrapolated one may be below, which would reverse a channel's contrast.
+        """
+        gamma, beta = style
+        return (gamma if self.form == 'release' else gamma.clamp_min(0)), beta
+
     def forward(self,
                 content: Tensor,
                 style: Tuple[Tensor, Tensor],
@@ -95,9 +103,10 @@ class AdaIN(nn.Module):
 
         Args:
             content (Tensor): Content features, (N, C, H, W).
-            style (tuple[Tensor, Tensor]): (gamma, beta) of :meth:`style`, (N or 1, C, 1, 1).
-            statistics (tuple[Tensor, Tensor] | None): Mean and variance of the content, each
-                (N or 1, C, 1, 1), where ``content`` is only a part of it; its own if None.
+            style (tuple[Tensor, Tensor]): (gamma, beta) of :meth:`style`, (N or 1, C, 1, 1); or
+                maps of them, (N or 1, C, H, W).
+            statistics (tuple[Tensor, Tensor] | None): Mean and variance to take for the content's,
+                of the shapes that gamma may have; its own if None.
 
         Returns:
             Tensor: Styled features, (N, C, H, W), of the content's dtype.

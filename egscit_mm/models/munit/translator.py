@@ -43,7 +43,7 @@ class MUNITTranslator(Translator):
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
                  activation_checkpointing: bool = False):
-        super().__init__(domains, 2, activation_checkpointing)
+        super().__init__(domains, activation_checkpointing, ('code', ))
         self.encoders = self.by_domain(encoder)
         self.style_encoders = self.by_domain(style_encoder)
         self.decoders = self.by_domain(decoder)
@@ -104,6 +104,11 @@ class MUNITTranslator(Translator):
     def prior_style(self, images: Tensor) -> Tensor:
         """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
         return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
+
+    def mean_style(self, target: str) -> Tensor:
+        """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
+        kept = super().mean_style(target)
+        return next(self.parameters()).new_zeros(1, self.style_dim) if kept is None else kept
 
     def encode_style(self, exemplar: Tensor, target: str) -> Tensor:
         """Style codes (N, style_dim) of exemplars (N, 3, H', W') of domain ``target``."""

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...utils.checks import check_domains
+from ...utils.errors import UserError
+from ..layers.styles import MeanStyle, Style, check_strength, strengthen
 
 
 class GeneratorSide(BaseModule):
@@ -47,15 +49,55 @@ class Translator(GeneratorSide):
     """A generator side that translates images to the style of exemplars.
 
     A style is encoded apart from any content, so that it can be kept, mixed and used again.
+
+    Args:
+        domains (Sequence[str]): As for :class:`GeneratorSide`, and so is the next.
+        activation_checkpointing (bool): Whether training computes inner values again.
+        style_parts (Sequence[str]): Names of the tensors that make a style.
     """
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
 
-    def encode_style(self, exemplar: Tensor, target: str):
+    def __init__(self, domains: Sequence[str], activation_checkpointing: bool,
+                 style_parts: Sequence[str]):
+        super().__init__(domains, 2, activation_checkpointing)
+        self.mean_styles = ModuleDict(
+            {domain: MeanStyle(*style_parts) for domain in self.domains})
+
+    def mean_style(self, target: str) -> Style:
+        """The mean style of domain ``target``; None where the model does not know it."""
+        return self.mean_styles[target].get()
+
+    def check_strength(self, target: str, strength: float) -> None:
+        """Refuses a strength that :meth:`strengthened` cannot give.
+
+        Raises:
+            UserError: If it is none of 0..1.5, or is not 1 and the mean style is not known.
+        """
+        check_strength(strength)
+        if strength != 1 and self.mean_style(target) is None:
+            raise UserError(
+                f'A strength other than 1 needs the mean style of domain {target!r}, which this '
+                'checkpoint does not hold: name images of this domain, such as those of its '
+                'training, with --mean-of DIR (EGSCITInferencer: keep_mean_style), or put it into '
+                'the checkpoint with tools/model_converters/publish_model.py --mean-of '
+                f'{target}=DIR.')
+
+    def strengthened(self, style: Style, target: str, strength: float) -> Style:
+        """A style of a strength between 0, the mean style of its domain, and 1, itself; up to 1.5.
+
+        Raises:
+            UserError: See :meth:`check_strength`.
+        """
+        self.check_strength(target, strength)
+        return style if strength == 1 else strengthen(style, self.mean_style(target), strength)
+
+    def encode_style(self, exemplar: Tensor, target: str) -> Style:
         """Style of exemplars of domain ``target``: all that a translation takes of them."""
         raise NotImplementedError
 
-    def translate_to_style(self, content: Tensor, style, source: str, target: str) -> Tensor:
+    def translate_to_style(self, content: Tensor, style: Style, source: str,
+                           target: str) -> Tensor:
         """Translates content images to a style of :meth:`encode_style`."""
         raise NotImplementedError
 
