@@ -8,5 +8,11 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True,
     type='Evaluator',
-    metrics=[dict(type='TranslationSSIM'), dict(type='ExemplarSSIM')])
+    metrics=[
+        dict(type='TranslationSSIM'),
+        dict(type='ExemplarSSIM'),
+        dict(type='SemanticColourError'),
+        dict(type='ContentLeak'),
+        dict(type='ExemplarRetrieval'),
+    ])
 test_evaluator = val_evaluator

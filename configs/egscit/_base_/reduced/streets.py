@@ -13,6 +13,11 @@ optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
     discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
 train_cfg = dict(max_iters=700)
+# With the network of the perceptual loss of egscit_streets_reduced.py.
+test_evaluator = dict(metrics=[
+    *_base_.test_evaluator.metrics[:-1],
+    dict(type='ExemplarRetrieval', arch='vgg16', pretrained='data/vgg16.pth'),
+])
 # Evaluated once, by tools/test.py.
 val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100))
