@@ -54,7 +54,8 @@ def read(tool, *words):
 @pytest.mark.parametrize('path, words, option, choices', [
     ('translate.py', ['c', 'k', '--content', 'a', '--exemplar', 'b', '--out', 'o'], '--pairing',
      PAIRINGS),
-    ('report.py', ['c', 'k', '--out', 'o'], '--paper-task', SSIM),
+    ('report.py', ['c', 'k', '--out', 'o'], '--paper-task',
+     [*SSIM, 'none']),
     ('model_converters/publish_model.py', ['k', 'o'], '--weights', WEIGHTS),
     ('model_converters/publish_model.py', ['k', 'o'], '--dtype', DTYPES),
     ('dataset_converters/mnist.py', ['--root', 'r', '--out', 'o'], '--source', IDX_SOURCES),

@@ -18,7 +18,7 @@ from egscit_mm.models import VAEGAN, AlternatingGAN
 
 SHORT = ('quickstart', 'quickstart_imagenet', 'reduced')  # not the paper's schedules
 # Tasks whose test sets have ground truths.
-TESTED = ('mnist', 'quickstart')
+TESTED = ('mnist', 'quickstart', 'streets')
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs' / 'egscit').glob('*.py'))
 
 
@@ -57,8 +57,8 @@ def test_config_builds(path, data_root):
         assert other.pipeline == own.pipeline or path.stem.endswith(SHORT)
         same_length = stage1.train_cfg.max_iters == cfg.train_cfg.max_iters
         assert same_length or path.stem.endswith(SHORT)
-    # Only the digit tasks have ground truths to test with. The Runner wants the parts of a loop
-    # to be there together.
+    # Only painted tasks have ground truths to test with. The Runner wants the parts of a loop to be
+    # there together.
     for loop in ('val', 'test'):
         parts = [cfg.get(f'{loop}_{part}') for part in ('cfg', 'dataloader', 'evaluator')]
         assert len({part is None for part in parts}) == 1
@@ -82,6 +82,7 @@ SETTINGS = {
     'mnist_single': (8, 0, 1e-5, 1e3, 1e1, 60000),
     'mnist_multi': (8, 2, 1e-5, 1e4, 1e2, 60000),
     'gta2bdd': (3, 2, 1e-4, 1e4, 1e2, 22000),
+    'streets': (3, 2, 1e-4, 1e4, 1e2, 22000),  # those of GTA5 <-> BDD
     'celeba': (8, 2, 1e-4, 5e3, 1e1, 30000),
     'gta2cityscapes': (3, 2, 1e-4, 1e3, 5e2, 22000),
 }
@@ -131,7 +132,7 @@ def leaf(name):
     return Config.fromfile(CONFIGS[0].parent / f'{name}.py').to_dict()
 
 
-@pytest.mark.parametrize('task', ['mnist_single', 'gta2bdd'])
+@pytest.mark.parametrize('task', ['mnist_single', 'streets', 'gta2bdd'])
 def test_an_ablation_changes_one_argument(task):
     for name, part, changes in (
         ('wo_mask', 'generator', dict(eta=1)),
@@ -144,7 +145,7 @@ def test_an_ablation_changes_one_argument(task):
         assert cfg == expected
 
 
-@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'gta2bdd'])
+@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'streets', 'gta2bdd'])
 def test_unit_is_egscit_without_its_parts(task):
     cfg, expected = leaf(f'unit_{task}'), leaf(f'egscit_{task}')
     expected['stage1_config'] = None
@@ -155,7 +156,7 @@ def test_unit_is_egscit_without_its_parts(task):
     assert model.generators.feature_networks is None and model.perceptual_loss is None
 
 
-@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'gta2bdd'])
+@pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'streets', 'gta2bdd'])
 def test_munit_has_the_data_and_updates_of_egscit(task):
     cfg, egscit = leaf(f'munit_{task}'), leaf(f'egscit_{task}')
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'test_evaluator',
@@ -169,13 +170,14 @@ def test_munit_has_the_data_and_updates_of_egscit(task):
             type='Adam', lr=1e-4, betas=(0.5, 0.999), weight_decay=1e-4)
 
 
-@pytest.mark.parametrize('task, size, scores', [('mnist_single', 28, 5), ('mnist_multi', 112, 12)])
-def test_cyclegan_has_the_data_and_updates_of_egscit(task, size, scores):
+@pytest.mark.parametrize('task, minibatch, blocks, size, scores', [
+    ('mnist_single', 8, 6, 28, 5), ('mnist_multi', 8, 6, 112, 12), ('streets', 3, 9, 256, 30)])
+def test_cyclegan_has_the_data_and_updates_of_egscit(task, minibatch, blocks, size, scores):
     cfg, egscit = leaf(f'cyclegan_{task}'), leaf(f'egscit_{task}')
     for key in ('val_dataloader', 'test_dataloader', 'test_evaluator', 'param_scheduler'):
         assert cfg[key] == egscit[key], key
-    assert cfg['train_dataloader'].pop('batch_size') == 8
-    assert egscit['train_dataloader'].pop('batch_size') == 48
+    assert cfg['train_dataloader'].pop('batch_size') == minibatch
+    assert egscit['train_dataloader'].pop('batch_size') == 6 * minibatch
     assert cfg['train_dataloader'] == egscit['train_dataloader']
     # One generator update per iteration, not five.
     assert cfg['train_cfg'].pop('max_iters') == 5 * egscit['train_cfg'].pop('max_iters')
@@ -185,6 +187,7 @@ def test_cyclegan_has_the_data_and_updates_of_egscit(task, size, scores):
             type='Adam', lr=2e-4, betas=(0.5, 0.999))
     assert cfg['model']['data_preprocessor'] == egscit['model']['data_preprocessor']
 
+    assert cfg['model']['generator']['num_blocks'] == blocks
     model = MODELS.build(cfg['model'])
     images = torch.zeros(1, 3, size, size)
     with torch.no_grad():

@@ -8,11 +8,12 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'egscit'
-RECIPES = {'mnist_single': 'egscit_quickstart', 'mnist_multi': 'egscit_mnist_multi_reduced'}
+RECIPES = {'mnist_single': 'egscit_quickstart', 'mnist_multi': 'egscit_mnist_multi_reduced',
+           'streets': 'egscit_streets_reduced'}
 SHARED = ('train_dataloader', 'test_dataloader', 'test_evaluator', 'optim_wrapper', 'train_cfg',
           'param_scheduler', 'randomness', 'val_cfg', 'val_dataloader')
-ROWS = [path for path in sorted(CONFIGS.glob('*_mnist_*_reduced.py'))
-        if not path.stem.startswith('vaegan')]
+ROWS = [path for path in sorted(CONFIGS.glob('*_reduced.py'))
+        if not path.stem.startswith('vaegan') and any(task in path.stem for task in RECIPES)]
 
 
 def load(name):
@@ -56,20 +57,21 @@ def test_networks_are_as_wide(task):
     assert cyclegan.discriminator.base_channels == recipe.discriminator.base_channels
 
 
-def test_rows_of_egscit_are_arguments_of_one_recipe():
-    recipe = load('egscit_quickstart').model
+@pytest.mark.parametrize('task', ['mnist_single', 'streets'])
+def test_rows_of_egscit_are_arguments_of_one_recipe(task):
+    recipe = load(RECIPES[task])
     for name, part, changes in (
-        ('egscit_mnist_single', 'generator', {}),
-        ('egscit_mnist_single_wo_mask', 'generator', dict(eta=1)),
-        ('egscit_mnist_single_wo_adain', 'generator', dict(adain=None)),
-        ('egscit_mnist_single_wo_perceptual', None, dict(perceptual_loss=None)),
-        ('unit_mnist_single', 'generator', dict(eta=1, adain=None)),
+        ('egscit_{}', 'generator', {}),
+        ('egscit_{}_wo_mask', 'generator', dict(eta=1)),
+        ('egscit_{}_wo_adain', 'generator', dict(adain=None)),
+        ('egscit_{}_wo_perceptual', None, dict(perceptual_loss=None)),
+        ('unit_{}', 'generator', dict(eta=1, adain=None)),
     ):
-        cfg, expected = load(f'{name}_reduced'), recipe.to_dict()
+        cfg, expected = load(f'{name.format(task)}_reduced'), recipe.model.to_dict()
         (expected if part is None else expected[part]).update(changes)
         if name.startswith('unit'):
             expected['perceptual_loss'] = None
             assert cfg.stage1_config is None
         else:
-            assert cfg.stage1_config == 'vaegan_quickstart.py'
+            assert cfg.stage1_config == recipe.stage1_config
         assert cfg.model.to_dict() == expected

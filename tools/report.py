@@ -32,9 +32,10 @@ def parse_args():
     parser.add_argument('--out', required=True, help='folder for samples.png and report.html')
     parser.add_argument('--num-images', type=int, default=24,
                         help='number of test images to show (default: 24)')
-    parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple'],
+    parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple', 'none'],
                         default='MNIST-Single',
-                        help="whose figures of the paper to show beside the model's")
+                        help="whose figures of the paper to show beside the model's (default: "
+                        '%(default)s)')
     add_config_options(parser)
     args = parser.parse_args()
     if args.num_images < 1:
@@ -153,8 +154,8 @@ def main():
 
     scale = enlargement(next(iter(grids.values()))['content'])
     write_atomically(osp.join(args.out, PICTURE), png(contact_sheet(grids, scale)))
-    page = report_html(f'EGSC-IT: {name}', facts, figures, args.paper_task, grids, exemplar_grids,
-                       logs)
+    task = None if args.paper_task == 'none' else args.paper_task
+    page = report_html(f'EGSC-IT: {name}', facts, figures, task, grids, exemplar_grids, logs)
     write_atomically(osp.join(args.out, PAGE), page.encode())
     print(f'{osp.join(args.out, PICTURE)} and {osp.join(args.out, PAGE)} written')
 

@@ -6,6 +6,10 @@ Usage::
     python tools/reproduce.py --table 2 --budget quick --mnist MNIST_DIR
     python tools/reproduce.py --table 5 --budget paper --mnist MNIST_DIR --seeds 0 1 2
     python tools/reproduce.py --table 3 --budget paper
+    python tools/reproduce.py --table 3 --budget quick --vgg16 vgg16-397923af.pth --seeds 0 1 2
+
+Table 3 is trained on GTA5 and BDD; its quick budget on painted streets, of which the right
+translations are known, too.
 
 Writes table<N>.md, table<N>.json and table<N>.html to the work directory, anew after every method.
 The same command goes on where it was stopped: trainings are resumed, evaluations not repeated.
@@ -39,19 +43,27 @@ TABLES = {
             rows=['cyclegan', 'unit', 'munit', 'egscit_wo_mask', 'egscit_wo_adain',
                   'egscit_wo_perceptual', 'egscit']),
     3: dict(task='Segmentation of BDD', config='gta2bdd',
-            rows=['source', 'unit', 'munit', 'egscit', 'oracle']),
+            rows=['source', 'unit', 'munit', 'egscit', 'oracle'],
+            quick=dict(task='Painted streets', config='streets',
+                       rows=['source', 'cyclegan', 'unit', 'munit', 'egscit_wo_mask',
+                             'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit', 'oracle'])),
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
             rows=['cyclegan', 'unit', 'munit', 'egscit']),
 }
 BUDGETS = dict(quick='_reduced', paper='')  # how the names of their configs end
 QUICK_NUM_TRAIN = 8000  # digits of MNIST per domain, as in tools/quickstart.sh
+# As in configs/egscit/_base_/reduced/streets.py.
+STREETS = ('--size', 64, 128, '--num-train', 1000, '--num-test', 200)
 NUM_PICTURES = 10  # per row of the page; of street scenes fewer
 NUM_STREET_PICTURES = 2
 # What decides the weights: a training must not go on with other settings.
 RECIPE = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg')
 METRICS = 'metrics.json'
 PICTURES = 'pictures.pth'
+YARDSTICKS = 'yardsticks.json'
 FEATURES = 'digit_features.pth'
+VGG16 = 'vgg16.pth'
+TRANSLATED = 'train_dataloader.dataset.data_prefix.img_path'  # of a segmenter
 TOOLS = Path(__file__).parent
 LOG_TAIL = 15  # lines shown of a failed command
 _LIBC = ctypes.CDLL(None)
@@ -71,6 +83,9 @@ def parse_args():
     parser.add_argument('--data', type=Path, metavar='DIR', default='data/gta2bdd',
                         help='of table 3: converted GTA5 and BDD with labels (default: '
                         '%(default)s); the translations are written there, too')
+    parser.add_argument('--vgg16', type=Path, metavar='FILE', default=f'data/{VGG16}',
+                        help='of the quick table 3: weights of a VGG-16 trained on natural images, '
+                        'in the layout of torchvision (default: %(default)s)')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
                         help='default: work_dirs/table<N>_<budget>')
@@ -78,25 +93,30 @@ def parse_args():
     parser.add_argument('--configs', type=Path, metavar='DIR', default='configs/egscit',
                         help='default: %(default)s')
     args = parser.parse_args()
-    rows = TABLES[args.table]['rows']
+    args.plan = TABLES[args.table]
+    args.plan = {**args.plan, **args.plan.get(args.budget, {})}
+    rows = args.plan['rows']
     wrong = [row for row in args.rows or [] if row not in rows]
     if wrong:
         parser.error(f'table {args.table} has no row {", ".join(wrong)}; it has {", ".join(rows)}')
     if args.mnist and not args.mnist.is_dir():
         parser.error(f'--mnist: {args.mnist} is not a folder')
-    if args.table == 3:
-        if args.budget == 'quick' or len(args.seeds) > 1:
-            parser.error('table 3 has only the paper budget and one seed: see '
-                         'docs/segmentation.md')
+    if args.table == 3 and args.budget == 'paper':
+        if len(args.seeds) > 1:
+            parser.error('table 3 has one seed in the paper budget: see docs/segmentation.md')
         if not (args.data / 'trainA').is_dir():
             parser.error(f'--data: {args.data} has no trainA; convert GTA5 and BDD first '
                          '(docs/datasets.md)')
+    elif args.table == 3:
+        if not args.vgg16.is_file():
+            parser.error(f"--vgg16: {args.vgg16} does not exist; give torchvision's "
+                         'vgg16-397923af.pth, or any file in its layout')
     elif args.budget == 'paper' and not args.mnist:
         parser.error('--budget paper needs --mnist: the paper trains on MNIST')
     args.rows = [row for row in rows if row in (args.rows or rows)]
     args.work_dir = args.work_dir or Path(f'work_dirs/table{args.table}_{args.budget}')
-    args.features = args.work_dir / FEATURES
-    if args.table != 3:
+    args.weights = {FEATURES: args.work_dir / FEATURES, VGG16: args.vgg16}
+    if not (args.table == 3 and args.budget == 'paper'):
         args.data = args.work_dir / 'data'
     return args
 
@@ -107,6 +127,7 @@ if __name__ == '__main__':
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load
+from PIL import Image
 
 from egscit_mm.apis.model import load_model
 from egscit_mm.evaluation.comparison import (
@@ -114,6 +135,7 @@ from egscit_mm.evaluation.comparison import (
     markdown,
     sections,
     segmentation_sections,
+    street_sections,
     what_std_is,
 )
 from egscit_mm.utils.files import atomic_path, write_atomically, write_json
@@ -168,38 +190,42 @@ def _die_with_parent() -> None:
 
 def config_of(args, row: str) -> Config:
     """The config of the method of a row."""
-    name = ROWS[row][0].format(TABLES[args.table]['config'])
+    name = ROWS[row][0].format(args.plan['config'])
     path = args.configs / f'{name}{BUDGETS[args.budget]}.py'
     if not path.is_file():
         raise SystemExit(f'{path} does not exist: --configs must be a folder like configs/egscit.')
     return Config.fromfile(path)
 
 
+def call(*command) -> None:
+    """Runs a tool whose output is to be seen."""
+    if subprocess.run(tool(*command)).returncode:
+        raise SystemExit(f'tools/{command[0]} failed.')
+
+
 def prepare(args, configs: list) -> None:
-    """Paints the digits, and trains the perceptual features where a config names their file."""
+    """Paints the data, and trains the perceptual features where a config names their file."""
+    if args.table == 3:
+        call('dataset_converters/streets.py', *STREETS, '--out', args.data)
+        return
     source = ['--source', 'mnist', '--root', args.mnist] if args.mnist else ['--source', 'digits']
     if args.mnist and args.budget == 'quick':
         source += ['--num-train', QUICK_NUM_TRAIN]
-
-    def call(*command) -> None:
-        if subprocess.run(tool(*command)).returncode:
-            raise SystemExit(f'tools/{command[0]} failed.')
-
-    task = TABLES[args.table]['paint']
+    task, features = args.plan['paint'], args.weights[FEATURES]
     call('dataset_converters/mnist.py', '--task', task, *source, '--out', args.data)
-    if args.features.is_file() or not any(wants_features(cfg) for cfg in configs):
+    if features.is_file() or not any(loss_weights(cfg) == FEATURES for cfg in configs):
         return
     digits = args.data
     if task != 'single':  # the features learn from single digits
         digits = args.work_dir / 'single_digits'
         call('dataset_converters/mnist.py', '--task', 'single', *source, '--out', digits)
-    call('train_digit_features.py', '--data', digits, '--out', args.features)
+    call('train_digit_features.py', '--data', digits, '--out', features)
 
 
-def wants_features(cfg: Config) -> bool:
-    """Whether the perceptual loss compares features of tools/train_digit_features.py."""
+def loss_weights(cfg: Config) -> str:
+    """Name of the file of weights of the perceptual loss; empty without one."""
     loss = cfg.model.get('perceptual_loss') or {}
-    return Path(loss.get('pretrained') or '').name == FEATURES
+    return Path(loss.get('pretrained') or '').name
 
 
 def settings(args, cfg: Config, seed: int) -> dict:
@@ -210,24 +236,32 @@ def settings(args, cfg: Config, seed: int) -> dict:
         if cfg.get(loader) is not None
     }
     options['randomness.seed'] = seed
-    if wants_features(cfg):
-        options['model.perceptual_loss.pretrained'] = args.features
+    if loss_weights(cfg) in args.weights:
+        options['model.perceptual_loss.pretrained'] = args.weights[loss_weights(cfg)]
+    metrics = (cfg.get('test_evaluator') or {}).get('metrics', [])
+    for index, metric in enumerate(metrics):
+        name = Path(metric.get('pretrained') or '').name
+        if name in args.weights:
+            options[f'test_evaluator.metrics.{index}.pretrained'] = args.weights[name]
     return options
 
 
 def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dict = None) -> Path:
     """Trains a config in a process of its own; returns the checkpoint."""
+    options = options or {}
     inputs = dict(data=args.data / 'manifest.json')
-    if wants_features(cfg):
-        inputs['features'] = args.features
-    if 'model.feature_checkpoint' in (options or {}):
+    if loss_weights(cfg) in args.weights:
+        inputs['features'] = args.weights[loss_weights(cfg)]
+    if 'model.feature_checkpoint' in options:
         inputs['stage 1'] = options['model.feature_checkpoint']
+    if TRANSLATED in options:
+        inputs['images'] = note_of(Path(options[TRANSLATED]))
     keep_recipe(cfg, seed, args.amp, inputs, work_dir)
     checkpoint = work_dir / f'iter_{cfg.train_cfg.max_iters}.pth'
     if not checkpoint.is_file():
         command = tool('train.py', cfg.filename, '--work-dir', work_dir, '--resume',
                        *['--amp'] * args.amp,
-                       options={**settings(args, cfg, seed), **(options or {})})
+                       options={**settings(args, cfg, seed), **options})
         run_logged(command, work_dir / 'train.log', title)
     return checkpoint
 
@@ -296,12 +330,29 @@ def made_of(out: Path, *inputs):
 
     A result that is made anew counts as done when the block has ended without an error.
     """
-    note = out.with_name(f'{out.name}.made_of')
+    note = note_of(out)
     is_current = out.exists() and note.is_file() and note.read_text() == recipe(*inputs)
     if not is_current:
         note.unlink(missing_ok=True)
     yield is_current
     write_atomically(note, recipe(*inputs).encode())
+
+
+def note_of(out: Path) -> Path:
+    """Where :func:`made_of` writes down what a result was made of."""
+    return out.with_name(f'{out.name}.made_of')
+
+
+def measure_yardsticks(args, cfg: Config) -> None:
+    """Measures what needs no training, in a process of its own, if that was not done yet."""
+    out = args.work_dir / YARDSTICKS
+    with made_of(out, fingerprint(args.data / 'manifest.json'), str(args.data),
+                 cfg.test_dataloader, cfg.test_evaluator) as is_current:
+        if is_current:
+            return
+        command = tool('analysis/yardsticks.py', cfg.filename, '--out', out,
+                       options=settings(args, cfg, args.seeds[0]))
+        run_logged(command, args.work_dir / 'yardsticks.log', 'Yardsticks')
 
 
 def measured(args, row: str) -> dict:
@@ -312,7 +363,7 @@ def measured(args, row: str) -> dict:
 
 def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None:
     """Writes the table as it stands in three forms."""
-    title = f'Table {args.table}: {TABLES[args.table]["task"]}, {args.budget} budget'
+    title = f'Table {args.table}: {args.plan["task"]}, {args.budget} budget'
     stem = args.work_dir / f'table{args.table}'
     write_json(dict(title=title, table=args.table, budget=args.budget, **figures), f'{stem}.json')
     write_atomically(f'{stem}.md', markdown(title, note, tables).encode())
@@ -323,24 +374,71 @@ def digits(args) -> None:
     """Tables 2 and 5: SSIM of translated digits."""
     configs = {row: config_of(args, row) for row in args.rows}
     prepare(args, configs.values())
+    measure_yardsticks(args, configs[args.rows[0]])
+    for seed, row, title in steps(args):
+        train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
+        figures = compared(args)
+        render(args, what_std_is(figures), sections(figures), figures, drawn(args))
+
+
+def steps(args):
+    """Seeds and rows, with the title of each."""
     for index, (seed, row) in enumerate(product(args.seeds, args.rows), 1):
-        title = f'[{index}/{len(args.seeds) * len(args.rows)}] {ROWS[row][1]}, seed {seed}'
-        work_dir = args.work_dir / f'seed{seed}' / row
-        checkpoint = train_method(args, configs[row], work_dir, title, seed)
-        evaluate(args, configs[row], checkpoint, title, seed)
-        draw(args, configs[row], checkpoint, seed)
-        render_digits(args)
+        yield seed, row, (f'[{index}/{len(args.seeds) * len(args.rows)}] {ROWS[row][1]}, seed '
+                          f'{seed}')
 
 
-def render_digits(args) -> None:
-    """Shows all rows, also those that an earlier call measured, and the first seed's pictures."""
-    table = TABLES[args.table]
-    figures = compare({ROWS[row][1]: measured(args, row) for row in table['rows']}, table['task'])
-    paths = {ROWS[row][1]: args.work_dir / f'seed{args.seeds[0]}' / row / PICTURES
-             for row in table['rows']}
-    pictures = {method: torch.load(path, weights_only=True)
-                for method, path in paths.items() if path.is_file()}
-    render(args, what_std_is(figures), sections(figures), figures, pictures)
+def train_and_measure(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Path:
+    """Trains a method, measures it and keeps its pictures; returns the checkpoint."""
+    checkpoint = train_method(args, cfg, work_dir, title, seed)
+    evaluate(args, cfg, checkpoint, title, seed)
+    draw(args, cfg, checkpoint, seed)
+    return checkpoint
+
+
+def methods_of(args) -> dict:
+    """Names of the methods of the table, by row."""
+    return {row: ROWS[row][1] for row in args.plan['rows'] if ROWS[row][0]}
+
+
+def compared(args) -> dict:
+    """Figures of all methods, also of those that an earlier call measured, and yardsticks."""
+    return compare({name: measured(args, row) for row, name in methods_of(args).items()},
+                   args.plan['task'], load(args.work_dir / YARDSTICKS))
+
+
+def drawn(args) -> dict:
+    """The first seed's pictures by method."""
+    paths = {name: args.work_dir / f'seed{args.seeds[0]}' / row / PICTURES
+             for row, name in methods_of(args).items()}
+    return {method: torch.load(path, weights_only=True)
+            for method, path in paths.items() if path.is_file()}
+
+
+def streets(args) -> None:
+    """The quick table 3: painted streets, their translations and segmenters trained on these."""
+    configs = {row: config_of(args, row) for row in args.rows if ROWS[row][0]}
+    prepare(args, configs.values())
+    measure_yardsticks(args, config_of(args, next(iter(configs), 'egscit')))
+    segmenter = Config.fromfile(args.configs / 'segmentation' / 'deeplab_streets_reduced.py')
+    for seed, row, title in steps(args):
+        work_dir, options = args.work_dir / f'seed{seed}', {}
+        if row in configs:
+            checkpoint = train_and_measure(args, configs[row], work_dir / row, title, seed)
+            out = work_dir / row / 'trainA'
+            translate(args, configs[row], checkpoint, out, title)
+            options[TRANSLATED] = out.resolve()
+        elif row == 'oracle':
+            options = {f'train_dataloader.dataset.data_prefix.{key}': folder for key, folder in
+                       (('img_path', 'trainB'), ('seg_map_path', 'trainB_labels8'))}
+        checkpoint = train(args, segmenter, work_dir / f'segmenter_{row}', f'{title}: segmenter',
+                           seed, options)
+        evaluate(args, segmenter, checkpoint, f'{title}: segmenter', seed)
+        figures = compared(args)
+        segmenters = {ROWS[name][1]: measured(args, f'segmenter_{name}')
+                      for name in args.plan['rows']}
+        render(args, what_std_is(figures), street_sections(figures, segmenters),
+               dict(figures, segmenters=segmenters), drawn(args))
 
 
 def segmentation(args) -> None:
@@ -349,21 +447,26 @@ def segmentation(args) -> None:
     for index, row in enumerate(args.rows, 1):
         work_dir, title = args.work_dir / f'seed{seed}', f'[{index}/{len(args.rows)}] {row}'
         if ROWS[row][0]:
-            pictures[ROWS[row][1]] = translate(args, row, work_dir / row, title, seed)
+            cfg = config_of(args, row)
+            checkpoint = train_method(args, cfg, work_dir / row, title, seed)
+            out = args.data / f'trainA_{row}'
+            translate(args, cfg, checkpoint, out, title)
+            contents = args.data / 'trainA'
+            names = list_images(contents)
+            pictures[ROWS[row][1]] = {'A2B': {'content': read(contents, names),
+                                              'translation': read(out, names)}}
         cfg = Config.fromfile(args.configs / 'segmentation' / f'deeplab_{row}.py')
         checkpoint = train(args, cfg, work_dir / f'deeplab_{row}', f'{title}: segmenter', seed)
         evaluate(args, cfg, checkpoint, title, seed)
         figures = {ROWS[row][1]: measured(args, f'deeplab_{row}').get(seed)
-                   for row in TABLES[3]['rows']}
+                   for row in args.plan['rows']}
         render(args, 'One training per method.', segmentation_sections(figures),
                dict(rows=figures), pictures)
 
 
-def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
-    """Trains a method and translates all of trainA; returns the first contents and translations."""
-    cfg = config_of(args, row)
-    checkpoint = train_method(args, cfg, work_dir, title, seed)
-    contents, out = args.data / 'trainA', args.data / f'trainA_{row}'
+def translate(args, cfg: Config, checkpoint: Path, out: Path, title: str) -> None:
+    """Translates all of trainA, each after an image of trainB drawn at random."""
+    contents = args.data / 'trainA'
     names = list_images(contents)
     inputs = [fingerprint(checkpoint), cfg.model]
     for domain in 'AB':
@@ -371,12 +474,30 @@ def translate(args, row: str, work_dir: Path, title: str, seed: int) -> dict:
         inputs.append([(name, (folder / name).stat().st_size,
                         (folder / name).stat().st_mtime_ns) for name in list_images(folder)])
     with made_of(out, *inputs) as is_current:
-        if not is_current or not all((out / name).is_file() for name in names):
-            command = tool('translate.py', cfg.filename, checkpoint, '--content', contents,
-                           '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
-                           '--out', out)
-            run_logged(command, work_dir / 'translate.log', f'{title}: translation')
-    return {'A2B': {'content': read(contents, names), 'translation': read(out, names)}}
+        if is_current and all((out / name).is_file() for name in names):
+            return
+        if cfg.model.type == 'CycleGAN':
+            print(f'{title}: translation', flush=True)
+            translate_without_exemplars(cfg, checkpoint, contents, out)
+            return
+        command = tool('translate.py', cfg.filename, checkpoint, '--content', contents,
+                       '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
+                       '--out', out)
+        run_logged(command, checkpoint.with_name('translate.log'), f'{title}: translation')
+
+
+@torch.inference_mode()
+def translate_without_exemplars(cfg: Config, checkpoint: Path, contents: Path, out: Path) -> None:
+    """Translates A to B by MMagic's CycleGAN, which tools/translate.py does not take."""
+    model = load_model(cfg, checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in list_images(contents):
+        image = torch.from_numpy(read_image(contents / name)).permute(2, 0, 1)[None]
+        image = image.to(next(model.parameters()).device) / 127.5 - 1
+        translation = model.generators['B'](image)[0]
+        pixels = ((translation.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
+        with atomic_path(out / name) as temporary:
+            Image.fromarray(pixels.cpu().numpy()).save(temporary, 'PNG')
 
 
 def read(folder: Path, names: list):
@@ -387,7 +508,12 @@ def read(folder: Path, names: list):
 
 def main():
     args = parse_args()
-    segmentation(args) if args.table == 3 else digits(args)
+    if args.table != 3:
+        digits(args)
+    elif args.budget == 'quick':
+        streets(args)
+    else:
+        segmentation(args)
     stem = args.work_dir / f'table{args.table}'
     print(Path(f'{stem}.md').read_text(encoding='utf-8'))
     print(f'{stem}.md, {stem}.json and {stem}.html written')

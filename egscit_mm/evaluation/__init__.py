@@ -1,22 +1,31 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What is measured on translations (paper, Sec. 4)."""
 from .functional import (
+    class_colour_errors,
     class_iou,
     confusion_matrix,
+    content_leak,
+    edge_map,
+    match_lab_statistics,
     pixel_accuracy,
+    retrieved,
     right_colours,
     ssim,
     stroke_iou,
 )
 from .metrics import (
     ContentAccuracy,
+    ContentLeak,
+    ExemplarRetrieval,
     ExemplarSSIM,
     LPIPSDiversity,
     PixelAccuracy,
+    SemanticColourError,
     StyleAccuracy,
     TranslatedImage,
     TranslationFID,
     TranslationKID,
+    TranslationLPIPS,
     TranslationMetric,
     TranslationMIoU,
     TranslationSSIM,
@@ -24,8 +33,10 @@ from .metrics import (
 from .networks import InceptionFeatures, LPIPSDistance, MMSegmenter
 
 __all__ = [
-    'ContentAccuracy', 'ExemplarSSIM', 'InceptionFeatures', 'LPIPSDistance', 'LPIPSDiversity',
-    'MMSegmenter', 'PixelAccuracy', 'StyleAccuracy', 'TranslatedImage', 'TranslationFID',
-    'TranslationKID', 'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM', 'class_iou',
-    'confusion_matrix', 'pixel_accuracy', 'right_colours', 'ssim', 'stroke_iou'
+    'ContentAccuracy', 'ContentLeak', 'ExemplarRetrieval', 'ExemplarSSIM', 'InceptionFeatures',
+    'LPIPSDistance', 'LPIPSDiversity', 'MMSegmenter', 'PixelAccuracy', 'SemanticColourError',
+    'StyleAccuracy', 'TranslatedImage', 'TranslationFID', 'TranslationKID', 'TranslationLPIPS',
+    'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM', 'class_colour_errors', 'class_iou',
+    'confusion_matrix', 'content_leak', 'edge_map', 'match_lab_statistics', 'pixel_accuracy',
+    'retrieved', 'right_colours', 'ssim', 'stroke_iou'
 ]

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 
+from ..datasets.streets.labels import CATEGORIES
 from ..utils.tables import markdown_table
 from .paper import SEGMENTATION_MIOU, SOURCES, SSIM
 
@@ -27,21 +28,26 @@ class Section(NamedTuple):
     rows: Dict[str, List[str]]
 
 
-def compare(measured: Dict[str, Dict[int, Dict[str, Any]]], task: str) -> Dict[str, Any]:
+def compare(measured: Dict[str, Dict[int, Dict[str, Any]]], task: str,
+            yardsticks: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     """Gathers all figures of a table of SSIMs.
 
     Args:
         measured (dict[str, dict[int, dict]]): By method, as :data:`egscit_mm.evaluation.paper.SSIM`
             names it, and seed, what ``tools/test.py --out`` writes:
             ``{'ssim_exemplar/A2B': {'mean': 0.4, 'std': 0.1}, ...}``. No seeds yet: ``{}``.
-        task (str): A key of :data:`egscit_mm.evaluation.paper.SSIM`.
+        task (str): A key of :data:`egscit_mm.evaluation.paper.SSIM`, or a task that the paper does
+            not have.
+        yardsticks (dict[str, dict]): What
+            :func:`egscit_mm.evaluation.yardsticks.measure_yardsticks` gives.
 
     Returns:
         dict: ``task``, ``std_over`` ('images' or 'seeds': what the standard deviations of ``ours``
-        are over) and ``rows``. Each row, by method and :data:`CEILING`, has ``ours`` and ``paper``,
-        mean and std by ``<figure>/<direction>``, and ``seeds``, all that was measured by seed.
+        are over) and ``rows``. Each row, by method, yardstick and :data:`CEILING`, has ``ours`` and
+        ``paper``, mean and std by ``<figure>/<direction>``, and ``seeds``, all that was measured by
+        seed.
     """
-    published = dict(SSIM[task])
+    published = dict(SSIM.get(task, {}))
     ceiling = published.pop('ceiling_exemplar', {})
     several = any(len(seeds) > 1 for seeds in measured.values())
     rows = {
@@ -52,18 +58,10 @@ def compare(measured: Dict[str, Dict[int, Dict[str, Any]]], task: str) -> Dict[s
             seeds={str(seed): figures for seed, figures in seeds.items()})
         for method, seeds in measured.items()
     }
-    # The test images are the same for all methods and seeds.
-    figures = next((figures for seeds in measured.values() for figures in seeds.values()), {})
-    perfect = {
-        figure: dict.fromkeys(DIRECTIONS, {'mean': 1.})
-        for figure in ('ssim_ground_truth', 'style_accuracy', 'content_accuracy')
-    }
-    perfect['ssim_exemplar'] = {
-        direction: figures[f'ceiling_exemplar/{direction}']
-        for direction in DIRECTIONS if f'ceiling_exemplar/{direction}' in figures
-    }
-    rows[CEILING] = dict(
-        ours=by_name(perfect), paper=by_name({'ssim_exemplar': ceiling}), seeds={})
+    rows.update({name: dict(ours=figures, paper={}, seeds={})
+                 for name, figures in yardsticks.items() if name != CEILING})
+    rows[CEILING] = dict(ours=yardsticks.get(CEILING, {}),
+                         paper=by_name({'ssim_exemplar': ceiling}), seeds={})
     return dict(task=task, std_over='seeds' if several else 'images', rows=rows)
 
 
@@ -80,13 +78,17 @@ def _summary(seeds: List[Dict[str, Any]], over_seeds: bool) -> Dict[str, Dict[st
     names = [name for name, value in seeds[0].items() if isinstance(value, dict)] if seeds else []
     if not over_seeds:
         return {name: seeds[0][name] for name in names}
-    summary = {}
-    for name in names:
-        means = [figures[name]['mean'] for figures in seeds]
-        summary[name] = dict(mean=float(np.mean(means)))
-        if len(means) > 1:
-            summary[name]['std'] = float(np.std(means, ddof=1))
-    return summary
+    return {name: _spread([figures[name]['mean'] for figures in seeds]) for name in names}
+
+
+def _spread(values: List[float]) -> Dict[str, float]:
+    """Mean and, of several values, sample standard deviation; of none nothing."""
+    if not values:
+        return {}
+    spread = dict(mean=float(np.mean(values)))
+    if len(values) > 1:
+        spread['std'] = float(np.std(values, ddof=1))
+    return spread
 
 
 def sections(comparison: Dict[str, Any]) -> List[Section]:
@@ -103,6 +105,61 @@ def sections(comparison: Dict[str, Any]) -> List[Section]:
                 f'1 is the best possible. {sources["ssim_ground_truth"]}'),
         _accuracy(comparison),
     ]
+
+
+def street_sections(comparison: Dict[str, Any], segmenters: Dict[str, Dict[int, Dict[str, Any]]]
+                    ) -> List[Section]:
+    """The tables of painted streets: segmenters, translations, and colours by class.
+
+    Args:
+        comparison (dict): What :func:`compare` gives, of the translations.
+        segmenters (dict[str, dict[int, dict]]): By row and seed, what ``tools/test.py --out``
+            writes of its segmenter: mIoU in percent. The rows 'source' and 'oracle' are no methods.
+
+    Returns:
+        list[Section]: The tables.
+    """
+    note = ('mIoU on test images of B, 8 categories, of a small segmenter trained on the images of '
+            'the row with A\'s labels: A as it is (source), A as a method translates it, and B '
+            'itself with its own labels (oracle). "gap closed" is 0 for source and 1 for oracle, '
+            'the mean over the seeds that have both.')
+    rows = {}
+    for name, seeds in segmenters.items():
+        shares = [_share(seeds[seed], *(segmenters[end][seed] for end in ('source', 'oracle')))
+                  for seed in seeds
+                  if all(seed in segmenters.get(end, {}) for end in ('source', 'oracle'))]
+        rows[name] = [mean_std(_spread([seed['mIoU'] / 100 for seed in seeds.values()])),
+                      mean_std(_spread(shares))]
+    tables = [Section('Segmentation', note, ['mIoU', 'gap closed'], rows)]
+    tables.append(_figures(
+        comparison, 'Translations',
+        'SSIM to the ground truth (1 is the best); the difference of every class\'s mean colour to '
+        'that of the ground truth (0..255, 0 is the best); the share of the translations that are '
+        'nearer to their own exemplar\'s style than to nine others (0.1 by chance); how much of '
+        'the exemplar\'s layout shows (0 is the best).',
+        dict(SSIM='ssim_ground_truth', colour='colour_error', exemplar='exemplar_retrieval',
+             leak='content_leak')))
+    classes = [name for name in CATEGORIES if name != 'void']
+    tables.append(_figures(
+        comparison, 'Colours by class',
+        'The difference of the mean colour to that of the ground truth, 0..255.',
+        {name: f'colour_error_{name}' for name in classes}))
+    return tables
+
+
+def _figures(comparison: dict, title: str, note: str, figures: Dict[str, str]) -> Section:
+    """Means of some figures, in both directions; of the figures' short names."""
+    columns = [f'{name} {_arrow(direction)}' for name in figures for direction in DIRECTIONS]
+    rows = {
+        method: [_mean(row['ours'].get(f'{figure}/{direction}')) for figure in figures.values()
+                 for direction in DIRECTIONS] for method, row in comparison['rows'].items()
+    }
+    return Section(title, note, columns, rows)
+
+
+def _share(figures: dict, source: dict, oracle: dict) -> float:
+    """How much of the way from one mIoU to another is gone."""
+    return (figures['mIoU'] - source['mIoU']) / ((oracle['mIoU'] - source['mIoU']) or 1)
 
 
 def _beside(comparison: dict, title: str, figure: str, published: str, note: str) -> Section:
@@ -173,7 +230,7 @@ def _arrow(direction: str) -> str:
 
 
 def _mean(value: Any) -> str:
-    return '–' if value is None else f'{value["mean"]:.3f}'
+    return f'{value["mean"]:.3f}' if value else '–'
 
 
 def mean_std(value: Any) -> str:

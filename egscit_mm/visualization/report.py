@@ -8,7 +8,7 @@ import io
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import matplotlib.style
 import numpy as np
@@ -137,14 +137,15 @@ def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes
     return file.getvalue()
 
 
-def ssim_table(figures: Dict[str, Any], task: str,
+def ssim_table(figures: Dict[str, Any], task: Optional[str],
                directions: Sequence[str] = DIRECTIONS) -> Dict[str, Dict[str, list]]:
     """Puts measured figures beside the ceiling and the paper's.
 
     Args:
         figures (dict): By ``<figure>/<direction>``, as ``tools/test.py --out`` writes them:
             ``{'ssim_exemplar/A2B': {'mean': 0.4, 'std': 0.1}, ...}``. Missing ones become dashes.
-        task (str): A key of :data:`egscit_mm.evaluation.paper.SSIM`.
+        task (str | None): A key of :data:`egscit_mm.evaluation.paper.SSIM`; None: the paper does
+            not have the task.
         directions (Sequence[str]): Of the columns. Defaults to the paper's.
 
     Returns:
@@ -156,12 +157,16 @@ def ssim_table(figures: Dict[str, Any], task: str,
         return [mean_std(values.get(f'{figure}/{direction}'))
                 for figure in FIGURES for direction in directions]
 
-    published = paper.SSIM[task]
     perfect = by_name(dict(ssim_ground_truth=dict.fromkeys(directions, {'mean': 1.})))
     ceiling = {
         f'ssim_exemplar/{direction}': figures.get(f'ceiling_exemplar/{direction}')
         for direction in directions
     }
+    groups = {OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)}}
+    # Of other domains the paper says nothing.
+    if task is None or not set(DIRECTIONS) & set(directions):
+        return groups
+    published = paper.SSIM[task]
     methods = published['ssim_exemplar'] | published['ssim_ground_truth']
     paper_rows = {
         method: row(by_name({figure: published[figure].get(method, {}) for figure in FIGURES}))
@@ -170,9 +175,7 @@ def ssim_table(figures: Dict[str, Any], task: str,
     if 'ceiling_exemplar' in published:
         paper_rows['perfect translation, MNIST'] = row(
             perfect | by_name(dict(ssim_exemplar=published['ceiling_exemplar'])))
-    groups = {OURS: {'this model': row(figures), 'perfect translation': row(perfect | ceiling)}}
-    if set(DIRECTIONS) & set(directions):  # of other domains the paper says nothing
-        groups[f'Paper, {task}'] = paper_rows
+    groups[f'Paper, {task}'] = paper_rows
     return groups
 
 
@@ -184,7 +187,7 @@ def enlargement(images: Row) -> int:
 def report_html(title: str,
                 facts: Dict[str, str],
                 figures: Dict[str, Any],
-                task: str,
+                task: Optional[str],
                 samples: Dict[str, Dict[str, Row]],
                 exemplar_grids: Dict[str, np.ndarray],
                 logs: Dict[str, TrainingLog]) -> str:
@@ -194,8 +197,7 @@ def report_html(title: str,
         title (str): Heading of the page.
         facts (dict[str, str]): What was run, by name.
         figures (dict): Measured figures as for :func:`ssim_table`; empty if there are none.
-        task (str): Whose figures of the paper to show, a key of
-            :data:`egscit_mm.evaluation.paper.SSIM`.
+        task (str | None): Whose figures of the paper to show, as for :func:`ssim_table`.
         samples (dict[str, dict[str, Tensor | Sequence[Tensor]]]): By direction, rows by name as
             :meth:`EGSCIT.rows` makes them: RGB in [-1, 1], N images (3, H, W).
         exemplar_grids (dict[str, np.ndarray]): By direction, from :func:`exemplar_grid`.
@@ -224,7 +226,7 @@ def report_html(title: str,
         groups=ssim_table(figures, task, list(samples)),
         ours=OURS,
         sources=[f'SSIM {FIGURES.get(figure, "of perfect translations")}: {source}'
-                 for figure, source in paper.SOURCES[task].items()],
+                 for figure, source in paper.SOURCES.get(task, {}).items()],
         samples=strips,
         exemplar_grids={
             direction: _picture(grid, scale, grid.shape[1])

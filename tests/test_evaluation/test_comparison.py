@@ -10,6 +10,7 @@ from egscit_mm.evaluation.comparison import (
     markdown,
     sections,
     segmentation_sections,
+    street_sections,
     what_std_is,
 )
 
@@ -24,20 +25,25 @@ def figures(value, **more):
     } | more
 
 
+# What was measured of the yardsticks.
+YARDSTICKS = {'copy the content': figures(0.1), CEILING: figures(0.25) | {
+    f'ssim_ground_truth/{direction}': {'mean': 1., 'std': 0.} for direction in ('A2B', 'B2A')}}
+
+
 def test_one_training_per_method():
     comparison = compare({'UNIT': {0: figures(0.2, train_seconds=90.)}, 'EGSC-IT': {}},
-                         'MNIST-Single')
+                         'MNIST-Single', YARDSTICKS)
     assert comparison == json.loads(json.dumps(comparison))
     assert comparison['task'] == 'MNIST-Single' and comparison['std_over'] == 'images'
-    assert list(comparison['rows']) == ['UNIT', 'EGSC-IT', CEILING]
-    unit, egscit, ceiling = comparison['rows'].values()
+    assert list(comparison['rows']) == [
+        'UNIT', 'EGSC-IT', 'copy the content', CEILING]
+    unit, egscit, copy, ceiling = comparison['rows'].values()
     assert unit['ours']['ssim_exemplar/B2A'] == {'mean': 0.4, 'std': 0.05}
     assert unit['paper']['ssim_exemplar/A2B'] == {'mean': 0.178, 'std': 0.160}
     assert unit['seeds'] == {'0': figures(0.2, train_seconds=90.)}
     assert egscit['ours'] == egscit['seeds'] == {}
-    # The ceiling to the exemplar is measured on the test images, the others are 1.
-    assert ceiling['ours']['ssim_exemplar/A2B'] == {'mean': 0.2, 'std': 0.05}
-    assert ceiling['ours']['ssim_ground_truth/B2A'] == {'mean': 1.}
+    assert copy == dict(ours=figures(0.1), paper={}, seeds={})
+    assert ceiling['ours'] == YARDSTICKS[CEILING]
     assert ceiling['paper'] == {'ssim_exemplar/A2B': {'mean': 0.484, 'std': 0.082},
                                 'ssim_exemplar/B2A': {'mean': 0.225, 'std': 0.124}}
 
@@ -45,7 +51,7 @@ def test_one_training_per_method():
 def test_several_trainings_per_method():
     """The spread is that of a sample of seeds: 0.1, 0.2, 0.3 have 0.1."""
     measured = {seed: figures(value) for seed, value in ((3, 0.1), (4, 0.2), (5, 0.3))}
-    comparison = compare({'UNIT': measured, 'MUNIT': {3: figures(0.5)}}, 'MNIST-Multiple')
+    comparison = compare({'UNIT': measured, 'MUNIT': {3: figures(0.5)}}, 'MNIST-Multiple', {})
     assert comparison['std_over'] == 'seeds'
     unit, munit = (comparison['rows'][method] for method in ('UNIT', 'MUNIT'))
     assert unit['ours']['ssim_exemplar/A2B'] == pytest.approx({'mean': 0.2, 'std': 0.1})
@@ -75,16 +81,18 @@ Best is 1.
 
 def test_sections():
     measured = {'CycleGAN': {}, 'EGSC-IT': {0: figures(0.25, train_seconds=90.)}}
-    exemplar, truth, accuracy = sections(compare(measured, 'MNIST-Multiple'))
+    exemplar, truth, accuracy = sections(
+        compare(measured, 'MNIST-Multiple', YARDSTICKS))
     assert exemplar.columns == ['A→B', 'paper', 'B→A', 'paper']
     assert exemplar.rows == {
         'CycleGAN': ['–', '0.145', '–', '0.130'],
         'EGSC-IT': ['0.250 ± 0.062', '0.503', '0.500 ± 0.062', '0.495'],
+        'copy the content': ['0.100 ± 0.025', '–', '0.200 ± 0.025', '–'],
         CEILING: ['0.250 ± 0.062', '–', '0.500 ± 0.062', '–'],
     }
     assert 'Table 5' in exemplar.note
     assert truth.rows['EGSC-IT'] == ['0.250 ± 0.062', '0.910', '0.500 ± 0.062', '0.924']
-    assert truth.rows[CEILING] == ['1.000', '–', '1.000', '–']
+    assert truth.rows[CEILING] == ['1.000 ± 0.000', '–', '1.000 ± 0.000', '–']
     assert accuracy.columns == ['style A→B', 'style B→A', 'content A→B', 'content B→A', 'minutes']
     assert accuracy.rows['CycleGAN'] == ['–'] * 5
     assert accuracy.rows['EGSC-IT'] == ['0.250', '0.500', '0.250', '0.500', '1.5']
@@ -92,7 +100,7 @@ def test_sections():
 
 def test_figures_without_ground_truths():
     [name] = [name for name in figures(0.5) if name == 'ssim_exemplar/A2B']
-    comparison = compare({'UNIT': {0: {name: figures(0.5)[name]}}}, 'MNIST-Single')
+    comparison = compare({'UNIT': {0: {name: figures(0.5)[name]}}}, 'MNIST-Single', {})
     exemplar, truth, accuracy = sections(comparison)
     assert exemplar.rows[CEILING] == ['–', '0.484 ± 0.082', '–', '0.225 ± 0.124']
     assert truth.rows['UNIT'] == ['–', '0.346', '–', '0.414']
@@ -102,3 +110,28 @@ def test_figures_without_ground_truths():
 def test_segmentation():
     [table] = segmentation_sections({'source': {'mIoU': 31.45, 'aAcc': 80.}, 'EGSC-IT': None})
     assert table.rows == {'source': ['0.315', '0.329'], 'EGSC-IT': ['–', '0.343']}
+
+
+def test_streets():
+    """Half of the gap with one seed, all of it with the other."""
+    seeds = {0: {'mIoU': 30.}, 1: {'mIoU': 40.}}
+    segmenters = {'source': {0: {'mIoU': 20.}, 1: {'mIoU': 20.}}, 'EGSC-IT': seeds, 'UNIT': {},
+                  'oracle': {0: {'mIoU': 40.}, 1: {'mIoU': 40.}}}
+    street = figures(0.5) | {
+        f'{name}/{direction}': dict(mean=12.5, std=1.) for direction in ('A2B', 'B2A')
+        for name in ('colour_error', 'colour_error_sky', 'content_leak')}
+    comparison = compare({'EGSC-IT': {0: street, 1: street}, 'UNIT': {}}, 'Painted streets',
+                         {'copy the content': street})
+    miou, translations, colours = street_sections(comparison, segmenters)
+    assert miou.rows == {'source': ['0.200 ± 0.000', '0.000 ± 0.000'], 'UNIT': ['–', '–'],
+                         'EGSC-IT': ['0.350 ± 0.071', '0.750 ± 0.354'],
+                         'oracle': ['0.400 ± 0.000', '1.000 ± 0.000']}
+    assert translations.columns[:4] == ['SSIM A→B', 'SSIM B→A', 'colour A→B', 'colour B→A']
+    egscit = ['0.500', '1.000', '12.500', '12.500', '–', '–', '12.500', '12.500']
+    assert translations.rows == {'EGSC-IT': egscit, 'UNIT': ['–'] * 8, 'copy the content': egscit,
+                                 CEILING: ['–'] * 8}
+    row = dict(zip(colours.columns, colours.rows['EGSC-IT']))
+    assert row['sky B→A'] == '12.500' and row['flat A→B'] == '–' and len(row) == 14
+    # One seed without its source.
+    [miou, *_] = street_sections(comparison, {**segmenters, 'source': {}})
+    assert miou.rows['EGSC-IT'] == ['0.350 ± 0.071', '–']

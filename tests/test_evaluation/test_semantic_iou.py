@@ -15,12 +15,13 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from translated import evaluate, same_both_ways
 
 from egscit_mm.evaluation import MMSegmenter, TranslationMIoU, class_iou, confusion_matrix
-from egscit_mm.evaluation.metrics.semantic_iou import CLASSES
+from egscit_mm.evaluation.metrics.content_labels import CLASSES as CLASSES_OF
 
 REPOSITORY = Path(__file__).parents[2]
 IGNORE = 255
 SIZE = (6, 8)
 NUMBER = 3
+CLASSES = CLASSES_OF['labels19']
 
 
 def random_classes(seed, classes):
@@ -137,6 +138,30 @@ class TestMetric:
         labels.rename(labels.with_name('trainB_labels19'))
         results = evaluate(TranslationMIoU(GreySegmenter(), direction='B2A'), samples)
         assert {name.rpartition('/')[2] for name in results} == {'B2A'}
+
+    def test_categories(self, samples, tmp_path):
+        """The eight categories, as painted streets have them."""
+
+        class Thirds(nn.Module):
+
+            def forward(self, images):
+                logits = torch.zeros(len(images), 8, *SIZE)
+                for number, rows in ((5, slice(0, 2)), (2, slice(2, 4)), (1, slice(4, 6))):
+                    logits[:, number, rows] = 1
+                return logits
+
+        labels = np.repeat(np.array([5, 5, 2, 1, 1, 1], np.uint8)[:, None], SIZE[1], 1)
+        for path in (tmp_path / 'testA_labels19').rglob('*.png'):
+            Image.fromarray(labels).save(path)
+        (tmp_path / 'testA_labels19').rename(tmp_path / 'testA_labels8')
+        results = evaluate(TranslationMIoU(Thirds(), labels='labels8'), samples)
+        ious = dict(sky=1, construction=1 / 2, flat=2 / 3)
+        assert results == pytest.approx({
+            'miou/A2B': sum(ious.values()) / 3,
+            **{f'iou_{name}/A2B': iou for name, iou in ious.items()}})
+        assert set(results) <= set(TranslationMIoU.figure_names('AB', dict(labels='labels8')))
+        with pytest.raises(ValueError, match=r"one of \['labels19', 'labels8'\], got 'labels'"):
+            TranslationMIoU(Thirds(), labels='labels')
 
     def test_small_logits_are_resized(self, samples):
         for sample in samples:

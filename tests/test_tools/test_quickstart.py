@@ -1,6 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Parts of the quickstart that no other test runs."""
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +110,84 @@ def test_no_digits(digit_features, tmp_path):
     (['--mnist', 'nowhere'], 'nowhere is not a folder'),
     (['--mnist'], 'Usage: bash tools/quickstart.sh'),
     (['--cuda'], 'Usage: bash tools/quickstart.sh'),
+    (['--task', 'letters'], 'the training has no perceptual loss'),  # the end of the usage
+    (['--task', 'streets', '--vgg16', 'nowhere'], '--vgg16: nowhere is not a file'),
+    (['--task', 'streets', '--mnist', 'tests'], '--mnist and --features are for --task digits'),
+    (['--vgg16', 'setup.py'], '--vgg16 is for --task streets'),
 ])
 def test_quickstart_names_bad_arguments(args, message):
     done = subprocess.run(['bash', 'tools/quickstart.sh', *args], cwd=REPOSITORY,
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and message in done.stderr
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Links to the repository, with tools that only write down how they are called."""
+    root = tmp_path / 'repository'
+    (root / 'tools').mkdir(parents=True)
+    shutil.copy(REPOSITORY / 'tools' / 'quickstart.sh', root / 'tools')
+    (root / 'tools' / 'install.sh').touch()
+    (root / 'configs').symlink_to(REPOSITORY / 'configs')
+    python = root / '.venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.write_text(f'''#!/usr/bin/env bash
+if [ "$1" = -c ]; then exec {sys.executable} "$@"; fi
+echo "$@" >> commands
+case "$1" in
+  *test.py) while [ "$1" != --out ]; do shift; done; echo "{{}}" > "$2" ;;
+  *streets.py|*mnist.py) while [ "$1" != --out ]; do shift; done; mkdir -p "$2" ;;
+esac
+''')
+    python.chmod(0o755)
+    return root
+
+
+def quickstart(root, *args):
+    """What the quickstart prints, and the commands that it calls."""
+    done = subprocess.run(['bash', 'tools/quickstart.sh', *args], cwd=root, capture_output=True,
+                          text=True, timeout=100, env={**os.environ, 'TORCH_HOME': str(root)})
+    assert done.returncode == 0, done.stderr
+    commands = (root / 'commands').read_text().splitlines()
+    (root / 'commands').unlink()
+    return done.stdout, commands
+
+
+def test_quickstart_of_streets_without_weights_and_with(repository):
+    said, commands = quickstart(repository, '--task', 'streets')
+    assert "this is the paper's ablation, not its method" in said
+    out = 'work_dirs/quickstart_streets'
+    data = [f'{loader}_dataloader.dataset.data_root={out}/data' for loader in ('train', 'test')]
+    config = 'configs/egscit/egscit_streets_quickstart.py'
+    cfg = Config.fromfile(REPOSITORY / config)
+    assert cfg.model.perceptual_loss is None
+    assert 'ExemplarRetrieval' not in {metric.type for metric in cfg.test_evaluator.metrics}
+    final = f'{out}/iter_{cfg.train_cfg.max_iters}.pth'
+    data_of, train, test, report = (command.split() for command in commands)
+    assert data_of == ['tools/dataset_converters/streets.py', '--size', '64', '128', '--num-train',
+                       '1000', '--num-test', '200', '--out', f'{out}/data']
+    assert train[:2] == ['tools/train.py', config] and train[-2:] == data
+    assert test[:3] == ['tools/test.py', config, final] and test[-2:] == data
+    assert report[:3] == ['tools/report.py', config, final]
+    assert ' '.join(['--stage1-dir', f'{out}/vaegan_streets_reduced --paper-task none']) in (
+        commands[-1])
+
+    # Weights in a place where they are looked for.
+    (repository / 'data').mkdir()
+    (repository / 'data' / 'vgg16.pth').touch()
+    _, [_, train, test, _] = quickstart(repository, '--task', 'streets')
+    config = 'configs/egscit/egscit_streets_reduced.py'
+    cfg = Config.fromfile(REPOSITORY / config)
+    assert cfg.test_evaluator.metrics[4].type == 'ExemplarRetrieval'
+    assert f'tools/train.py {config} --work-dir {out}_vgg16 ' in train
+    assert train.endswith(' model.perceptual_loss.pretrained=data/vgg16.pth')
+    assert test.endswith(' test_evaluator.metrics.4.pretrained=data/vgg16.pth')
+
+
+def test_quickstart_of_digits(repository):
+    _, commands = quickstart(repository)
+    tools = [command.split()[0] for command in commands]
+    assert tools == [f'tools/{name}.py' for name in (
+        'dataset_converters/mnist', 'train_digit_features', 'train', 'test', 'report')]
+    assert commands[2].endswith('pretrained=work_dirs/quickstart/digit_features.pth')
+    assert '--paper-task MNIST-Single' in commands[-1]

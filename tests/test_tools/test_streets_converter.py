@@ -14,6 +14,7 @@ from egscit_mm.datasets.streets.labels import CATEGORIES
 from egscit_mm.datasets.streets.style import HELD_OUT
 
 run = partial(run_converter, 'streets', '--num-train', 4, '--num-test', 3, '--out')
+SIZE = 128, 256  # by default
 COUNTS = dict(trainA=4, trainB=4, testA=3, testB=3, testA2B=3, testB2A=3, trainA_labels8=4,
               trainB_labels8=4, testA_labels8=3, testB_labels8=3)
 
@@ -32,13 +33,13 @@ def manifest_of(out):
 
 def test_layout_names_and_sizes(out):
     manifest = manifest_of(out)
-    assert manifest['counts'] == COUNTS and manifest['image_size'] == [128, 256]
+    assert manifest['counts'] == COUNTS and manifest['image_size'] == [*SIZE]
     assert sorted(path.name for path in out.iterdir()) == sorted([*COUNTS, 'manifest.json'])
     for folder, count in COUNTS.items():
         assert sorted(path.name for path in (out / folder).iterdir()) == [
             f'{i:05d}.png' for i in range(count)]
         shape = read(out / folder / '00000.png').shape
-        assert shape == ((128, 256) if 'labels' in folder else (128, 256, 3))
+        assert shape == (SIZE if 'labels' in folder else (*SIZE, 3))
 
 
 def test_test_images_ground_truths_and_labels_are_exact(out):
@@ -54,7 +55,7 @@ def test_test_images_ground_truths_and_labels_are_exact(out):
             assert scenes[truth] == scenes[f'test{content}'] != scenes[f'test{exemplar}']
             assert styles[truth] == styles[f'test{exemplar}']
             (image, translation), labels = paint(
-                draw_scene(scenes[truth]), [styles[f'test{content}'], styles[truth]], SIZES[0])
+                draw_scene(scenes[truth]), [styles[f'test{content}'], styles[truth]], SIZE)
             assert (read(out / f'test{content}' / name) == image).all()
             assert (read(out / truth / name) == translation).all()
             assert (read(out / f'test{content}_labels8' / name) == labels).all()
@@ -66,7 +67,7 @@ def test_every_image_that_is_no_ground_truth_has_its_own_scene_and_style():
     assert len({street.scene for street in streets}) == len(streets) == 140
     styles = [next(iter(street.styles.values())) for street in streets]
     assert len(set(styles)) == 140
-    labels = {paint(draw_scene(street.scene), [], SIZES[0])[1].tobytes() for street in streets[:30]}
+    labels = {paint(draw_scene(street.scene), [], SIZE)[1].tobytes() for street in streets[:30]}
     assert len(labels) == 30
 
 
@@ -75,7 +76,7 @@ def test_held_out_classes_are_in_the_test_set_only():
     for street in pictures.plan_streets(dict(train=150, test=150), 0):
         folder, style = next(iter(street.styles.items()))
         if folder in seen and style.domain == folder[-1]:
-            labels = paint(draw_scene(street.scene, street.without), [], SIZES[0])[1]
+            labels = paint(draw_scene(street.scene, street.without), [], SIZE)[1]
             seen[folder] |= {(name, CATEGORIES[i]) for i in np.unique(labels).tolist()
                              for name in (style.time, style.weather)}
     held_out = {(name, category) for name, some in HELD_OUT.items() for category in some}
@@ -83,7 +84,7 @@ def test_held_out_classes_are_in_the_test_set_only():
     assert held_out < seen['testB'] and held_out < seen['trainA']
 
 
-def test_the_other_size(tmp_path):
+def test_another_size(tmp_path):
     run(tmp_path / 'out', '--size', 256, 512)
     assert read(tmp_path / 'out' / 'testA2B' / '00002.png').shape == (256, 512, 3)
     assert read(tmp_path / 'out' / 'testA_labels8' / '00002.png').shape == (256, 512)
@@ -143,7 +144,7 @@ def test_killed_worker_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('args, match', [
-    (['--size', '100', '200'], '--size must be 128 256 or 256 512, got 100 200'),
+    (['--size', '100', '200'], '--size must be 64 128, 128 256 or 256 512, got 100 200'),
     (['--num-train', '0'], '--num-train: must be at least 1, got 0'),
     (['--num-test', '-1'], '--num-test: must be at least 1, got -1'),
 ])

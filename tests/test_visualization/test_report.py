@@ -199,6 +199,10 @@ class TestSsimTable:
         assert paper['perfect translation, MNIST'][2:] == ['0.484 ± 0.082', '0.225 ± 0.124']
         assert {'MUNIT', 'UNIT', 'CycleGAN', 'EGSC-IT without mask'} <= paper.keys()
 
+    def test_a_task_that_the_paper_does_not_have(self):
+        assert ssim_table(FIGURES, None) == {
+            'This run': ssim_table(FIGURES, 'MNIST-Single')['This run']}
+
     def test_table_5_has_no_ablations(self):
         paper = ssim_table({}, 'MNIST-Multiple')['Paper, MNIST-Multiple']
         assert paper['EGSC-IT'] == ['0.910', '0.924', '0.503', '0.495']

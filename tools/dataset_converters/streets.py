@@ -33,12 +33,12 @@ from pathlib import Path
 
 from egscit_arguments import add_size_argument, add_workers_argument, parser_for, positive
 
-SIZES = ((128, 256), (256, 512))
+SIZES = ((64, 128), (128, 256), (256, 512))
 
 
 def parse_args() -> argparse.Namespace:
     parser = parser_for(__doc__)
-    add_size_argument(parser, SIZES[0])
+    add_size_argument(parser, (128, 256))
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument(
         '--seed', type=int, default=0, help='chooses scenes and styles (default: %(default)s)')
@@ -50,7 +50,8 @@ def parse_args() -> argparse.Namespace:
     add_workers_argument(parser)
     args = parser.parse_args()
     if tuple(args.size) not in SIZES:
-        parser.error(f'--size must be {" or ".join("{} {}".format(*size) for size in SIZES)}, got '
+        *some, last = ('{} {}'.format(*size) for size in SIZES)
+        parser.error(f'--size must be {", ".join(some)} or {last}, got '
                      '{} {}'.format(*args.size))
     return args
 

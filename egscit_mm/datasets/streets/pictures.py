@@ -14,7 +14,7 @@ from .raster import rasterise
 from .scene import Scene, draw_scene
 from .style import DOMAINS, Style, draw_style, held_out
 
-SIZES = ((128, 256), (256, 512))  # height and width of the pictures
+SIZES = ((64, 128), (128, 256), (256, 512))  # height and width of the pictures
 PAINTERS = dict(zip(DOMAINS, (paint_game, paint_camera)))
 # Speed counts for more than size. Older releases of OpenCV cannot choose the filter.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]

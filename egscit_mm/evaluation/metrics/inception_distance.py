@@ -16,7 +16,7 @@ from ...utils.errors import UserError
 from ...utils.image_sizes import map_equal
 from ..networks import build_frozen
 from ..optional import import_optional
-from .translation_metric import TranslatedImage, TranslationMetric
+from .translation_metric import TranslatedImage, TranslationMetric, distinct
 
 
 class InceptionDistance(TranslationMetric):
@@ -74,14 +74,10 @@ class InceptionDistance(TranslationMetric):
         for source, target in self.directions:
             direction = f'{source}2{target}'
             translations = [result[f'translation/{direction}'] for result in results]
-            real = {}
-            for index, result in enumerate(results):
-                # A domain with fewer images starts again: count none of them twice.
-                path = result[f'real_path/{direction}']
-                real[index if path is None else path] = result[f'real/{direction}']
+            real, _ = distinct(results, f'real/{direction}', f'real_path/{direction}')
             metrics.update(self.distance(
                 *(torch.from_numpy(np.stack(features)).double()
-                  for features in (list(real.values()), translations)), direction))
+                  for features in (real, translations)), direction))
         return metrics
 
     @abstractmethod

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether a segmenter finds the content's classes in the translation."""
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
@@ -10,22 +9,15 @@ from mmagic.registry import METRICS
 from mmengine.device import get_device
 from mmengine.runner import load_checkpoint
 from torch import nn
-from torchvision.datasets import Cityscapes
 
 from ...utils.errors import UserError
 from ...utils.image_sizes import map_equal
-from ...utils.images import decode
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen
+from .content_labels import CLASSES, label_path, read_labels
 from .translation_metric import TranslatedImage, TranslationMetric
 
 IGNORE = 255  # label of pixels that count in no score
-# Cityscapes' 19 classes in the order of their train ids.
-CLASSES = [
-    item.name.replace(' ', '_')
-    for item in sorted(Cityscapes.classes, key=lambda item: item.train_id)
-    if not item.ignore_in_eval
-]
 
 
 @METRICS.register_module()
@@ -40,31 +32,41 @@ class TranslationMIoU(TranslationMetric):
 
     The labels of ``testA/NAME.jpg`` are read from ``testA_labels19/NAME.png``: one channel,
     Cityscapes' train ids 0 to 18, 255 where a pixel does not count
-    (docs/datasets.md). Pixels are counted over all images before the ratio is taken.
+    (docs/datasets.md); or from ``testA_labels8``, its 8 categories. Pixels are counted over all
+    images before the ratio is taken.
 
     Results, for direction 'A2B': ``miou/A2B``, the mean over the classes that labels or predictions
     have, and ``iou_<class>/A2B`` for each of these classes, such as ``iou_road/A2B``.
 
     Args:
         segmenter (dict | nn.Module): Config in ``MODELS``, or module: from images, RGB in [-1, 1]
-            (N, 3, H, W), to logits (N, 19, h, w). Logits of another size are resized, bilinear.
+            (N, 3, H, W), to logits (N, K, h, w) of the K classes. Logits of another size are
+            resized, bilinear.
         checkpoint (str, optional): Weights for the segmenter. Defaults to None: it has its own.
         direction (str): Which translations. Defaults to 'A2B'.
+        labels (str): ``'labels19'`` or ``'labels8'``. Defaults to ``'labels19'``.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         **kwargs: Arguments of :class:`TranslationMetric`.
 
     Raises:
-        ValueError: If the direction is not one of the domains', or the checkpoint does not fit.
+        ValueError: If the direction is not one of the domains', the labels are unknown or the
+            checkpoint does not fit.
     """
 
     def __init__(self,
                  segmenter: Union[dict, nn.Module],
                  checkpoint: Optional[str] = None,
                  direction: str = 'A2B',
+                 labels: str = 'labels19',
                  domains: Sequence[str] = ('A', 'B'),
                  **kwargs) -> None:
         self.direction = direction
         super().__init__(domains=domains, **kwargs)
+        if labels not in CLASSES:
+            raise UserError(f'TranslationMIoU: labels must be one of {list(CLASSES)}, got '
+                            f'{labels!r}')
+        self.labels = labels
+        self.classes = CLASSES[labels]
         self.segmenter = build_frozen(segmenter)
         if checkpoint is not None:
             try:
@@ -77,7 +79,8 @@ class TranslationMIoU(TranslationMetric):
     def figure_names(cls, domains: Sequence[str], arguments: dict) -> List[str]:
         """Names of the results, had every class a pixel."""
         direction = arguments.get('direction', 'A2B')
-        return [f'miou/{direction}', *(f'iou_{name}/{direction}' for name in CLASSES)]
+        return [f'miou/{direction}', *(
+            f'iou_{name}/{direction}' for name in CLASSES[arguments.get('labels', 'labels19')])]
 
     def set_domains(self, domains: Sequence[str]) -> None:
         """Keeps the one direction.
@@ -103,25 +106,25 @@ class TranslationMIoU(TranslationMetric):
 
         Raises:
             ValueError: If labels are missing or do not fit the translation, or the segmenter does
-                not give logits of 19 classes.
+                not give logits of as many classes.
         """
         # Rounded to 8 bits, as a translation that was saved to a file.
         batch = torch.from_numpy(np.stack([image.translation for image in images]))
         batch = batch.permute(0, 3, 1, 2).to(get_device()) / 127.5 - 1
         logits = self.segmenter(batch)
-        if logits.ndim != 4 or logits.shape[:2] != (len(images), len(CLASSES)):
+        if logits.ndim != 4 or logits.shape[:2] != (len(images), len(self.classes)):
             raise UserError(
                 f'TranslationMIoU: the segmenter must give logits of shape ({len(images)}, '
-                f'{len(CLASSES)}, h, w), but gave {tuple(logits.shape)}')
+                f'{len(self.classes)}, h, w), but gave {tuple(logits.shape)}')
         if logits.shape[2:] != batch.shape[2:]:
             logits = F.interpolate(logits, batch.shape[2:], mode='bilinear')
         predictions = logits.argmax(1).cpu().numpy()
         confusions = []
         for image, prediction in zip(images, predictions):
-            path = label_path(image)
+            path = label_path(image, self.labels)
             try:
                 confusion = confusion_matrix(
-                    prediction, read_labels(path), len(CLASSES), IGNORE)
+                    prediction, read_labels(path), len(self.classes), IGNORE)
             except ValueError as error:
                 raise UserError(f'{image.name}: {path} does not fit: {error}') from error
             confusions.append(dict(confusion=confusion))
@@ -144,45 +147,5 @@ class TranslationMIoU(TranslationMetric):
         return {
             f'miou/{direction}': float(np.nanmean(ious)),
             **{f'iou_{name}/{direction}': float(iou)
-               for name, iou in zip(CLASSES, ious) if not np.isnan(iou)}
+               for name, iou in zip(self.classes, ious) if not np.isnan(iou)}
         }
-
-
-def label_path(image: TranslatedImage) -> Path:
-    """Where the labels of an image's content are.
-
-    Args:
-        image (TranslatedImage): A translation of a sample that carries its paths.
-
-    Returns:
-        Path: ``<root>/testA_labels19/<name>.png`` for ``<root>/testA/<name>.<suffix>``.
-
-    Raises:
-        ValueError: If the sample has no path of the content, or no folder of the data set is in it.
-    """
-    key = f'img_{image.source}_path'
-    path = Path(image.sample.get(key) or '')
-    # The last one: a data set may lie in a folder of such a name.
-    for folder in path.parents:
-        if folder.name in (f'test{image.source}', f'train{image.source}'):
-            labels = folder.with_name(f'{folder.name}_labels19')
-            return (labels / path.relative_to(folder)).with_suffix('.png')
-    raise UserError(
-        f'{image.name}: its labels cannot be found, as {key!r} is {str(path)!r}: expected a file '
-        f"in a folder test{image.source} or train{image.source}, and {key!r} in `meta_keys` of the "
-        "test pipeline's PackInputs.")
-
-
-def read_labels(path: Path) -> np.ndarray:
-    """Read a label map (H, W) of one channel.
-
-    Raises:
-        ValueError: If there is none, or it has several channels.
-    """
-    if not path.is_file():
-        raise UserError('the file does not exist. Make the labels with the converters in '
-                        'tools/dataset_converters (docs/datasets.md)')
-    image = decode(path.read_bytes(), 'label map')
-    if image.mode not in ('L', 'P'):
-        raise UserError(f'it is of mode {image.mode}, not a one-channel map of train ids')
-    return np.array(image)

@@ -83,8 +83,11 @@ class VGGFeatures(nn.Module):
         for name, value in (('mean', _IMAGENET_MEAN), ('std', _IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
 
-    def load_weights(self) -> None:
+    def load_weights(self, setting: str = 'perceptual_loss.pretrained') -> None:
         """Loads the weights that ``pretrained`` names.
+
+        Args:
+            setting (str): Where the config has it, for error messages.
 
         Raises:
             FileNotFoundError: If the weights are not on this machine and cannot be downloaded.
@@ -95,7 +98,7 @@ class VGGFeatures(nn.Module):
                       'for results.', 'current', level=30)
             state = self._random_state()
         else:
-            state = features_state(self.arch, self.pretrained, 'perceptual_loss.pretrained')
+            state = features_state(self.arch, self.pretrained, setting)
             self._check_state(state)
         for name, buffer in self.layers.named_buffers():
             buffer.copy_(state[name])

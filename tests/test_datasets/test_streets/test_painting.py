@@ -9,7 +9,7 @@ from egscit_mm.datasets.streets import CATEGORIES, DOMAINS, SIZES, Scene, Style,
 from egscit_mm.datasets.streets.scene import Shape
 from egscit_mm.datasets.streets.style import TIMES, WEATHERS
 
-SIZE = SIZES[0]
+SIZE = 128, 256
 DAY = {domain: Style(domain, 'day', 'clear', 0.5, 0.0, 1.0) for domain in DOMAINS}
 
 
@@ -39,10 +39,12 @@ def test_same_scene_and_style_same_pixels(style):
     assert (first == second).all() and first.std() > 3
 
 
-def test_both_sizes_show_the_same():
+@pytest.mark.parametrize('size, double', list(zip(SIZES, SIZES[1:])))
+def test_all_sizes_show_the_same(size, double):
     scene = draw_scene('c')
-    (small, small_labels), (large, large_labels) = (one(scene, DAY['A'], size) for size in SIZES)
-    reduced = cv2.resize(large, SIZE[::-1], interpolation=cv2.INTER_AREA)
+    (small, small_labels), (large, large_labels) = (
+        one(scene, DAY['A'], each) for each in (size, double))
+    reduced = cv2.resize(large, size[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(reduced.astype(int) - small).mean() < 4
     assert (large_labels[::2, ::2] == small_labels).mean() > 0.95
 
