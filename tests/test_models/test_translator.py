@@ -406,3 +406,16 @@ def test_features_loaded_travels_with_the_weights():
     net.features_loaded.fill_(True)
     other.load_state_dict(net.state_dict())
     assert not other.features_missing
+
+
+@pytest.mark.parametrize('equal_start', [False, True])
+def test_the_networks_of_all_domains_start_alike_where_that_is_asked_for(equal_start):
+    net = tiny_translator(domains=('A', 'B', 'C'), equal_start=equal_start)
+    net.init_weights()
+    for networks in (net.encoders, net.decoders):
+        first, *others = (torch.cat([p.flatten() for p in network.parameters()])
+                          for network in networks.values())
+        assert [torch.equal(first, other) for other in others] == [equal_start] * 2
+    with torch.no_grad():  # alike, but not the same
+        next(net.encoders['A'].parameters()).zero_()
+    assert next(net.encoders['B'].parameters()).any()

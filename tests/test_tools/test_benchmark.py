@@ -83,7 +83,8 @@ REFUSED = {
         PERCEPTUAL_LOSS, activation_checkpointing=True)),
 }
 # Where weights come from, what is done to the batch before, what inference does.
-NO_PART = {'generator', 'feature_checkpoint', 'pretrained', 'data_preprocessor', 'default_domain'}
+NO_PART = {'generator', 'feature_checkpoint', 'pretrained', 'equal_start', 'data_preprocessor',
+           'default_domain'}
 
 
 def test_every_option_is_followed_or_refused():
