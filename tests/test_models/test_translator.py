@@ -412,9 +412,9 @@ def test_features_loaded_travels_with_the_weights():
 def test_the_networks_of_all_domains_start_alike_where_that_is_asked_for(equal_start):
     net = tiny_translator(domains=('A', 'B', 'C'), equal_start=equal_start)
     net.init_weights()
-    for networks in (net.encoders, net.decoders):
+    for group in (net.encoders, net.decoders):
         first, *others = (torch.cat([p.flatten() for p in network.parameters()])
-                          for network in networks.values())
+                          for network in group.values())
         assert [torch.equal(first, other) for other in others] == [equal_start] * 2
     with torch.no_grad():  # alike, but not the same
         next(net.encoders['A'].parameters()).zero_()
