@@ -409,8 +409,10 @@ def test_features_loaded_travels_with_the_weights():
 
 
 @pytest.mark.parametrize('equal_start', [False, True])
-def test_the_networks_of_all_domains_start_alike_where_that_is_asked_for(equal_start):
-    net = tiny_translator(domains=('A', 'B', 'C'), equal_start=equal_start)
+@pytest.mark.parametrize('kind', ['ExemplarTranslator', 'DomainAutoencoders'])
+def test_the_networks_of_all_domains_start_alike_where_that_is_asked_for(kind, equal_start):
+    cfg = translator_cfg(domains=('A', 'B', 'C'), equal_start=equal_start)
+    net = MODELS.build(dict(cfg, type=kind))
     net.init_weights()
     for group in (net.encoders, net.decoders):
         first, *others = (torch.cat([p.flatten() for p in network.parameters()])

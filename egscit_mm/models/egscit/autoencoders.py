@@ -24,6 +24,7 @@ class DomainAutoencoders(GeneratorSide):
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         latent_noise (float): Standard deviation of the noise added to the latent in training.
             Defaults to 1.
+        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
@@ -36,8 +37,9 @@ class DomainAutoencoders(GeneratorSide):
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
                  latent_noise: float = 1.,
+                 equal_start: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, 1, activation_checkpointing)
+        super().__init__(domains, 1, activation_checkpointing, equal_start)
         check_not_negative(self, latent_noise=latent_noise)
         self.latent_noise = latent_noise
         self.encoders = self.by_domain(encoder)

@@ -58,10 +58,8 @@ class ExemplarTranslator(Translator):
             what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
             Steganography"), and the way back to read it there in place of recognising the content.
             Defaults to False, as in the paper.
-        equal_start (bool): Whether the encoders of all domains start from the same weights, and so
-            do the decoders. Otherwise chance decides at the start which colours of one domain
-            become which of the other, and the cycle is content with any exchange. Defaults to
-            False, as in the authors' code.
+        equal_start (bool): See :class:`GeneratorSide`; stage 1 needs it, too, for AdaIN gives the
+            features of one domain to the content of the other. Defaults to False.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
@@ -81,7 +79,7 @@ class ExemplarTranslator(Translator):
                  detach_cycle: bool = False,
                  equal_start: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'))
+        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'), equal_start)
         check_not_negative(self, latent_noise=latent_noise)
         if not 0 <= eta <= 1:
             raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
@@ -92,7 +90,6 @@ class ExemplarTranslator(Translator):
         self.cycle_mask = cycle_mask
         self.latent_noise = latent_noise
         self.detach_cycle = detach_cycle
-        self.equal_start = equal_start
         self.encoders = self.by_domain(encoder)
         self.decoders = self.by_domain(decoder)
         channels = self.encoders[self.domains[0]].out_channels
@@ -106,15 +103,6 @@ class ExemplarTranslator(Translator):
             # Saved with the weights, so that a resumed or downloaded model knows that its feature
             # networks are trained ones without the stage-1 file.
             self.register_buffer('features_loaded', torch.tensor(False))
-
-    def init_weights(self) -> None:
-        """Initialises all networks; with ``equal_start`` those of all domains alike."""
-        super().init_weights()
-        if self.equal_start:
-            for networks in (self.encoders, self.decoders):
-                first, *others = (networks[domain] for domain in self.domains)
-                for network in others:
-                    network.load_state_dict(first.state_dict())
 
     @property
     def features_missing(self) -> bool:

@@ -31,6 +31,7 @@ class MUNITTranslator(Translator):
         style_encoder (dict): Config of the :class:`MUNITStyleEncoder`.
         decoder (dict): Config of the :class:`MUNITDecoder`.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
 
     Raises:
@@ -42,8 +43,9 @@ class MUNITTranslator(Translator):
                  style_encoder: dict,
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
+                 equal_start: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('code', ))
+        super().__init__(domains, activation_checkpointing, ('code', ), equal_start)
         self.encoders = self.by_domain(encoder)
         self.style_encoders = self.by_domain(style_encoder)
         self.decoders = self.by_domain(decoder)

@@ -22,17 +22,35 @@ class GeneratorSide(BaseModule):
         activation_checkpointing (bool): Whether training keeps only what goes into the networks and
             computes what is inside of them again for the gradient: the same numbers, less memory,
             more time.
+        equal_start (bool): Whether the networks of all domains start from the same weights.
+            Otherwise chance decides at the start which colours of one domain become which of the
+            other, and a cycle is content with any exchange. Defaults to False.
 
     Raises:
         ValueError: If the domains are no different names or too few.
     """
 
-    def __init__(self, domains: Sequence[str], min_domains: int, activation_checkpointing: bool):
+    def __init__(self,
+                 domains: Sequence[str],
+                 min_domains: int,
+                 activation_checkpointing: bool,
+                 equal_start: bool = False):
         super().__init__()
         check_domains(self, domains, min_domains)
         self.domains = tuple(domains)
         self.directions = tuple(permutations(self.domains, 2))  # (source, target)
         self.activation_checkpointing = activation_checkpointing
+        self.equal_start = equal_start
+
+    def init_weights(self) -> None:
+        """Initialises all networks; with ``equal_start`` those of all domains alike."""
+        super().init_weights()
+        if self.equal_start:
+            for networks in self.children():
+                if isinstance(networks, ModuleDict):
+                    first, *others = networks.values()
+                    for network in others:
+                        network.load_state_dict(first.state_dict())
 
     def by_domain(self, cfg: dict) -> ModuleDict:
         """One network for each domain."""
@@ -54,13 +72,17 @@ class Translator(GeneratorSide):
         domains (Sequence[str]): As for :class:`GeneratorSide`, and so is the next.
         activation_checkpointing (bool): Whether training computes inner values again.
         style_parts (Sequence[str]): Names of the tensors that make a style.
+        equal_start (bool): As for :class:`GeneratorSide`.
     """
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
 
-    def __init__(self, domains: Sequence[str], activation_checkpointing: bool,
-                 style_parts: Sequence[str]):
-        super().__init__(domains, 2, activation_checkpointing)
+    def __init__(self,
+                 domains: Sequence[str],
+                 activation_checkpointing: bool,
+                 style_parts: Sequence[str],
+                 equal_start: bool = False):
+        super().__init__(domains, 2, activation_checkpointing, equal_start)
         self.mean_styles = ModuleDict(
             {domain: MeanStyle(*style_parts) for domain in self.domains})
 
