@@ -69,7 +69,7 @@ def parse_args():
                         "(default: the config's); where --part largest ends")
     parser.add_argument('--iters', type=positive, default=10,
                         help='iterations to time (default: 10)')
-    parser.add_argument('--warmup', type=positive, default=2,
+    parser.add_argument('--warmup', type=not_negative, default=2,
                         help='iterations before the timing starts (default: 2)')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--ceiling', type=not_negative, metavar='N', help='rows of the matrices '
@@ -105,7 +105,7 @@ def reset_peak(device: str) -> float:
     """Starts a new measurement of the peak memory; MB that are held already, weights above all."""
     gc.collect()
     if device == 'cuda':
-        torch.cuda.empty_cache()
+        # What PyTorch keeps for itself stays: to ask for it again would take most of the time.
         torch.cuda.reset_peak_memory_stats()
     elif platform.system() == 'Linux':
         if hasattr(_LIBC, 'malloc_trim'):  # glibc: what the function before has left to it
@@ -315,6 +315,8 @@ def largest_minibatch(cfg, device, size, limit=None) -> dict:
             update('generators', images)
         except torch.OutOfMemoryError:
             model.zero_grad()
+            if device == 'cuda':
+                torch.cuda.empty_cache()
             return False
         peaks[number] = max(held, peak_mb(device))
         return True
