@@ -13,6 +13,7 @@ import ctypes
 import gc
 import platform
 import resource
+import time
 from collections import defaultdict
 from pathlib import Path
 from timeit import timeit
@@ -75,6 +76,9 @@ def parse_args():
     parser.add_argument('--ceiling', type=not_negative, metavar='N', help='rows of the matrices '
                         "that measure the machine's speed, 0 for no such measurement (default: "
                         '2048; 4096 on a GPU)')
+    parser.add_argument('--processor-time', action='store_true', help='on a CPU that other '
+                        'programs use, too: seconds of the processor, summed over the threads, in '
+                        "place of the clock's")
     parser.add_argument('--json', type=Path, help='file for the figures')
     add_config_options(parser)
     return parser.parse_args()
@@ -124,13 +128,14 @@ def peak_mb(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def machine_speed(device: str, dtype: torch.dtype, rows: int) -> dict:
+def machine_speed(device: str, dtype: torch.dtype, rows: int, clock=timer) -> dict:
     """Multiply-adds per second (1e9) of a large matrix product and of a convolution.
 
     Args:
         device (str): Where.
         dtype (torch.dtype): In what.
         rows (int): Of the matrices; for 2048, the images have 256 channels of 64x64 pixels.
+        clock (callable): Seconds.
     """
     matrix = torch.randn(rows, rows, device=device, dtype=dtype)
     channels, side = rows // 8, rows // 32
@@ -142,7 +147,7 @@ def machine_speed(device: str, dtype: torch.dtype, rows: int) -> dict:
             ('convolution', 'torch.conv2d(images, weight, padding=1)',
              images.numel() * channels * 9)):
         measured = Timer(
-            statement, globals=dict(matrix=matrix, images=images, weight=weight),
+            statement, timer=clock, globals=dict(matrix=matrix, images=images, weight=weight),
             num_threads=torch.get_num_threads()).blocked_autorange(min_run_time=CEILING_SECONDS)
         speeds[name] = operations / min(measured.times) / 1e9
     return speeds
@@ -183,8 +188,16 @@ def image_size(cfg: Config) -> list:
     return list(next(iter(sample['inputs'].values())).shape[1:])
 
 
-def measure(functions: dict, device: str, iters: int, warmup: int) -> dict:
-    """Times, multiply-adds and peak memory of functions, which take turns."""
+def measure(functions: dict, device: str, iters: int, warmup: int, clock=timer) -> dict:
+    """Times, multiply-adds and peak memory of functions, which take turns.
+
+    Args:
+        functions (dict[str, callable]): By name.
+        device (str): Where they compute.
+        iters (int): How often each is timed.
+        warmup (int): How often each is called before.
+        clock (callable): Seconds; PyTorch's clock waits for the device.
+    """
     results = {}
     for name, function in functions.items():
         # What a compiled network computes cannot be counted; it is the same.
@@ -196,8 +209,8 @@ def measure(functions: dict, device: str, iters: int, warmup: int) -> dict:
     for iteration in tqdm(range(warmup + iters), desc='timing', leave=False):
         for name, function in functions.items():
             held = reset_peak(device)
-            # With PyTorch's clock, which waits for the device. Timer.timeit would add two runs.
-            seconds = timeit(function, timer=timer, number=1)
+            # Timer.timeit would add two runs.
+            seconds = timeit(function, timer=clock, number=1)
             if iteration >= warmup:
                 result, peak = results[name], peak_mb(device)
                 result['time'].raw_times.append(seconds)
@@ -396,6 +409,8 @@ def main():
     if args.part == 'largest' and device == 'cpu' and args.minibatch is None:
         raise SystemExit('--part largest fills the memory of a GPU, and there is none: give '
                          '--minibatch N, where it ends.')
+    if args.processor_time and device != 'cpu':
+        raise SystemExit('--processor-time is for CPUs: most of the time of a GPU is not in it.')
     size = args.size or image_size(cfg)
     updates = cfg.model.get('discriminator_steps', 1) + cfg.model.get('generator_steps', 1)
     minibatch = args.minibatch or cfg.train_dataloader.batch_size // updates
@@ -414,7 +429,8 @@ def main():
         print('Largest minibatch: {minibatch}, ended by {ended_by}; peak {peak_mb:.0f} MB'.format(
             **figures))
     else:
-        figures.update(timed(args, cfg, device, size, minibatch))
+        figures.update(timed(args, cfg, device, size, minibatch),
+                       processor_time=args.processor_time)
     if args.json:
         write_json(figures, str(args.json))
 
@@ -428,9 +444,10 @@ def timed(args, cfg, device, size, minibatch) -> dict:
     # What each way computes in, and how fast the machine is at it.
     dtypes = {name: precision(cfg, name, args.amp, device) for name in functions}
     rows = (2048 if device == 'cpu' else 4096) if args.ceiling is None else args.ceiling
-    speeds = {dtype: machine_speed(device, getattr(torch, dtype), rows)
+    clock = time.process_time if args.processor_time else timer
+    speeds = {dtype: machine_speed(device, getattr(torch, dtype), rows, clock)
               for dtype in dict.fromkeys(['float32', *dtypes.values()]) if rows}
-    results = measure(functions, device, args.iters, args.warmup)
+    results = measure(functions, device, args.iters, args.warmup, clock)
 
     images = minibatch
     if args.part == 'step':
