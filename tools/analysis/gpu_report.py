@@ -195,7 +195,8 @@ def measurements(report: Report, sizes: dict, tiny: dict) -> None:
     turns = ['--iters', '1', '--warmup', '0'] if tiny else ['--iters', '5', '--warmup', '3']
     small = dict(minibatch=2) if tiny else {}
     report.run('tests', ['-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', '-m', 'gpu',
-                         'tests/test_apis/test_gpu.py'], 60)
+                         'tests/test_apis/test_gpu.py', 'tests/test_models/test_host_reads.py'],
+               60)
     for config in sizes:
         # The first one measures the card's speed, too.
         benchmark(f'step_{config}', config, 50, *turns, '--compare', *EAGER, **small,
