@@ -184,8 +184,9 @@ def run_tiny(benchmark, monkeypatch, folder, stage, *arguments):
     ('egscit', ['--part', 'infer'], ['ours']),
     ('egscit', ['--part', 'infer', '--compare', 'bf16+channels_last'],
      ['ours', 'bf16+channels_last']),
-    ('egscit', ['--part', 'flows'], ['reconstruction', 'translation', 'translation + cycle',
-                                     'reconstruction + translation + cycle']),
+    ('egscit', ['--part', 'flows', '--processor-time'], [
+        'reconstruction', 'translation', 'translation + cycle',
+        'reconstruction + translation + cycle']),
 ])
 def test_benchmark(monkeypatch, tmp_path, capsys, stage, arguments, rows):
     benchmark = load('benchmark', monkeypatch)
@@ -194,6 +195,7 @@ def test_benchmark(monkeypatch, tmp_path, capsys, stage, arguments, rows):
     figures = run_tiny(benchmark, monkeypatch, tmp_path, stage, '--iters', '1', '--warmup', '1',
                        '--ceiling', '64', *arguments)
     assert figures['size'] == [28, 28]
+    assert figures['processor_time'] == ('--processor-time' in arguments)
     assert list(figures['results']) == rows
     for row in figures['results'].values():
         assert 0 < row['min_ms'] <= row['median_ms'] <= row['max_ms']
