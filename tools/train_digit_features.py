@@ -38,6 +38,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.device import get_device
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 from tqdm import tqdm
@@ -120,15 +121,17 @@ def folded_state(vgg: VGGFeatures) -> dict:
 def main():
     args = parse_args()
     torch.manual_seed(args.seed)
-    digits = load_strokes(Path(args.data) / 'trainA')
+    device = torch.device(get_device())
+    digits = load_strokes(Path(args.data) / 'trainA').to(device)
     vgg = VGGFeatures([STROKE_LAYER], pretrained=None, base_channels=BASE_CHANNELS)
     vgg.load_weights()
     make_trainable(vgg)
+    vgg.to(device)
     optimizer = torch.optim.Adam(vgg.parameters(), betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=args.iters, pct_start=0.1)
     average = 0.
-    with tqdm(range(args.iters), desc='digit features') as progress:
+    with device, tqdm(range(args.iters), desc='digit features') as progress:
         for step in progress:
             strokes = spoilt(digits[torch.randint(len(digits), (BATCH_SIZE,))].float())
             foreground, background = random_colours(BATCH_SIZE)
@@ -144,7 +147,7 @@ def main():
             progress.set_postfix(stroke_error=f'{average:.4f}')
     out = Path(args.out)
     with atomic_path(out) as temporary:
-        torch.save(folded_state(vgg), temporary)
+        torch.save(folded_state(vgg.cpu()), temporary)
     print(f'{out}: mean squared error of the strokes {average:.4f}')
 
 

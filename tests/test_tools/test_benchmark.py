@@ -159,6 +159,20 @@ def test_naive_updates_refuse_accumulation(monkeypatch):
         naive.train_step(model, random_batch(12), optim_wrappers(model, accumulative_counts=2))
 
 
+def run_tiny(benchmark, monkeypatch, folder, stage, *arguments):
+    """Figures of a tiny model."""
+    write_tiny_digits(folder / 'data')
+    cfg = Config.fromfile(CONFIGS / f'{stage}_mnist_single.py')
+    options = {**tiny_options(folder / 'data'), **tiny_model_options(stage)}
+    cfg.merge_from_dict({key: value for key, value in options.items() if 'test_' not in key})
+    cfg.dump(folder / 'config.py')
+    monkeypatch.setattr(sys, 'argv', [
+        'benchmark.py', str(folder / 'config.py'), '--minibatch', '2',
+        '--json', str(folder / 'figures.json'), *arguments])
+    benchmark.main()
+    return json.loads((folder / 'figures.json').read_text())
+
+
 @pytest.mark.parametrize('stage, arguments, rows', [
     ('egscit', ['--compare', 'naive'], ['ours', 'naive']),
     ('vaegan', ['--compare', 'channels_last', 'checkpointing', 'foreach', 'fused', 'accumulation',
@@ -168,31 +182,26 @@ def test_naive_updates_refuse_accumulation(monkeypatch):
     ('egscit', ['--naive'], ['naive']),
     ('egscit', [], ['ours', 'one discriminator update', 'one generator update']),
     ('vaegan', [], ['ours', 'one discriminator update', 'one generator update']),
-    ('egscit', ['--part', 'infer'], ['translation']),
-    ('egscit', ['--part', 'flows'], ['reconstruction', 'translation', 'translation + cycle',
-                                     'reconstruction + translation + cycle']),
+    ('egscit', ['--part', 'infer'], ['ours']),
+    ('egscit', ['--part', 'infer', '--compare', 'bf16+channels_last'],
+     ['ours', 'bf16+channels_last']),
+    ('egscit', ['--part', 'flows', '--processor-time'], [
+        'reconstruction', 'translation', 'translation + cycle',
+        'reconstruction + translation + cycle']),
 ])
 def test_benchmark(monkeypatch, tmp_path, capsys, stage, arguments, rows):
     benchmark = load('benchmark', monkeypatch)
     monkeypatch.setattr(benchmark, 'CEILING_SECONDS', 0.01)
     # Minutes in bfloat16 on a CPU that only emulates it.
-    monkeypatch.setattr(benchmark, 'CEILING_MATRIX', 64)
-    monkeypatch.setattr(benchmark, 'CEILING_IMAGES', (1, 8, 16, 16))
-    write_tiny_digits(tmp_path / 'data')
-    cfg = Config.fromfile(CONFIGS / f'{stage}_mnist_single.py')
-    options = {**tiny_options(tmp_path / 'data'), **tiny_model_options(stage)}
-    cfg.merge_from_dict({key: value for key, value in options.items() if 'test_' not in key})
-    cfg.dump(tmp_path / 'config.py')
-    monkeypatch.setattr(sys, 'argv', [
-        'benchmark.py', str(tmp_path / 'config.py'), '--minibatch', '2', '--iters', '1', '--warmup',
-        '1', '--json', str(tmp_path / 'figures.json'), *arguments])
-    benchmark.main()
-    figures = json.loads((tmp_path / 'figures.json').read_text())
+    figures = run_tiny(benchmark, monkeypatch, tmp_path, stage, '--iters', '1', '--warmup', '1',
+                       '--ceiling', '64', *arguments)
     assert figures['size'] == [28, 28]
+    assert figures['processor_time'] == ('--processor-time' in arguments)
     assert list(figures['results']) == rows
     for row in figures['results'].values():
         assert 0 < row['min_ms'] <= row['median_ms'] <= row['max_ms']
         assert row['gmacs'] > 0 and row['step_mb'] >= 0
+        assert row['images_per_second'] > 0 and row['share_of_convolution_speed'] > 0
         assert row['peak_mb'] is None if '--compare' in arguments else row['peak_mb'] > 0
     printed = capsys.readouterr().out
     assert all(f'| {row} |' in printed for row in rows)
@@ -200,6 +209,48 @@ def test_benchmark(monkeypatch, tmp_path, capsys, stage, arguments, rows):
         assert figures['results']['naive']['gmacs'] > figures['results']['ours']['gmacs']
         assert figures['results']['ours']['of_our_time'] == 1
         assert figures['results']['naive']['of_our_time'] > 0
+
+
+def test_compilation_is_counted_and_named(monkeypatch, tmp_path):
+    """Its multiply-adds are those of the same networks, and its settings those to train with."""
+    benchmark = load('benchmark', monkeypatch)
+    monkeypatch.setitem(benchmark.OPTIONS, 'compile', {'model.compile.backend': 'eager'})
+    figures = run_tiny(benchmark, monkeypatch, tmp_path, 'vaegan', '--iters', '1', '--warmup', '1',
+                       '--ceiling', '0', '--compare', 'compile+bf16')['results']
+    assert figures['compile+bf16']['gmacs'] == pytest.approx(figures['ours']['gmacs'])
+    assert figures['compile+bf16']['settings'] == {
+        'model.compile.backend': 'eager',
+        'optim_wrapper.generators.type': 'AutocastOptimWrapper',
+        'optim_wrapper.discriminators.type': 'AutocastOptimWrapper'}
+    assert figures['compile+bf16']['dtype'] == 'bfloat16' and figures['ours']['settings'] == {}
+    assert 'share_of_convolution_speed' not in figures['ours']
+
+
+@pytest.mark.parametrize('room, limit, expected, ended_by', [
+    (5, None, 5, 'memory'), (16, None, 16, 'memory'), (27, None, 24, 'memory'),
+    (1, None, 1, 'memory'), (0, None, 0, 'memory'), (99, 6, 4, 'limit')])
+def test_largest_minibatch(monkeypatch, room, limit, expected, ended_by):
+    """Doubled until memory ends, then narrowed to an eighth."""
+    benchmark = load('benchmark', monkeypatch)
+    model = tiny_egscit()
+
+    def update(side, images):
+        assert side == 'generators' and list(images) == ['A', 'B']
+        if len(images['A']) > room:
+            raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(benchmark, 'update_function', lambda cfg, device: (model, update))
+    monkeypatch.setattr(benchmark, 'reset_peak', lambda device: 0.)
+    found = benchmark.largest_minibatch(None, 'cpu', [16, 16], limit)
+    assert (found['minibatch'], found['ended_by']) == (expected, ended_by)
+    assert (found['peak_mb'] > 0) == (expected > 0)
+
+
+def test_largest_minibatch_of_a_config(monkeypatch, tmp_path, capsys):
+    benchmark = load('benchmark', monkeypatch)
+    figures = run_tiny(benchmark, monkeypatch, tmp_path, 'vaegan', '--part', 'largest')
+    assert (figures['minibatch'], figures['ended_by']) == (2, 'limit')
+    assert 'Largest minibatch: 2, ended by limit' in capsys.readouterr().out
 
 
 def test_refusals(monkeypatch, tmp_path):
@@ -214,6 +265,13 @@ def test_refusals(monkeypatch, tmp_path):
         run('egscit_mnist_single.py', *options)
     with pytest.raises(SystemExit, match='--part infer needs a config of EGSCIT'):
         run('vaegan_mnist_single.py', '--part', 'infer', '--size', '28', '28')
+    with pytest.raises(SystemExit, match='foreach, naive: no way to translate'):
+        run('egscit_mnist_single.py', '--part', 'infer', '--compare', 'foreach', 'naive')
+    with pytest.raises(SystemExit, match='--compare with that and with --part infer'):
+        run('egscit_mnist_single.py', '--part', 'flows', '--compare', 'amp')
+    if not torch.cuda.is_available():
+        with pytest.raises(SystemExit, match='give --minibatch N, where it ends'):
+            run('egscit_mnist_single.py', '--part', 'largest')
     with pytest.raises(SystemExit, match='no_ema: this config averages no weights'):
         run('vaegan_mnist_single.py', '--compare', 'no_ema', '--size', '28', '28')
     with pytest.raises(SystemExit, match='naive updates have no compile'):

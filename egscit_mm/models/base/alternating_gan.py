@@ -229,6 +229,9 @@ class AlternatingGAN(BaseModel):
     def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
                logs: Dict[str, List[Tensor]]) -> None:
         """One update of one side by one minibatch; ``logs`` gets its terms, if it is made."""
+        if self.compiled:
+            # With mode='reduce-overhead', networks put out what the next update's overwrite.
+            torch.compiler.cudagraph_mark_step_begin()
         terms = self._backward(side, images, optim_wrapper)
         module = getattr(self, side)
         check_all_used(side, module)
@@ -237,7 +240,8 @@ class AlternatingGAN(BaseModel):
             if optim_wrapper.clip_grad_kwargs is None:  # else it logs the norm
                 terms.append((f'grad_norm_{side}', norm))
             for name, value in terms:
-                logs[name].append(value.detach())
+                value = value.detach()
+                logs[name].append(value.clone() if self.compiled else value)
 
     def _backward(self, side: str, images: Images,
                   optim_wrapper: OptimWrapper) -> List[Tuple[str, Tensor]]:
