@@ -418,9 +418,10 @@ def drawn(args) -> dict:
 def streets(args) -> None:
     """The quick table 3: painted streets, their translations and segmenters trained on these."""
     configs = {row: config_of(args, row) for row in args.rows if ROWS[row][0]}
+    # Where MMSegmentation is missing, this says so.
+    segmenter = Config.fromfile(args.configs / 'segmentation' / 'deeplab_streets_reduced.py')
     prepare(args, configs.values())
     measure_yardsticks(args, config_of(args, next(iter(configs), 'egscit')))
-    segmenter = Config.fromfile(args.configs / 'segmentation' / 'deeplab_streets_reduced.py')
     for seed, row, title in steps(args):
         work_dir, options = args.work_dir / f'seed{seed}', {}
         if row in configs:

@@ -177,7 +177,9 @@ class TestExemplarRetrieval(MetricContract):
         # Before anything is translated.
         metric = METRICS.build(dict(type='ExemplarRetrieval', pretrained='none.pth'))
         with pytest.raises(FileNotFoundError, match="ExemplarRetrieval.pretrained='none.pth'"):
-            metric.prepare(nn.Identity(), torch.utils.data.DataLoader([1]))
+            metric.prepare(nn.Identity(), torch.utils.data.DataLoader(range(10)))
+        with pytest.raises(ValueError, match='num_others=9, but the test set has only 9 samples'):
+            metric.prepare(nn.Identity(), torch.utils.data.DataLoader(range(9)))
 
 
 class MeanDistance(nn.Module):

@@ -103,8 +103,12 @@ class ExemplarRetrieval(ExemplarMetric):
 
         Raises:
             FileNotFoundError: If they are not there and cannot be downloaded.
+            ValueError: If the test set is too small.
         """
         super().prepare(module, dataloader)
+        if self.size <= self.num_others:
+            raise UserError(f'ExemplarRetrieval: num_others={self.num_others}, but the test set '
+                            f'has only {self.size} samples; give a smaller one')
         self._load()
 
     def _load(self) -> None:
