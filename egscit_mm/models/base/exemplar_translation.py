@@ -158,8 +158,10 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
                 f'{type(self).__name__} translates after an exemplar: give "exemplar", images of '
                 f'domain {target_domain!r}, (N or 1, 3, H, W), RGB in [-1, 1], or use '
                 'egscit_mm.apis.EGSCITInferencer.')
+        # A generator side of the user's own need not know strengths.
+        options = {} if strength == 1 else dict(strength=strength)
         return self.inference_generators.translate(
-            image, exemplar, source_domain, target_domain, strength)
+            image, exemplar, source_domain, target_domain, **options)
 
     def translation_at_any_size(self, image: Tensor, target_domain: str, exemplar: Tensor,
                                 source_domain: str, translation: Optional[Callable] = None):
