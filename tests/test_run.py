@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+import egscit_mm
+from egscit_mm import __main__ as command_line
 from egscit_mm import compat, run
 
 SCRIPT = '''
@@ -121,3 +123,30 @@ def test_mmagic_trains_cyclegan_with_a_launcher_and_resumes_without(tmp_path, mo
         # one step of Adam at a rate of 1e-4 apart: the weights were resumed, not initialised anew
         if name.endswith('weight'):
             assert torch.allclose(resumed['state_dict'][name], value, atol=2e-4), name
+
+
+# --------------------------------------------------------------- python -m egscit_mm COMMAND
+def test_a_tool_runs_by_its_name(tmp_path, monkeypatch, capsys, launchers):
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    with pytest.raises(SystemExit) as status:
+        command_line.main(['dataset_converters/mnist', '--help'])
+    assert status.value.code == 0 and 'MNIST-Multiple' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="There is no command 'trian'"):
+        command_line.main(['trian', 'config.py'])
+    command_line.main(['--help'])
+    assert {'train', 'test', 'translate'} <= set(capsys.readouterr().out.split())
+
+
+def test_a_built_package_works_in_an_empty_folder(tmp_path):
+    built, empty = tmp_path / 'built', tmp_path / 'empty'
+    empty.mkdir()
+    subprocess.run([sys.executable, 'setup.py', '-q', 'build_py', '--build-lib', built],
+                   cwd=Path(egscit_mm.__file__).parents[1], check=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, '-m', 'egscit_mm', 'test', 'configs/egscit/egscit_quickstart.py',
+         'no.pth'], cwd=empty, env={**os.environ, 'PYTHONPATH': str(built)}, capture_output=True,
+        text=True, timeout=300)
+    # The config was found inside the package, and the checkpoint looked for.
+    assert 'no.pth' in result.stderr and 'egscit_quickstart.py' not in result.stderr, result.stderr
+    assert result.returncode == 1

@@ -2,22 +2,27 @@
 """Config files and ``--cfg-options``, and keys in them that change nothing."""
 import ast
 import os
+from pathlib import Path
 from typing import Any, Iterator, List, Union
 
 from mmengine.config import Config
 
+from ..packaged import packaged_folder
 from .names import TOP_LEVEL, ConfigError, closest
 
 
 def read_config(path: Union[str, os.PathLike, Config]) -> Config:
     """Reads a config file.
 
+    A path that starts with ``configs/`` and is not there is looked up among the package's own
+    configs, so that they can be used without a checkout.
+
     Raises:
         ConfigError: If the file does not exist or is no config.
     """
     if isinstance(path, Config):
         return path
-    path = os.fspath(path)
+    path = _packaged(os.fspath(path))
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
         raise ConfigError(f'Config {path!r} {found}; give a config file, see configs/egscit/.')
@@ -28,6 +33,14 @@ def read_config(path: Union[str, os.PathLike, Config]) -> Config:
                           'correct it, or the file that it names as _base_.') from error
     _check_variables(cfg)
     return cfg
+
+
+def _packaged(path: str) -> str:
+    parts, folder = Path(path).parts, packaged_folder('configs')
+    if os.path.exists(path) or parts[:1] != ('configs', ) or folder is None:
+        return path
+    own = folder.joinpath(*parts[1:])
+    return str(own) if own.is_file() else path
 
 
 def _check_variables(cfg: Config) -> None:
