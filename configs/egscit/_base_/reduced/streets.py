@@ -11,8 +11,8 @@ train_dataloader = dict(
 test_dataloader = dict(num_workers=1, dataset=dict(data_root=_data_root))
 optim_wrapper = dict(
     generators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)),
-    discriminators=dict(optimizer=dict(lr=1e-4), clip_grad=dict(max_norm=10)))
-train_cfg = dict(max_iters=700)
+    discriminators=dict(optimizer=dict(lr=4e-4), clip_grad=dict(max_norm=10)))
+train_cfg = dict(max_iters=600)
 # With the network of the perceptual loss of egscit_streets_reduced.py.
 test_evaluator = dict(metrics=[
     *_base_.test_evaluator.metrics[:-1],
