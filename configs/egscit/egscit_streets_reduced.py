@@ -27,8 +27,8 @@ model = dict(
     discriminator=dict(base_channels=16),
     # torchvision's vgg16-397923af.pth, or any file with weights in its layout. VGG-16 has three
     # layers fewer than the paper's VGG-19 up to relu5_1, and so takes less time.
-    # The Gram matrices of deep layers tell the scene, which the exemplar does not share, and those of
-    # shallow layers the colours: these count more here than in the paper, those less.
+    # The Gram matrices of deep layers tell the scene, which the exemplar does not share, those of
+    # shallow layers the colours: the latter count more here than in the paper, the former less.
     perceptual_loss=dict(
         arch='vgg16',
         pretrained='data/vgg16.pth',
