@@ -287,8 +287,7 @@ class EGSCITInferencer:
             for image, labels in zip(contents, maps):
                 translation = Regions(labels, style, blend, region_statistics).translation(
                     self.model.inference_generators, source, target)
-                results += self._in_batches(
-                    partial(self._at_any_size, translation), None, [(image, )], 1)
+                results += self.apply(partial(self._at_any_size, translation), [image])
         if output == 'pil':
             results = [Image.fromarray(image) for image in results]
         return results if _is_list(content) else results[0]
@@ -304,29 +303,30 @@ class EGSCITInferencer:
         Returns:
             list[np.ndarray]: RGB, uint8, (H', W', 3).
         """
-        return self._in_batches(function, None, [(image, ) for image in images], len(images))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+            result = _bytes(function(self._numbers(_tensor(images))))
+        return list(result.permute(0, 2, 3, 1).numpy())
 
     def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
         """A translation of images whose sides the stride need not divide."""
         height, width = images.shape[-2:]
         return translation(fitted(images, self.model.stride))[..., :height, :width]
 
-    def _in_batches(self, whole: Callable, in_tiles: Optional[Callable],
+    def _in_batches(self, whole: Callable, in_tiles: Callable,
                     samples: List[Tuple[np.ndarray, ...]], batch_size: int) -> List[np.ndarray]:
         """Images (H, W, 3) that the functions make of tuples of images.
 
         Args:
             whole (callable): Takes batches, RGB in [-1, 1]; the first one of N images, the others
                 of N, or of one for all.
-            in_tiles (callable | None): Takes a :class:`TiledTranslation` and images as that takes
-                them. None where it takes whole images, however large.
+            in_tiles (callable): Takes a :class:`TiledTranslation` and images as that takes them.
             samples (list[tuple[np.ndarray, ...]]): RGB, (H, W, 3).
             batch_size (int): At most so many at once.
         """
         results = []
         for shapes, group in groupby(samples, lambda sample: [image.shape for image in sample]):
             group = list(group)
-            side, number = self._tile_side(shapes) if in_tiles else 0, batch_size
+            side, number = self._tile_side(shapes), batch_size
             if side:
                 number = 1
                 tiled = self._tiled(side)

@@ -145,3 +145,18 @@ def test_munit_has_no_regions(folder):
     styles = {0: model.style(EXEMPLARS[0]), 7: model.style(EXEMPLARS[1])}
     with pytest.raises(UserError, match='cannot style regions'):
         model.translate_to_style(CONTENT, styles, regions=halves())
+
+
+def test_styles_in_tiles(folder):
+    whole, tiled = (EGSCITInferencer(folder / 'egscit.py', folder / 'egscit.pth', tile=tile)
+                    for tile in (0, 32))
+    content, exemplars = picture(70, 90, 1), [picture(60, 40, 2), picture(30, 70, 3)]
+    results = []
+    for model in (whole, tiled):
+        model.keep_mean_style(exemplars)
+        style = model.style(exemplars, [3, 1], strength=0.5)
+        results.append((model.translate_to_style(content, style),
+                        model(content, exemplars[0], strength=0.5)))
+    for one, other in zip(*results):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    assert not np.array_equal(results[1][1], tiled(content, exemplars[0]))
