@@ -354,3 +354,18 @@ def test_bfloat16_of_a_trained_model():
     difference = np.abs(whole - half)
     assert difference.max() > 0  # it was computed otherwise
     assert (difference > 2).mean() < 1e-3 and difference.max() <= 8
+
+
+def test_the_street_model_gives_each_content_the_colours_of_each_exemplar():
+    root = Path(__file__).parents[2]
+    inferencer = EGSCITInferencer(
+        root / 'configs/egscit/egscit_streets_reduced.py',
+        root / 'checkpoints/egscit_streets_reduced-c59eb2c3.safetensors', 'cpu')
+    contents, exemplars = (
+        [np.array(Image.open(path)) for path in sorted((root / f'demo/streets/{side}').glob('*'))]
+        for side in ('content', 'exemplar'))
+    results = np.array(inferencer(contents, exemplars, pairing='matrix'))
+    assert results.shape == (5, 5, 64, 128, 3)
+    wanted = np.array(exemplars).mean((1, 2))  # (5 exemplars, RGB)
+    for row in results.mean((2, 3)):
+        assert np.corrcoef(row.ravel(), wanted.ravel())[0, 1] > 0.95
