@@ -86,18 +86,26 @@ def add_split_arguments(parser: argparse.ArgumentParser) -> None:
         '--seed', type=int, default=0, help='chooses the test images (default: %(default)s)')
 
 
+def whole(text: str) -> int:
+    """An integer, for argparse."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'must be a whole number, got {text}') from None
+
+
 def positive(text: str) -> int:
     """An integer above 0, for argparse."""
-    if int(text) < 1:
+    if whole(text) < 1:
         raise argparse.ArgumentTypeError(f'must be at least 1, got {text}')
-    return int(text)
+    return whole(text)
 
 
 def not_negative(text: str) -> int:
     """An integer of at least 0, for argparse."""
-    if int(text) < 0:
+    if whole(text) < 0:
         raise argparse.ArgumentTypeError(f'must be at least 0, got {text}')
-    return int(text)
+    return whole(text)
 
 
 def fraction(text: str) -> float:

@@ -19,7 +19,8 @@ def commands() -> dict[str, Path]:
     """The tools by name, such as ``train`` and ``dataset_converters/mnist``."""
     folder = packaged_folder('tools')
     paths = folder.glob('**/*.py') if folder else ()
-    return {path.relative_to(folder).with_suffix('').as_posix(): path for path in sorted(paths)}
+    return {path.relative_to(folder).with_suffix('').as_posix(): path for path in sorted(paths)
+            if path.name != 'site_hooks.py'}  # of the site's generator
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -38,9 +38,14 @@ def seeds():
 
 
 @pytest.fixture(autouse=True)
-def float32(monkeypatch):
-    """As where the CPU has no AMX: nothing computes in bfloat16 by itself."""
-    monkeypatch.setattr('egscit_mm.utils.cpu.computes_in_amx', lambda: False)
+def float32():
+    """As where the CPU has no AMX: nothing computes in bfloat16 by itself.
+
+    Not by the test's own monkeypatch, which would then be undone after all other fixtures.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('egscit_mm.utils.cpu.computes_in_amx', lambda: False)
+        yield
 
 
 @pytest.fixture(autouse=True, scope='session')

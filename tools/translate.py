@@ -68,7 +68,7 @@ def parse_args():
     if (args.exemplar_weights or args.regions) and (
             args.pairing != 'each' or args.masks or args.html):
         parser.error('--exemplar-weights and --regions do not go with --pairing, --masks and '
-                     '--html: all exemplars are one style')
+                     '--html: every content gets the same exemplars')
     if args.regions is None and (args.region_labels or args.blend != 8
                                  or args.region_statistics != 'image'):
         parser.error('--region-labels, --blend and --region-statistics need --regions')

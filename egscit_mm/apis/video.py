@@ -118,7 +118,7 @@ class FilmTranslation:
         style = inferencer.style(exemplars, self.weights, self.strength, target)
         number = self._translate(inferencer, film, parts, style, source, target)
         if film.frames and number < film.frames:
-            print(f'{film.path} ends after {number} of the {film.frames} frames that its header '
+            print(f'{film.path}: {number} frames could be read, {film.frames} is what its header '
                   'promises.')
         measured = self._measure(film, parts, number) if self.flicker else None
         audio = write_film(self.out, kept_frames(parts, number), film.fps, number, film.path)

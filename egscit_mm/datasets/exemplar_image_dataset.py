@@ -128,8 +128,8 @@ class ExemplarImageDataset(BaseDataset):
         raise MissingFileError(
             f'{path} {found}. ExemplarImageDataset expects data_root={self.data_root!r} to hold '
             f'the folders {expected} with images in each. Set data_root, or make the folders with '
-            'the script for your data in tools/dataset_converters, for example '
-            f'python tools/dataset_converters/mnist.py --source digits --out {self.data_root}')
+            'the script for your data in tools/dataset_converters (mnist.py, streets.py, gta5.py, '
+            'folders.py, ...); docs/datasets.md has the command of each data set')
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:

@@ -3,6 +3,7 @@
 
 ``owner`` is the object, or the name of its class, whose arguments they are.
 """
+import math
 from itertools import permutations
 from numbers import Integral, Real
 from typing import Any, Dict, Sequence
@@ -29,7 +30,7 @@ def check_integers(owner: Any, smallest: int, **arguments: int) -> None:
 
 
 def check_not_negative(owner: Any, **arguments: float) -> None:
-    """Refuses what is no number of at least 0.
+    """Refuses what is no finite number of at least 0.
 
     Raises:
         ValueError: If one is outside the range.
@@ -38,7 +39,7 @@ def check_not_negative(owner: Any, **arguments: float) -> None:
         >>> check_not_negative('PolyDecayLR', power=0.9)
     """
     for name, value in arguments.items():
-        if not isinstance(value, Real) or not value >= 0:  # NaN is neither
+        if not isinstance(value, Real) or not 0 <= value < math.inf:  # nor NaN
             raise UserError(
                 f'{_name(owner)}: {name} must be a number of at least 0, got {value!r}')
 

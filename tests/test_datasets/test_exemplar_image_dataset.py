@@ -199,7 +199,7 @@ def test_missing_root_says_what_is_expected_and_what_to_do(tmp_path):
     message = str(caught.value)
     assert f'{root / "trainA"} does not exist' in message
     assert 'trainA, trainB, testA, testB' in message
-    assert 'tools/dataset_converters/mnist.py' in message
+    assert 'tools/dataset_converters (mnist.py, streets.py' in message
 
 
 def test_missing_and_empty_domain_folders_are_named(tmp_path):

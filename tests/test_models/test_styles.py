@@ -192,3 +192,8 @@ def test_codes_have_no_regions():
         regional_style([torch.zeros(1, 8), torch.ones(1, 8)], torch.ones(2, 1, 4, 4) / 2)
     code = torch.ones(1, 8)
     assert torch.equal(regional_style([code], torch.ones(1, 1, 4, 4)), code)
+
+
+def test_weights_whose_sum_is_no_number_are_refused():
+    with pytest.raises(UserError, match='Weights of exemplars'):
+        mix_styles([random_style(), random_style()], [1e308, 1e308])

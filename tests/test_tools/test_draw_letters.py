@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Drawn letters in EMNIST's layout, and what the converter makes of them."""
 import numpy as np
+import pytest
 from tool import Tool
 
 from egscit_mm.datasets.digits.characters import IDX_SOURCES, load_idx_source
@@ -13,6 +14,8 @@ def test_the_converter_reads_upright_letters_that_differ_and_are_the_same_for_a_
         draw('--out', tmp_path / name, '--num', 104)
         characters, _ = load_idx_source(IDX_SOURCES['emnist'], [tmp_path / name], ['test'])
         read.append(characters['test'])
+    with pytest.raises(SystemExit, match='first.* has idx files already'):  # EMNIST's, perhaps
+        draw('--out', tmp_path / 'first', '--num', 10)
     (images, labels), (again, _) = read
     np.testing.assert_array_equal(images, again)
     assert images.shape == (104, 28, 28) and labels.tolist() == [*range(1, 27)] * 4

@@ -51,6 +51,10 @@ def main():
     parser.add_argument('--num', type=int, default=4160, help='letters (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
+    names = [f'emnist-letters-test-{kind}-ubyte' for kind in ('images-idx3', 'labels-idx1')]
+    if any((args.out / name).exists() for name in names):
+        raise SystemExit(f'{args.out} has idx files already, EMNIST itself perhaps: give another '
+                         'folder.')
     rng = np.random.RandomState(args.seed)
     labels = np.arange(args.num, dtype=np.uint8) % 26
     images = []
@@ -58,9 +62,8 @@ def main():
         letter = chr(ord('aA'[index // 26 % 2]) + label)
         images.append(drawn(letter, FONTS[rng.randint(len(FONTS))], rng))
     # EMNIST stores its letters transposed, and counts them from 1.
-    write_atomically(args.out / 'emnist-letters-test-images-idx3-ubyte',
-                     idx(np.stack(images).transpose(0, 2, 1)))
-    write_atomically(args.out / 'emnist-letters-test-labels-idx1-ubyte', idx(labels + 1))
+    for name, array in zip(names, (np.stack(images).transpose(0, 2, 1), labels + 1)):
+        write_atomically(args.out / name, idx(array))
     print(f'{args.num} letters in {args.out}')
 
 

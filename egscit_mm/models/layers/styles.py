@@ -68,7 +68,8 @@ def check_mixture(number: int, weights: Sequence[float]) -> None:
     if len(weights) != number:
         raise UserError(f'Give one weight for each exemplar: got {len(weights)} weights for '
                         f'{number} exemplars')
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(
+            weights) or not math.isfinite(sum(weights)):
         raise UserError('Weights of exemplars must be numbers of at least 0, and one of them '
                         f'larger: got {list(weights)}')
 
