@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 
@@ -20,6 +21,12 @@ from egscit_mm.engine.stop_signals import StopSignals
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'egscit' / 'vaegan_mnist_single.py'
 ITERATIONS = 6
+
+
+@pytest.fixture(autouse=True)
+def loggers_of_this_test():
+    """Runs within one second share MMEngine's logger, whose output an earlier test captures."""
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(scope='module')
