@@ -61,7 +61,7 @@ def check_mixture(number: int, weights: Sequence[float]) -> None:
 
     Raises:
         UserError: If there are no styles, the numbers differ, or the weights are no numbers of at
-            least 0 of which one is larger.
+            least 0 with a finite sum above 0.
     """
     if not number:
         raise UserError('Give at least one exemplar, got none')
@@ -70,8 +70,8 @@ def check_mixture(number: int, weights: Sequence[float]) -> None:
                         f'{number} exemplars')
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(
             weights) or not math.isfinite(sum(weights)):
-        raise UserError('Weights of exemplars must be numbers of at least 0, and one of them '
-                        f'larger: got {list(weights)}')
+        raise UserError('Weights of exemplars must be numbers of at least 0 with a finite sum '
+                        f'above 0: got {list(weights)}')
 
 
 def strengthen(style: Style, mean: Style, strength: float) -> Style:
