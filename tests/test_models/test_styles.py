@@ -53,7 +53,7 @@ def test_equal_styles_mix_to_themselves():
 
 
 @pytest.mark.parametrize('weights, message', [
-    ([1, -1], 'at least 0'), ([0, 0], 'one of them larger'), ([1, float('nan')], 'at least 0'),
+    ([1, -1], 'at least 0'), ([0, 0], 'a finite sum'), ([1, float('nan')], 'at least 0'),
     ([float('inf'), 1], 'at least 0'), ([1], '1 weights for 2 exemplars'),
 ])
 def test_bad_weights(weights, message):
