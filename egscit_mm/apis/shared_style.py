@@ -44,7 +44,7 @@ class SharedStyle:
             check_mixture(len(exemplars), self.weights)
             return
         if not self.regions.is_dir():
-            raise UserError(f'--regions: {self.regions} is no folder; it should hold the label maps.')
+            raise UserError(f'--regions: {self.regions} is no folder of label maps')
         check_not_negative('--regions', blend=self.blend)
         if self.labels is None:
             self.labels = range(len(exemplars))

@@ -96,7 +96,7 @@ def test_regions(translate, inferencer, files):
 
 def test_label_maps_that_do_not_fit(translate, files, capsys):
     save_labels(files / 'labels', '1.png', right=9)
-    with pytest.raises(UserError, match='nowhere is no folder'):
+    with pytest.raises(UserError, match='nowhere is no folder of label maps'):
         translate('--regions', files / 'nowhere')
     with pytest.raises(UserError, match='2.png does not exist, the label map of the content 2.png'):
         translate('--regions', files / 'labels')
