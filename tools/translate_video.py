@@ -5,6 +5,7 @@ Frames are translated in order and kept in OUT.parts until the film is written; 
 again goes on where an earlier one stopped. The audio is kept where ffmpeg is there. The suffix of
 --out chooses the format: .mp4 (MPEG-4), .avi (Motion JPEG) or .mkv (FFV1, without loss).
 """
+import argparse
 from pathlib import Path
 
 from egscit_arguments import parser_for, positive
@@ -33,7 +34,8 @@ def parse_args():
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--batch-size', type=positive, default=4, help='default: 4')
     parser.add_argument('--device', help='default: a GPU where there is one')
-    parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
+    parser.add_argument('--amp', action=argparse.BooleanOptionalAction,
+                        help='compute in bfloat16 (default: on CPUs with AMX)')
     args = parser.parse_args()
     if args.mean_of and args.strength == 1:
         parser.error('--mean-of needs a --strength other than 1')

@@ -70,7 +70,7 @@ class FilmTranslation:
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         batch_size (int): So many frames are translated together.
         device (str | None): A GPU where there is one if None.
-        amp (bool): Whether to compute in bfloat16.
+        amp (bool | None): As for :class:`EGSCITInferencer`.
     """
 
     config: str
@@ -87,7 +87,7 @@ class FilmTranslation:
     target_domain: Optional[str] = None
     batch_size: int = 4
     device: Optional[str] = None
-    amp: bool = False
+    amp: Optional[bool] = None
 
     def run(self) -> Optional[Flicker]:
         """Translates the film, or what is missing of it, and says what was done.
@@ -105,6 +105,7 @@ class FilmTranslation:
         self._check(parts, exemplars, mean_of)
         film = open_film(self.content)
         inferencer = EGSCITInferencer(self.config, self.checkpoint, self.device, self.amp)
+        self.amp = inferencer.amp
         source, target = inferencer.model.direction(self.source_domain, self.target_domain)
         generators = inferencer.model.inference_generators
         if self.smooth and getattr(generators, 'adain', None) is None:

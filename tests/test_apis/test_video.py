@@ -63,6 +63,17 @@ def test_without_smoothing_every_frame_is_translated_alone(translate, folder, fr
     assert '7 frames, with' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('option, amp', [((), True), (('--no-amp', ), False)])
+def test_films_are_computed_in_bfloat16_where_images_are(translate, monkeypatch, option, amp):
+    monkeypatch.setattr('egscit_mm.utils.cpu.computes_in_amx', lambda: True)
+    used = []
+    plain = video.translate_frames
+    monkeypatch.setattr(video, 'translate_frames', lambda inferencer, *args: (
+        used.append(inferencer.amp), plain(inferencer, *args))[1])
+    translate(*option)
+    assert set(used) == {amp}
+
+
 def smoothed_by_hand(egscit, frames, smooth):
     """One frame after the other, with the statistics written out."""
     net, style, results, state = egscit.model.inference_generators, egscit.style(EXEMPLAR), [], None
