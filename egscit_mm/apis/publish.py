@@ -22,12 +22,13 @@ from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')
 DTYPES = dict(float32=torch.float32, float16=torch.float16)
-# Parts that only one of the models has. Stage 1 has neither.
-_MODEL_OF_PART = dict(shared_encoder_block='EGSCIT', style_encoders='MUNIT')
-# Settings of the config's model that only its training uses; they may name files of the author.
+# By the first of these parts that a model has. Stage 1 has none.
+_MODEL_OF_PART = dict(
+    attribute_encoders='DRIT', style_encoders='MUNIT', shared_encoder_block='EGSCIT')
+# How settings of the config's model end that only its training uses; they may name files of the
+# author.
 _TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
-                  'discriminator_steps', 'generator_steps', 'split_batch',
-                  'skip_non_finite', 'ema_config')
+                  'steps', 'split_batch', 'skip_non_finite', 'ema_config')
 # What the text of a config consists of that MMEngine has written.
 _DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.keyword, ast.Dict,
          ast.List, ast.Tuple, ast.Constant, ast.UnaryOp, ast.USub)
@@ -38,7 +39,7 @@ def publish(checkpoint: Union[str, os.PathLike],
             weights: Optional[str] = None,
             dtype: str = 'float32',
             mean_of: Optional[Dict[str, Sequence[str]]] = None) -> Path:
-    """Writes the generators of a trained EGSCIT or MUNIT, and nothing else, as safetensors.
+    """Writes the generators of a trained EGSCIT, MUNIT or DRIT, and nothing else, as safetensors.
 
     The frozen feature networks are part of the generators. The file's metadata holds, as JSON,
     ``model``, ``egscit_mm_version``, ``weights``, ``dtype`` and, from a checkpoint that the Runner
@@ -159,7 +160,8 @@ def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
         settings = {key: config[key] for key in ('custom_imports', 'default_scope', 'model')
                     if key in config}
         settings['model'] = {
-            key: value for key, value in settings['model'].items() if key not in _TRAINING_ONLY
+            key: value for key, value in settings['model'].items()
+            if not key.endswith(_TRAINING_ONLY)
         }
     except (SyntaxError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
