@@ -52,6 +52,7 @@ class DRIT(ExemplarTranslationModel):
         ValueError: If an argument is outside its range.
     """
 
+    own_part = 'attribute_encoders'
     default_loss_weights = dict(
         gan=1., random_gan=1., content_gan=1., reconstruction=10., cross_cycle=10.,
         attribute_kl=0.01, content_l2=0.01, latent_regression=10.)

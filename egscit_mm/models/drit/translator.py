@@ -37,7 +37,7 @@ class DRITTranslator(Translator):
             :class:`MUNITStyleEncoder`.
         decoder (dict): Config of the :class:`DRITDecoder` or :class:`DRITModulatedDecoder`.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        shared_decoder_block (bool): Whether a block that the domains share comes before the
+        shared_generator_block (bool): Whether a block that the domains share comes before the
             decoders, as in DRIT's concatenating form. Defaults to True.
         content_noise (float): Standard deviation of the noise. Defaults to 1.
         equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
@@ -52,7 +52,7 @@ class DRITTranslator(Translator):
                  attribute_encoder: dict,
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
-                 shared_decoder_block: bool = True,
+                 shared_generator_block: bool = True,
                  content_noise: float = 1.,
                  equal_start: bool = False,
                  activation_checkpointing: bool = False):
@@ -73,9 +73,9 @@ class DRITTranslator(Translator):
                 'num_downsamples and style_dim.')
         self.style_dim = ends[1]
         self.variational = getattr(networks[1], 'variational', False)
-        self.shared_encoder_block = InstanceNormResidualBlock(ends[0], NORMAL)
-        self.shared_decoder_block = (
-            InstanceNormResidualBlock(ends[0], NORMAL) if shared_decoder_block else None)
+        self.shared_content_block = InstanceNormResidualBlock(ends[0], NORMAL)
+        self.shared_generator_block = (
+            InstanceNormResidualBlock(ends[0], NORMAL) if shared_generator_block else None)
 
     def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
         """Computes the flows of one minibatch.
@@ -121,7 +121,7 @@ class DRITTranslator(Translator):
 
     def content_mean(self, images: Tensor, source: str) -> Tensor:
         """Content of images (N, 3, H, W) of a domain, without noise: (N, C, h, w)."""
-        return self.run(self.shared_encoder_block, self.run(self.encoders[source], images))
+        return self.run(self.shared_content_block, self.run(self.encoders[source], images))
 
     def noisy(self, mean: Tensor) -> Tensor:
         """Adds the noise of the training to a content."""
@@ -146,8 +146,8 @@ class DRITTranslator(Translator):
 
     def decode(self, content: Tensor, attributes: Tensor, target: str) -> Tensor:
         """(N, C, h, w) and (N or 1, style_dim) -> RGB in [-1, 1] of a domain, (N, 3, H, W)."""
-        if self.shared_decoder_block is not None:
-            content = self.run(self.shared_decoder_block, content)
+        if self.shared_generator_block is not None:
+            content = self.run(self.shared_generator_block, content)
         return self.run(self.decoders[target], content, attributes)
 
     def mean_style(self, target: str) -> Tensor:
