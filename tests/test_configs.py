@@ -39,11 +39,12 @@ def test_config_builds(path, data_root):
     model = MODELS.build(cfg.model)
     # build_optim_wrapper takes the constructor out of the config.
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
-    assert set(optim_wrapper.keys()) == {'generators', 'discriminators'}
-
+    sides = {'generators', 'discriminators'}
     if isinstance(model, AlternatingGAN):
-        updates = model.discriminator_steps + model.generator_steps
+        sides = {update.side for update in model.updates()}
+        updates = sum(getattr(model, update.steps) for update in model.updates())
         assert cfg.train_dataloader.batch_size % updates == 0
+    assert set(optim_wrapper.keys()) == sides
     assert [scheduler.type for scheduler in cfg.param_scheduler] == ['PolyDecayLR']
     Visualizer.get_instance('test_configs')  # MMagic's hook wants the one that a Runner builds
     for hook in cfg.custom_hooks:
@@ -168,6 +169,38 @@ def test_munit_has_the_data_and_updates_of_egscit(task):
     for side in ('generators', 'discriminators'):
         assert cfg['optim_wrapper'][side]['optimizer'] == dict(
             type='Adam', lr=1e-4, betas=(0.5, 0.999), weight_decay=1e-4)
+
+
+@pytest.mark.parametrize('task', ['mnist_single', 'streets', 'gta2bdd'])
+def test_drit_has_the_data_and_as_many_generator_updates_as_egscit(task):
+    cfg, egscit = leaf(f'drit_{task}'), leaf(f'egscit_{task}')
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'test_evaluator',
+                'randomness'):
+        assert cfg.get(key) == egscit.get(key), key
+    updates = [c['model']['generator_steps'] + c['model'].get('random_generator_steps', 0)
+               for c in (cfg, egscit)]
+    lengths = [c['train_cfg']['max_iters'] for c in (cfg, egscit)]
+    assert updates[0] * lengths[0] == updates[1] * lengths[1]
+    for side, rate in (('generators', 1e-4), ('discriminators', 1e-4),
+                       ('content_discriminator', 4e-5)):
+        assert cfg['optim_wrapper'][side]['optimizer'] == dict(
+            type='Adam', lr=rate, betas=(0.5, 0.999), weight_decay=1e-4)
+    assert cfg['optim_wrapper']['content_discriminator']['clip_grad'] == dict(max_norm=5)
+    # The second generator update has no gradients of the attribute encoders.
+    assert cfg['model_wrapper_cfg']['find_unused_parameters']
+
+
+@pytest.mark.parametrize('name, size', [
+    ('mnist_single', (28, 28)), ('mnist_single_reduced', (28, 28)), ('streets', (256, 512)),
+    ('streets_reduced', (64, 128)), ('gta2bdd', (256, 512))])
+def test_the_discriminators_of_drit_fit_the_images(name, size):
+    model = leaf(f'drit_{name}')['model']
+    downs = model['generator']['encoder']['num_downsamples']
+    images = MODELS.build(model['discriminator'])
+    contents = MODELS.build(dict(model['content_discriminator'], in_channels=2))
+    assert images.min_size <= min(size)
+    least = contents.min_size * 2**downs
+    assert least <= min(size) < 4 * least  # as many strides as fit, or one less
 
 
 @pytest.mark.parametrize('task, minibatch, blocks, size, scores', [

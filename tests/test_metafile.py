@@ -21,6 +21,7 @@ COLLECTIONS = dict(
     egscit='EGSC-IT',
     unit='UNIT',
     munit='MUNIT',
+    drit='DRIT',
     cyclegan='CycleGAN',
     deeplab='DeepLabV3')
 LINK = re.compile(r'\[[^]]*\]\(([^)]+)\)')
@@ -38,7 +39,7 @@ def load_yaml(path):
 
 def minibatch(cfg):
     """Images of a domain per update; a model without such numbers has one batch per iteration."""
-    updates = cfg.model.get('discriminator_steps', 0) + cfg.model.get('generator_steps', 0)
+    updates = sum(value for key, value in cfg.model.items() if key.endswith('_steps'))
     return cfg.train_dataloader.batch_size / (updates or 1)
 
 

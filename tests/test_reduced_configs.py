@@ -28,12 +28,20 @@ def test_a_reduced_config_has_the_recipe_and_a_paper_config(path):
     assert cfg.model.type == paper.model.type
     model = MODELS.build(cfg.model)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
-    assert set(wrapper.keys()) == {'generators', 'discriminators'}
-
+    assert {'generators', 'discriminators'} <= set(wrapper.keys())
+    if 'drit' in path.stem:
+        # A third side, at DRIT's share of the rate.
+        own = cfg.optim_wrapper.pop('content_discriminator')
+        assert own.optimizer.lr == 0.4 * recipe.optim_wrapper.generators.optimizer.lr
+        # Two generator updates per iteration.
+        assert 2 * cfg.train_cfg.max_iters == (
+            recipe.model.generator_steps * recipe.train_cfg.max_iters)
+        cfg.train_cfg = recipe.train_cfg
     for side in ('generators', 'discriminators'):
         optimizer = cfg.optim_wrapper[side].optimizer
-        # MUNIT's own weight decay.
-        assert optimizer.pop('weight_decay', None) == (1e-4 if 'munit' in path.stem else None)
+        # The method's own weight decay.
+        decays = path.stem.startswith(('munit', 'drit'))
+        assert optimizer.pop('weight_decay', None) == (1e-4 if decays else None)
     if 'cyclegan' in path.stem:  # one generator update per iteration, on one minibatch
         steps = recipe.model.generator_steps
         cfg.train_dataloader.batch_size *= steps + recipe.model.discriminator_steps
@@ -55,6 +63,16 @@ def test_networks_are_as_wide(task):
     assert (munit.discriminator_steps, munit.generator_steps) == (
         recipe.discriminator_steps, recipe.generator_steps)
     assert cyclegan.discriminator.base_channels == recipe.discriminator.base_channels
+
+
+@pytest.mark.parametrize('task', ['mnist_single', 'streets'])
+def test_drit_is_as_wide(task):
+    recipe, drit = load(RECIPES[task]).model, load(f'drit_{task}_reduced').model
+    width = recipe.generator.encoder.base_channels
+    parts = [drit.generator[part] for part in ('encoder', 'attribute_encoder', 'decoder')]
+    assert {part.base_channels for part in parts} == {width}
+    assert drit.discriminator.base_channels == recipe.discriminator.base_channels
+    assert drit.ema_config == recipe.ema_config
 
 
 @pytest.mark.parametrize('task', ['mnist_single', 'streets'])

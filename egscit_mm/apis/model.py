@@ -47,9 +47,8 @@ def load_model(cfg: Config,
     check_file(checkpoint, 'Checkpoint')
     device = checked_device(device)
     init_default_scope(cfg.get('default_scope', 'mmagic'))
-    training_only = {
-        key: None for key in ('discriminator', 'perceptual_loss') if key in cfg.model
-    }
+    parts = getattr(MODELS.get(cfg.model.type), 'training_parts', ('discriminator', ))
+    training_only = {key: None for key in parts if key in cfg.model}
     with naming_the_setting(cfg):
         model = MODELS.build({**cfg.model, **training_only})
     try:

@@ -31,6 +31,8 @@ class PolyDecayLR(PolyLR):
         by_epoch (bool): Must be False. Defaults to True, which is what MMEngine's Runner assumes
             of every scheduler.
         power (float): Exponent of the decay. Defaults to 0.9, as in the paper.
+        hold (float): Share of T at the full rate, 0 <= hold < 1: the decay takes the rest. 0.5
+            with ``power=1`` is the linear decay from half time of CycleGAN and DRIT. Defaults to 0.
         **kwargs: Other arguments of PolyLR, such as `begin` and `eta_min`.
 
     Raises:
@@ -45,13 +47,17 @@ class PolyDecayLR(PolyLR):
                  end: int,
                  by_epoch: bool = True,
                  power: float = 0.9,
+                 hold: float = 0.,
                  **kwargs) -> None:
         if by_epoch:
             raise UserError(
                 'PolyDecayLR decays at every iteration: write by_epoch=False in its config. '
                 '(Without it MMEngine\'s Runner would take max_epochs for its length.)')
         check_integers(self, 1, end=int(end))  # it may be 1e4
-        check_not_negative(self, power=power)
+        check_not_negative(self, power=power, hold=hold)
+        if hold >= 1:
+            raise UserError(f'PolyDecayLR: hold must be a share below 1, got {hold}')
+        self.hold = hold
         # PolyLR divides by end - begin - 1.
         super().__init__(optimizer, end=end + 1, by_epoch=False, power=power, **kwargs)
 
@@ -66,5 +72,7 @@ class PolyDecayLR(PolyLR):
 
     def _get_value(self) -> List[float]:
         """The closed form. PolyLR's step-by-step form could not leave a rate of 0 again."""
-        decay = max(0., 1 - self.last_step / self.total_iters)**self.power
+        start = self.hold * self.total_iters
+        elapsed = max(0., self.last_step - start) / (self.total_iters - start)
+        decay = max(0., 1 - elapsed)**self.power
         return [self.eta_min + (base - self.eta_min) * decay for base in self.base_values]

@@ -16,6 +16,7 @@ from .functional import (
 from .metrics import (
     ContentAccuracy,
     ContentLeak,
+    ExemplarDiversity,
     ExemplarRetrieval,
     ExemplarSSIM,
     LPIPSDiversity,
@@ -33,10 +34,10 @@ from .metrics import (
 from .networks import InceptionFeatures, LPIPSDistance, MMSegmenter
 
 __all__ = [
-    'ContentAccuracy', 'ContentLeak', 'ExemplarRetrieval', 'ExemplarSSIM', 'InceptionFeatures',
-    'LPIPSDistance', 'LPIPSDiversity', 'MMSegmenter', 'PixelAccuracy', 'SemanticColourError',
-    'StyleAccuracy', 'TranslatedImage', 'TranslationFID', 'TranslationKID', 'TranslationLPIPS',
-    'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM', 'class_colour_errors', 'class_iou',
-    'confusion_matrix', 'content_leak', 'edge_map', 'match_lab_statistics', 'pixel_accuracy',
-    'retrieved', 'right_colours', 'ssim', 'stroke_iou'
+    'ContentAccuracy', 'ContentLeak', 'ExemplarDiversity', 'ExemplarRetrieval', 'ExemplarSSIM',
+    'InceptionFeatures', 'LPIPSDistance', 'LPIPSDiversity', 'MMSegmenter', 'PixelAccuracy',
+    'SemanticColourError', 'StyleAccuracy', 'TranslatedImage', 'TranslationFID', 'TranslationKID',
+    'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM',
+    'class_colour_errors', 'class_iou', 'confusion_matrix', 'content_leak', 'edge_map',
+    'match_lab_statistics', 'pixel_accuracy', 'retrieved', 'right_colours', 'ssim', 'stroke_iou'
 ]

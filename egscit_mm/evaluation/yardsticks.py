@@ -19,7 +19,7 @@ from ..models.base.samples import fake_key
 from ..utils.errors import UserError
 from .comparison import CEILING
 from .functional import match_lab_statistics
-from .metrics import LPIPSDiversity
+from .metrics import ExemplarDiversity
 from .results import nested
 
 
@@ -43,7 +43,7 @@ def measure_yardsticks(cfg: Config) -> dict[str, dict[str, Any]]:
     """Evaluates the yardsticks as the methods of a config are.
 
     Args:
-        cfg (Config): With ``test_dataloader`` and ``test_evaluator``. :class:`LPIPSDiversity`,
+        cfg (Config): With ``test_dataloader`` and ``test_evaluator``. :class:`ExemplarDiversity`,
             which runs a model, is left out.
 
     Returns:
@@ -59,7 +59,7 @@ def measure_yardsticks(cfg: Config) -> dict[str, dict[str, Any]]:
     init_default_scope(cfg.get('default_scope', 'mmagic'))
     dataloader = Runner.build_dataloader(cfg.test_dataloader)
     metrics, used = {}, [metric for metric in cfg.test_evaluator.metrics
-                         if not issubclass(METRICS.get(metric['type']), LPIPSDiversity)]
+                         if not issubclass(METRICS.get(metric['type']), ExemplarDiversity)]
     for batch in tqdm(dataloader, 'yardsticks', leave=False):
         outputs = _outputs(batch)
         if not metrics:

@@ -76,6 +76,10 @@ def tiny_model_options(stage):
     if stage == 'egscit':
         options['model.perceptual_loss.pretrained'] = None
         options['model.perceptual_loss.base_channels'] = 2
+    if stage == 'drit':
+        options['model.generator.attribute_encoder.base_channels'] = 4
+        # One step less than MNIST-Single's paper config, as TINY_NETWORK has one more.
+        options['model.content_discriminator.num_downsamples'] = 1
     if stage == 'munit':
         options['model.generator.style_encoder.base_channels'] = 4
         options['model.generator.decoder.mlp_channels'] = 8

@@ -117,6 +117,33 @@ def tiny_munit(seed=0, **kwargs):
     return MODELS.build(munit_cfg(**kwargs))
 
 
+def drit_cfg(width=4, modulated=False, generator=None, **kwargs):
+    """One scale, so that images of 16x16 fit; modulated: the form without concatenation."""
+    sizes = dict(base_channels=width, num_downsamples=1)
+    decoder = dict(type='DRITDecoder', num_blocks=1, style_dim=3, **sizes)
+    attribute_encoder = dict(
+        type='DRITAttributeEncoder', base_channels=width, num_blocks=1, style_dim=3)
+    if modulated:
+        decoder.update(type='DRITModulatedDecoder', mlp_channels=8)
+        attribute_encoder = munit_networks(width)['style_encoder']
+    return {
+        **dict(type='DRIT',
+               generator=dict(
+                   type='DRITTranslator', attribute_encoder=attribute_encoder, decoder=decoder,
+                   encoder=dict(type='DRITContentEncoder', num_blocks=1, **sizes),
+                   shared_generator_block=not modulated, **(generator or {})),
+               discriminator=dict(
+                   type='DRITDiscriminators', base_channels=4, num_convs=2, num_scales=2),
+               content_discriminator=dict(type='ContentDiscriminator', num_downsamples=0),
+               data_preprocessor=PREPROCESSOR), **kwargs
+    }
+
+
+def tiny_drit(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return MODELS.build(drit_cfg(**kwargs))
+
+
 def random_images(number=2, size=SIZE, seed=0, dtype=torch.float32, domains=DOMAINS):
     """RGB in [-1, 1] by domain, as the networks see them."""
     generator = torch.Generator().manual_seed(seed)
@@ -162,7 +189,7 @@ def batch_part(batch, start, stop):
 def optim_wrappers(model, lr=1e-3, accumulative_counts=1, optimizer=torch.optim.Adam):
     """One wrapper per side, over its trainable parameters."""
     wrappers = {}
-    for side in ('generators', 'discriminators'):
+    for side in dict.fromkeys(update.side for update in model.updates()):
         module = getattr(model, side)
         module = module.module if is_model_wrapper(module) else module
         parameters = [p for p in module.parameters() if p.requires_grad]

@@ -59,6 +59,8 @@ def tiny_config(name, folder, data_root):
 @pytest.mark.parametrize('name, terms', [
     ('unit_mnist_single', {'gan', 'reconstruction', 'kl', 'cycle'}),
     ('munit_mnist_single', {'gan', 'reconstruction', 'content', 'style'}),
+    ('drit_mnist_single', {'gan', 'random', 'content', 'reconstruction', 'cross', 'attribute',
+                           'latent'}),
     ('cyclegan_mnist_single', {'gan'}),
 ])
 def test_baseline_trains_and_tests(name, terms, data_root, tmp_path, figures_of):

@@ -36,7 +36,7 @@ def sized(request, tmp_path_factory):
     sizes = SIZES[request.param]
     root = write_images(folder / 'data', test=4, sizes=sizes)
     torch.manual_seed(0)
-    for name in ('egscit', 'munit'):
+    for name in ('egscit', 'munit', 'drit'):
         cfg = Config.fromfile(config(name, root, folder, DOMAINS))
         model = MODELS.build(cfg.model)
         for parameter in model.generators.parameters():
@@ -46,7 +46,7 @@ def sized(request, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize('name', ['egscit', 'munit'])
+@pytest.mark.parametrize('name', ['egscit', 'munit', 'drit'])
 def test_figures_do_not_depend_on_the_batch_size(sized, name, tmp_path):
     figures = []
     for batch_size in (1, 2, 4):
@@ -78,7 +78,7 @@ def test_test_step_equals_the_inferencer(sized):
         assert np.abs(row.permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize('name', ['egscit', 'munit'])
+@pytest.mark.parametrize('name', ['egscit', 'munit', 'drit'])
 def test_rows_of_pictures_are_those_of_each_alone(sized, name):
     cfg = Config.fromfile(sized / f'{name}_three.py')
     model = load_model(cfg, sized / f'{name}.pth', 'cpu')

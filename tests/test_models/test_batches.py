@@ -10,6 +10,7 @@ from tiny_models import (
     merged_batch,
     optim_wrappers,
     random_batch,
+    tiny_drit,
     tiny_egscit,
     tiny_munit,
     tiny_vaegan,
@@ -21,7 +22,7 @@ import egscit_mm
 def test_training_domains_of_other_sizes_are_named_in_stage_2(tmp_path):
     batch = merged_batch([random_batch(6)])
     batch['inputs']['img_B'] = [torch.zeros(3, 32, 24, dtype=torch.uint8)] * 6
-    for model in (tiny_egscit(), tiny_munit()):
+    for model in (tiny_egscit(), tiny_munit(), tiny_drit()):
         with pytest.raises(ValueError, match='images of img_A and img_B differ in size: testA/0.png'
                            r' .*\(3, 16, 16\), testB/0.png .*\(3, 32, 24\).*all domains'):
             model.train_step(batch, optim_wrappers(model))

@@ -10,6 +10,7 @@ from tiny_models import (
     merged_batch,
     optim_wrappers,
     random_batch,
+    tiny_drit,
     tiny_egscit,
     tiny_munit,
     tiny_vaegan,
@@ -24,6 +25,7 @@ CASES = {
     'unit': (tiny_egscit, dict(generator=dict(eta=1., adain=None), perceptual_loss=None), 1, 2),
     'accumulation': (tiny_egscit, {}, 2, 2),
     'munit': (tiny_munit, dict(loss_weights=dict(cycle=10.)), 1, 2),
+    'drit': (tiny_drit, dict(ema_config=EMA), 1, 2),
 }
 RANKS = 2
 
@@ -33,13 +35,16 @@ def built(case, seed, **changes):
     model = build(seed, **{**kwargs, **changes}).double()
     if case == 'munit':
         return model.eval(), counts  # training draws style codes
+    if case == 'drit':  # so does DRIT, in eval mode, too
+        model.generators.prior = lambda like: like.mean((2, 3))
+        return model.eval(), counts
     model.generators.latent_noise = 0.
     return model.train(), counts
 
 
 def batch_of(case, model, rank, iteration):
     """The batch that a rank sees."""
-    updates = model.discriminator_steps + model.generator_steps
+    updates = sum(getattr(model, update.steps) for update in model.updates())
     return random_batch(updates * CASES[case][2], seed=10 * iteration + rank)
 
 
@@ -51,7 +56,8 @@ def run_rank(rank, folder):
     for case in CASES:
         # Other weights on every rank: the wrapper must bring them together.
         model, counts = built(case, seed=rank)
-        wrapped = MMSeparateDistributedDataParallel(model)
+        wrapped = MMSeparateDistributedDataParallel(
+            model, find_unused_parameters=case == 'drit')  # as its configs have it
         wrappers = optim_wrappers(model, accumulative_counts=counts)
         for iteration in range(CASES[case][3]):
             logs = wrapped.train_step(batch_of(case, model, rank, iteration), wrappers)
@@ -102,7 +108,7 @@ def alone():
         # Accumulation and compilation are no other update.
         model, counts = built(case, seed=0, **({'compile': False} if case == 'compiled' else {}))
         wrappers = optim_wrappers(model)
-        parts = counts * (model.discriminator_steps + model.generator_steps)
+        parts = counts * sum(getattr(model, update.steps) for update in model.updates())
         for iteration in range(CASES[case][3]):
             batches = [batch_of(case, model, rank, iteration) for rank in range(RANKS)]
             logs = model.train_step(

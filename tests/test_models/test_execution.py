@@ -7,6 +7,7 @@ from tiny_models import (
     changed,
     optim_wrappers,
     random_batch,
+    tiny_drit,
     tiny_egscit,
     tiny_munit,
     tiny_vaegan,
@@ -34,7 +35,8 @@ def trained(build, latent_noise, **kwargs):
         perceptual_loss=dict(PERCEPTUAL_LOSS, activation_checkpointing=True))),
     (tiny_vaegan, 1., dict(activation_checkpointing=True)),
     (tiny_munit, None, dict(activation_checkpointing=True)),
-], ids=['egscit', 'vaegan', 'munit'])
+    (tiny_drit, None, dict(generator=dict(activation_checkpointing=True))),
+], ids=['egscit', 'vaegan', 'munit', 'drit'])
 def test_activation_checkpointing_changes_no_bit(build, latent_noise, kwargs):
     plain = trained(build, latent_noise)  # with noise: it must not be drawn twice
     checkpointed = trained(build, latent_noise, **kwargs)
@@ -57,6 +59,7 @@ def test_channels_last(build):
     (tiny_egscit, dict(ema_config=EMA, generator=dict(activation_checkpointing=True),
                        channels_last=True, perceptual_loss=SHALLOW)),
     (tiny_vaegan, {}),
+    (tiny_drit, {}),
 ])
 def test_compilation(build, kwargs):
     loss, state = trained(build, 0., **kwargs)

@@ -13,6 +13,7 @@ from tiny_models import (
     PERCEPTUAL_LOSS,
     optim_wrappers,
     random_batch,
+    tiny_drit,
     tiny_egscit,
     tiny_munit,
     tiny_vaegan,
@@ -33,7 +34,8 @@ BUILDERS = pytest.mark.parametrize('build', [
     lambda: tiny_egscit(generator=dict(adain='std', cycle_mask='original'), perceptual_loss=None),
     tiny_vaegan,
     lambda: tiny_munit(ema_config=EMA),
-], ids=['egscit', 'without perceptual loss', 'vaegan', 'munit'])
+    lambda: tiny_drit(ema_config=EMA),
+], ids=['egscit', 'without perceptual loss', 'vaegan', 'munit', 'drit'])
 
 
 class HostReads(TorchDispatchMode):

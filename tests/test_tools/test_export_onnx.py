@@ -81,7 +81,7 @@ def test_file_says_what_to_feed(exported):
     assert not list(exported.parent.glob('*.data'))
 
 
-@pytest.mark.parametrize('stage, domain', [('egscit', 'B'), ('munit', 'A')])
+@pytest.mark.parametrize('stage, domain', [('egscit', 'B'), ('munit', 'A'), ('drit', 'A')])
 def test_two_files_for_styles(folder, tool, tmp_path, stage, domain, capsys):
     """A style that the first file made, kept and given to the second one with other contents."""
     tool(folder / f'{stage}.py', folder / f'{stage}.pth', '--out', tmp_path / 'net.onnx',

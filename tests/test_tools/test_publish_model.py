@@ -46,7 +46,7 @@ def translations(config, checkpoint, domain='B'):
     return np.stack(EGSCITInferencer(config, str(checkpoint), 'cpu')(*pictures(), domain))
 
 
-@pytest.mark.parametrize('stage', ['egscit', 'munit'])
+@pytest.mark.parametrize('stage', ['egscit', 'munit', 'drit'])
 @pytest.mark.parametrize('domain', ['A', 'B'])
 def test_translations_are_those_of_the_checkpoint(folder, publish, stage, domain):
     config, checkpoint = folder / f'{stage}.py', folder / f'{stage}.pth'

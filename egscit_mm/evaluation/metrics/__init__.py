@@ -1,9 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Metrics on translations, registered in MMagic's ``METRICS``."""
 from .colour_error import SemanticColourError
+from .diversity import ExemplarDiversity, LPIPSDiversity
 from .exemplar import ContentLeak, ExemplarRetrieval
 from .inception_distance import TranslationFID, TranslationKID
-from .lpips_diversity import LPIPSDiversity
 from .lpips_ground_truth import TranslationLPIPS
 from .painted import ContentAccuracy, StyleAccuracy
 from .pixel_accuracy import PixelAccuracy
@@ -12,7 +12,8 @@ from .ssim import ExemplarSSIM, TranslationSSIM
 from .translation_metric import TranslatedImage, TranslationMetric
 
 __all__ = [
-    'ContentAccuracy', 'ContentLeak', 'ExemplarRetrieval', 'ExemplarSSIM', 'LPIPSDiversity',
-    'PixelAccuracy', 'SemanticColourError', 'StyleAccuracy', 'TranslatedImage', 'TranslationFID',
-    'TranslationKID', 'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM'
+    'ContentAccuracy', 'ContentLeak', 'ExemplarDiversity', 'ExemplarRetrieval', 'ExemplarSSIM',
+    'LPIPSDiversity', 'PixelAccuracy', 'SemanticColourError', 'StyleAccuracy', 'TranslatedImage',
+    'TranslationFID', 'TranslationKID', 'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric',
+    'TranslationSSIM'
 ]

@@ -18,7 +18,7 @@ from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .checks import check_all_used, check_finite, check_state
 from .samples import packed_samples
-from .updates import chunks, freeze, frozen, gradient_norm, means, weight_norm
+from .updates import Update, chunks, freeze, frozen, gradient_norm, means, weight_norm
 
 Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
 Terms = Dict[Tuple[str, str], Tensor]  # scalars by name and by domain or direction, not weighted
@@ -34,7 +34,7 @@ class AlternatingGAN(BaseModel):
 
     A subclass sets ``default_loss_weights`` and implements :meth:`discriminator_losses`,
     :meth:`generator_losses` and :meth:`test_images`. It may extend :meth:`after_updates`,
-    :meth:`networks_to_compile` and :meth:`sides`.
+    :meth:`networks_to_compile` and :meth:`sides`, and have other :meth:`updates`.
 
     Args:
         generator (dict): Config of the generator side.
@@ -61,6 +61,7 @@ class AlternatingGAN(BaseModel):
     """
 
     default_loss_weights: Dict[str, float]
+    training_parts = ('discriminator', )  # arguments that inference does without
     one_size_for_all_domains = False  # whether an update mixes the images of several domains
 
     def __init__(self,
@@ -151,9 +152,12 @@ class AlternatingGAN(BaseModel):
 
     def weighted(self, terms: Terms) -> Losses:
         """Every loss term times its weight, as ``loss_<term>_<domain or direction>``."""
-        gan = self.loss_weights['gan']
-        weights = dict(self.loss_weights, gan_d=gan, gan_g=gan)
-        return {f'loss_{term}_{of}': weights[term] * value for (term, of), value in terms.items()}
+        return {
+            # gan_d and gan_g, of discriminators and generators, have the weight of gan.
+            f'loss_{term}_{of}': self.loss_weights[
+                term.removesuffix('_d').removesuffix('_g')] * value
+            for (term, of), value in terms.items()
+        }
 
     def losses_against(self, fake: Images, real: Images) -> Losses:
         """LSGAN of the discriminators, and the shares of images that they tell.
@@ -183,14 +187,21 @@ class AlternatingGAN(BaseModel):
 
     # ----------------------------------------------------------------- updates
 
+    def updates(self) -> List[Update]:
+        """The updates of an iteration, in order."""
+        return [
+            Update('discriminator_steps', 'discriminators', self.discriminator_losses, 'loss_d'),
+            Update('generator_steps', 'generators', self.generator_losses, 'loss_g',
+                   frozen=(self.discriminators, )),
+        ]
+
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> Dict[str, float]:
         """One iteration of alternating updates.
 
         Args:
             data (dict): Batch of the dataloader: ``inputs`` with ``img_<domain>``, and
                 ``data_samples``.
-            optim_wrapper (OptimWrapperDict): With the keys ``generators`` and
-                ``discriminators``.
+            optim_wrapper (OptimWrapperDict): With a key for each side, such as ``generators``.
 
         Returns:
             dict[str, float]: Every weighted loss term under its name, the mean over the updates of
@@ -210,15 +221,15 @@ class AlternatingGAN(BaseModel):
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
         logs = defaultdict(list)
-        for _ in range(self.discriminator_steps):
-            self.update('discriminators', next(minibatches), optim_wrapper['discriminators'], logs)
-        with frozen(self.discriminators):
-            for _ in range(self.generator_steps):
-                self.update('generators', next(minibatches), optim_wrapper['generators'], logs)
+        updates = self.updates()
+        for update in updates:
+            with frozen(*update.frozen):
+                for _ in range(getattr(self, update.steps)):
+                    self.update(update, next(minibatches), optim_wrapper[update.side], logs)
         self.after_updates()
         # A gradient that is not finite shows in the weights, in one number per side.
         norms = {f'weights of the {side}': weight_norm(getattr(self, side))
-                 for side in ('discriminators', 'generators')}
+                 for side in dict.fromkeys(update.side for update in updates)}
         floats = means({**logs, **norms})
         check_finite(floats, logs, self._files(data))
         result = {name: floats[name] for name in logs}
@@ -226,14 +237,14 @@ class AlternatingGAN(BaseModel):
             result['skipped_updates'] = float(self.skipped_updates)
         return result
 
-    def update(self, side: str, images: Images, optim_wrapper: OptimWrapper,
+    def update(self, update: Update, images: Images, optim_wrapper: OptimWrapper,
                logs: Dict[str, List[Tensor]]) -> None:
         """One update of one side by one minibatch; ``logs`` gets its terms, if it is made."""
         if self.compiled:
             # With mode='reduce-overhead', networks put out what the next update's overwrite.
             torch.compiler.cudagraph_mark_step_begin()
-        terms = self._backward(side, images, optim_wrapper)
-        module = getattr(self, side)
+        terms = self._backward(update, images, optim_wrapper)
+        side, module = update.side, getattr(self, update.side)
         check_all_used(side, module)
         norm = gradient_norm(module, getattr(optim_wrapper, 'loss_scaler', None))
         if self._step(optim_wrapper, norm):
@@ -243,27 +254,25 @@ class AlternatingGAN(BaseModel):
                 value = value.detach()
                 logs[name].append(value.clone() if self.compiled else value)
 
-    def _backward(self, side: str, images: Images,
+    def _backward(self, update: Update, images: Images,
                   optim_wrapper: OptimWrapper) -> List[Tuple[str, Tensor]]:
         """Losses and gradients of a minibatch; gradient accumulation cuts it further.
 
         Returns:
             list[tuple[str, Tensor]]: The terms of all parts and their sums, by name.
         """
-        losses_of, total = dict(discriminators=(self.discriminator_losses, 'loss_d'),
-                                generators=(self.generator_losses, 'loss_g'))[side]
         parts = optim_wrapper._accumulative_counts
         size = len(images[self.domains[0]])
         if size % parts:
             raise UserError(f'A minibatch of {size} cannot be accumulated in {parts} parts '
-                            f'(optim_wrapper.{side}.accumulative_counts)')
+                            f'(optim_wrapper.{update.side}.accumulative_counts)')
         terms = []
         for part in chunks(images, parts):
-            with optim_wrapper.optim_context(getattr(self, side)):
-                losses = losses_of(part)
-                losses[total] = sum(
+            with optim_wrapper.optim_context(getattr(self, update.side)):
+                losses = update.losses(part)
+                losses[update.total] = sum(
                     value for name, value in losses.items() if name.startswith('loss'))
-            optim_wrapper.backward(optim_wrapper.scale_loss(losses[total]))
+            optim_wrapper.backward(optim_wrapper.scale_loss(losses[update.total]))
             terms += losses.items()
         return terms
 
@@ -360,15 +369,16 @@ class AlternatingGAN(BaseModel):
 
     def minibatches(self, images: Images) -> Iterator[Images]:
         """Cuts the batch into one minibatch per update, in order."""
-        updates = self.discriminator_steps + self.generator_steps
+        steps = {update.steps: getattr(self, update.steps) for update in self.updates()}
+        updates = sum(steps.values())
         if not self.split_batch:
             return iter([images] * updates)
         size = len(images[self.domains[0]])
         if size % updates:
+            counts = ' + '.join(f'{name}={number}' for name, number in steps.items())
             raise UserError(
                 f'A batch of {size} cannot be split into {updates} minibatches (one per update: '
-                f'discriminator_steps={self.discriminator_steps} + generator_steps='
-                f'{self.generator_steps}); set train_dataloader.batch_size to a multiple of '
+                f'{counts}); set train_dataloader.batch_size to a multiple of '
                 f'{updates}, or split_batch=False to use the whole batch in every update.')
         return chunks(images, updates)
 

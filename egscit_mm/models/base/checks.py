@@ -76,7 +76,7 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
     """
     for side, module in sides.items():
         own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
-        if side == 'discriminators' and not own.keys() & state_dict.keys():
+        if 'discriminator' in side and not own.keys() & state_dict.keys():
             continue  # a checkpoint made for inference comes without
         if misfit := first_misfit(own, state_dict):
             raise UserError(

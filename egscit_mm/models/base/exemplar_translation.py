@@ -21,7 +21,8 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
     The generator side is one module for all domains. Its forward ``(images, flows)`` returns at
     least ``translation`` {(source, target): image}, its ``translate(content, exemplar, source,
     target)`` one image, and it has ``domains``, ``directions`` and ``encoders`` with a ``stride``.
-    A subclass sets ``default_loss_weights`` and implements :meth:`generator_losses`.
+    A subclass sets ``default_loss_weights`` and ``own_part`` and implements
+    :meth:`generator_losses`.
 
     Args:
         generator (dict): Config of the generator side.
@@ -38,6 +39,7 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
         ValueError: If an argument is outside its range.
     """
 
+    own_part: str  # of the generator side, that no other model has: it tells its checkpoints
     one_size_for_all_domains = True  # a discriminator sees real and translated images together
 
     def __init__(self,

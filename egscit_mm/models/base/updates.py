@@ -1,13 +1,33 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The steps of an update that need no model."""
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from ...utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Update:
+    """One kind of update of an iteration.
+
+    Args:
+        steps (str): The model's argument that says how many there are in an iteration.
+        side (str): The module of the model that is trained, and its optimiser wrapper.
+        losses (callable): Weighted loss terms of a minibatch.
+        total (str): Name of their sum in the log.
+        frozen (tuple[nn.Module]): What gets no gradients meanwhile.
+    """
+
+    steps: str
+    side: str
+    losses: Callable[[Dict[str, Tensor]], Dict[str, Tensor]]
+    total: str
+    frozen: Tuple[nn.Module, ...] = ()
 
 
 def chunks(images: Dict[str, Tensor], number: int) -> Iterator[Dict[str, Tensor]]:
@@ -25,9 +45,9 @@ def chunks(images: Dict[str, Tensor], number: int) -> Iterator[Dict[str, Tensor]
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients for the parameters of the module: the other side is being updated."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """No gradients for the parameters of the modules: another one is being updated."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:

@@ -23,3 +23,24 @@ def kl_loss(latent_mean: Tensor) -> Tensor:
         tensor(5.)
     """
     return at_least_float32(latent_mean).square().mean()
+
+
+def gaussian_kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence between N(mean, variance) and N(0, I), ``0.5 (m^2 + v - 1 - log v)``.
+
+    Summed over the numbers of a code, as an image's divergence is; the mean over the images.
+
+    Args:
+        mean (Tensor): (N, C).
+        log_variance (Tensor): (N, C).
+
+    Returns:
+        Tensor: Scalar >= 0, in float32 or wider.
+
+    Examples:
+        >>> import torch
+        >>> gaussian_kl_loss(torch.tensor([[1., 3.]]), torch.zeros(1, 2))
+        tensor(5.)
+    """
+    mean, log_variance = at_least_float32(mean), at_least_float32(log_variance)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()

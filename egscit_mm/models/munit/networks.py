@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...utils.checks import check_integers
-from ..layers import AdaIN, at_least_float32
+from ..layers import AdaIN, InstanceNormResidualBlock, at_least_float32
 from ..networks.encoder import check_divisible
 
 _KAIMING = dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in')
@@ -15,21 +15,8 @@ _REFLECT = dict(padding_mode='reflect')
 _INSTANCE_NORM = dict(norm_cfg=dict(type='IN'), **_REFLECT)
 
 
-class _ResidualBlock(nn.Module):
-    """conv 3x3, instance norm, ReLU, conv 3x3, instance norm, added to the input."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.convs = nn.Sequential(
-            ConvModule(channels, channels, 3, padding=1, **_INSTANCE_NORM),
-            ConvModule(channels, channels, 3, padding=1, act_cfg=None, **_INSTANCE_NORM))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.convs(x)
-
-
 class _StyledResidualBlock(nn.Module):
-    """As :class:`_ResidualBlock`, but each convolution is followed by AdaIN."""
+    """As :class:`InstanceNormResidualBlock`, but each convolution is followed by AdaIN."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -80,7 +67,7 @@ class MUNITContentEncoder(BaseModule):
             width = base_channels * 2**level
             layers.append(
                 ConvModule(width, width * 2, 4, stride=2, padding=1, **_INSTANCE_NORM))
-        layers += [_ResidualBlock(self.out_channels) for _ in range(num_blocks)]
+        layers += [InstanceNormResidualBlock(self.out_channels) for _ in range(num_blocks)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:

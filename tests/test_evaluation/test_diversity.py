@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.functional.image.lpips import _LPIPS
 from torchvision.models import alexnet
 
-from egscit_mm.evaluation import LPIPSDistance, LPIPSDiversity
+from egscit_mm.evaluation import ExemplarDiversity, LPIPSDistance, LPIPSDiversity
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'egscit' / 'egscit_quickstart.py'
 PREPROCESSOR = dict(
@@ -66,21 +66,26 @@ def dataset(number=NUMBER):
     return [pack(dict(img_A=image(2 * i), img_B=image(2 * i + 1))) for i in range(number)]
 
 
+def mean_distance(images):
+    """Of all pairs, as :class:`MeanDistance` has it; images (H, W, RGB)."""
+    return np.mean([(np.abs(a - b).mean((0, 1)) * [1, 2, 4]).sum()
+                    for a, b in combinations(images, 2)])
+
+
 def expected_values(number=NUMBER, exemplars=(0, 2, 4), contents=NUMBER):
     """The same by hand; images are BGR in the data set, the weights are for RGB."""
-    values = {}
+    values, apart = {}, {}
     for shift, (direction, factor) in enumerate([('A2B', 2.), ('B2A', 0.5)]):
         content = [image(2 * i + shift)[..., ::-1] / 127.5 - 1 for i in range(contents)]
         exemplar = [image(2 * i + 1 - shift)[..., ::-1] / 127.5 - 1 for i in exemplars]
         for x in content:
             translations = [x * e.mean((0, 1)) * factor for e in exemplar]
-            values.setdefault(direction, []).append(np.mean([
-                (np.abs(a - b).mean((0, 1)) * [1, 2, 4]).sum()
-                for a, b in combinations(translations, 2)
-            ]))
+            values.setdefault(direction, []).append(mean_distance(translations))
+        apart[direction] = [mean_distance(exemplar)]
     return {
-        f'lpips_diversity/{direction}_{name}': statistic(numbers)
-        for direction, numbers in values.items()
+        f'{figure}/{direction}_{name}': statistic(numbers)
+        for figure, both in (('lpips_diversity', values), ('lpips_diversity_of_exemplars', apart))
+        for direction, numbers in both.items()
         for name, statistic in (('mean', np.mean), ('std', np.std))
     }
 
@@ -105,9 +110,9 @@ class TestMetric:
         metric = METRICS.build(dict(
             type='LPIPSDiversity', num_exemplars=3, distance=dict(type='MeanDistance')))
         expected = expected_values()
-        assert min(expected.values()) > 0.01
+        assert min(value for name, value in expected.items() if 'exemplars' not in name) > 0.01
         for _ in range(2):
-            assert run(metric, dataset()) == pytest.approx(expected, rel=1e-5)
+            assert run(metric, dataset()) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
     def test_a_model_that_ignores_the_exemplar(self):
 
@@ -116,17 +121,31 @@ class TestMetric:
             def translation(self, image, target_domain=None, exemplar=None, source_domain=None):
                 return image
 
-        assert set(run(diversity(), dataset(), Copier()).values()) == {0}
+        results = run(diversity(), dataset(), Copier())
+        assert {value for name, value in results.items() if 'of_ex' not in name} == {0}
+        assert results['lpips_diversity_of_exemplars/A2B_mean'] > 0.1
+
+    def test_a_model_that_takes_no_exemplar(self):
+        """Such as MMagic's CycleGAN: nothing has to be translated."""
+
+        class CycleGAN(Mixer):
+
+            def translation(self, image, target_domain=None, **kwargs):
+                raise AssertionError
+
+        results = run(diversity(), dataset(), CycleGAN())
+        assert results.keys() == expected_values().keys()
+        assert results['lpips_diversity/A2B_mean'] == 0
 
     def test_first_contents_only(self):
         model = Mixer()
         results = run(diversity(num_contents=3), dataset(), model)
-        assert results == pytest.approx(expected_values(contents=3), rel=1e-5)
+        assert results == pytest.approx(expected_values(contents=3), rel=1e-5, abs=1e-6)
         assert model.calls == 2 * 3 * 4  # directions, exemplars, contents in whole batches
 
     def test_all_contents(self):
         results = run(diversity(num_contents=None), dataset())
-        assert results == pytest.approx(expected_values(), rel=1e-5)
+        assert results == pytest.approx(expected_values(), rel=1e-5, abs=1e-6)
 
     def test_in_mmagic_loop(self, tmp_path):
         runner = Runner(
@@ -144,7 +163,7 @@ class TestMetric:
         results = {}
         runner.call_hook = lambda name, **kwargs: results.update(kwargs.get('metrics') or {})
         runner.val()
-        assert results == pytest.approx(expected_values(), rel=1e-5)
+        assert results == pytest.approx(expected_values(), rel=1e-5, abs=1e-6)
 
     def test_egscit(self):
         cfg = Config.fromfile(CONFIG)
@@ -164,13 +183,8 @@ class TestMetric:
         with pytest.raises(RuntimeError, match="no model .*MultiValLoop"):
             diversity().process(pseudo_collate(dataset(1)), [{}])
 
-        class CycleGAN(Mixer):
-
-            def translation(self, image, target_domain=None, **kwargs):
-                return image
-
-        with pytest.raises(TypeError, match='after exemplars.* but CycleGAN has no'):
-            run(diversity(), dataset(), CycleGAN())
+        with pytest.raises(TypeError, match='that translates.*but Identity has no method transl'):
+            run(diversity(), dataset(), nn.Identity())
 
 
 def evaluate_on_rank(rank, folder, num_contents):
@@ -193,7 +207,47 @@ def test_two_processes(num_contents, tmp_path):
         evaluate_on_rank, (tmp_path, num_contents), nprocs=2, start_method='fork')
     for rank in range(2):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == pytest.approx(
-            expected_values(contents=min(num_contents, NUMBER)), rel=1e-5)
+            expected_values(contents=min(num_contents, NUMBER)), rel=1e-5, abs=1e-6)
+
+
+# --------------------------------------------------------------------------------- in pixels
+def flat(*colours):
+    """Samples whose image i of A and B has the colour i, grey levels of 0..255; B is wider."""
+    pack = PackInputs(keys=['img_A', 'img_B'])
+    return [pack({f'img_{domain}': np.full((4, width, 3), colour, np.uint8)
+                  for domain, width in (('A', 4), ('B', 4 + index))})
+            for index, colour in enumerate(colours)]
+
+
+class TakesColour(Mixer):
+    """Half of the content and half of the exemplar's colour; 1.2 times that to domain A."""
+
+    def translation(self, image, target_domain=None, exemplar=None, source_domain=None):
+        factor = 1.2 if target_domain == 'A' else 1
+        return factor * (image / 2 + exemplar.mean((1, 2, 3), keepdim=True) / 2)
+
+
+def test_pixels_by_hand():
+    metric = METRICS.build(dict(type='ExemplarDiversity', num_exemplars=3))
+    results = run(metric, flat(0, 51, 255), TakesColour())
+    # Pairs of exemplars differ by 51, 255 and 204 of 255: 170 on average.
+    assert results['diversity_of_exemplars/A2B_mean'] == pytest.approx(170, rel=1e-5)
+    assert results['diversity_of_exemplars/A2B_std'] == pytest.approx(0, abs=1e-5)
+    assert results['diversity/A2B_mean'] == pytest.approx(85, rel=1e-5)
+    assert results['diversity/A2B_std'] == pytest.approx(0, abs=1e-4)
+    # To A, 1.2 * 85 = 102, but of the content 0 (-1) all colours below -2/3 become black, of 255
+    # those above 2/3 become white: -1.2, -0.96, 0 for 0; -0.96, -0.72, 0.24 for 51; 0, 0.24, 1.2.
+    by_content = [127.5 * 2 / 3, 127.5 * 0.8, 127.5 * 2 / 3]
+    assert results['diversity/B2A_mean'] == pytest.approx(np.mean(by_content), rel=1e-5)
+    assert results['diversity/B2A_std'] == pytest.approx(np.std(by_content), rel=1e-4)
+
+
+def test_pixels_with_a_network():
+    metric = ExemplarDiversity(num_exemplars=3, distance=MeanDistance())
+    results = run(metric, dataset())
+    expected = {name.removeprefix('lpips_'): value for name, value in expected_values().items()}
+    assert results == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert set(results) == set(ExemplarDiversity.figure_names('AB', {}))
 
 
 class TestLPIPSDistance:
