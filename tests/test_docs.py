@@ -9,7 +9,7 @@ from mmengine.config import Config
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / 'docs'
 PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'configs' / 'egscit' / 'README.md',
-         *sorted(DOCS.glob('*.md'))]
+         *sorted(DOCS.rglob('*.md'))]
 
 
 def table_keys(page):

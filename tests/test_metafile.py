@@ -22,6 +22,8 @@ COLLECTIONS = dict(
     unit='UNIT',
     munit='MUNIT',
     cyclegan='CycleGAN',
+    augmented='Augmented CycleGAN',
+    cddit='CDD-IT',
     deeplab='DeepLabV3')
 LINK = re.compile(r'\[[^]]*\]\(([^)]+)\)')
 
@@ -39,6 +41,8 @@ def load_yaml(path):
 def minibatch(cfg):
     """Images of a domain per update; a model without such numbers has one batch per iteration."""
     updates = cfg.model.get('discriminator_steps', 0) + cfg.model.get('generator_steps', 0)
+    if not cfg.model.get('split_batch', True):
+        updates = 1  # all on one minibatch
     return cfg.train_dataloader.batch_size / (updates or 1)
 
 

@@ -1,6 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Methods, a room for each, and what they share."""
+from .augmented_cyclegan import (
+    AugmentedCycleGAN,
+    AugmentedDiscriminators,
+    AugmentedTranslator,
+    ConditionalResnet,
+    LatentEncoder,
+)
 from .base import AlternatingGAN, ExemplarTranslationModel
+from .cddit import CDDIT, CDDITDecoder, CDDITEncoder, CDDITTranslator, PairCritics
 from .egscit import EGSCIT, VAEGAN, DomainAutoencoders, ExemplarTranslator
 from .losses import VGGPerceptualLoss
 from .munit import (
@@ -13,8 +21,10 @@ from .munit import (
 from .networks import ContentEncoder, DomainDiscriminators, ImageDecoder
 
 __all__ = [
-    'AlternatingGAN', 'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
-    'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'MUNIT',
-    'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'VAEGAN',
-    'VGGPerceptualLoss'
+    'AlternatingGAN', 'AugmentedCycleGAN', 'AugmentedDiscriminators', 'AugmentedTranslator',
+    'CDDIT', 'CDDITDecoder', 'CDDITEncoder', 'CDDITTranslator', 'ConditionalResnet',
+    'ContentEncoder', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
+    'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'LatentEncoder', 'MUNIT',
+    'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'PairCritics',
+    'VAEGAN', 'VGGPerceptualLoss'
 ]

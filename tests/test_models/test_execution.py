@@ -7,6 +7,8 @@ from tiny_models import (
     changed,
     optim_wrappers,
     random_batch,
+    tiny_augmented,
+    tiny_cddit,
     tiny_egscit,
     tiny_munit,
     tiny_vaegan,
@@ -34,7 +36,9 @@ def trained(build, latent_noise, **kwargs):
         perceptual_loss=dict(PERCEPTUAL_LOSS, activation_checkpointing=True))),
     (tiny_vaegan, 1., dict(activation_checkpointing=True)),
     (tiny_munit, None, dict(activation_checkpointing=True)),
-], ids=['egscit', 'vaegan', 'munit'])
+    (tiny_augmented, None, dict(activation_checkpointing=True)),
+    (tiny_cddit, None, dict(activation_checkpointing=True)),
+], ids=['egscit', 'vaegan', 'munit', 'augmented', 'cddit'])
 def test_activation_checkpointing_changes_no_bit(build, latent_noise, kwargs):
     plain = trained(build, latent_noise)  # with noise: it must not be drawn twice
     checkpointed = trained(build, latent_noise, **kwargs)
@@ -57,6 +61,7 @@ def test_channels_last(build):
     (tiny_egscit, dict(ema_config=EMA, generator=dict(activation_checkpointing=True),
                        channels_last=True, perceptual_loss=SHALLOW)),
     (tiny_vaegan, {}),
+    (tiny_cddit, {}),  # second derivatives, which compiled critics do not have
 ])
 def test_compilation(build, kwargs):
     loss, state = trained(build, 0., **kwargs)
