@@ -23,6 +23,8 @@ COLLECTIONS = dict(
     munit='MUNIT',
     drit='DRIT',
     cyclegan='CycleGAN',
+    augmented='Augmented CycleGAN',
+    cddit='CDD-IT',
     deeplab='DeepLabV3')
 LINK = re.compile(r'\[[^]]*\]\(([^)]+)\)')
 
@@ -40,6 +42,8 @@ def load_yaml(path):
 def minibatch(cfg):
     """Images of a domain per update; a model without such numbers has one batch per iteration."""
     updates = sum(value for key, value in cfg.model.items() if key.endswith('_steps'))
+    if not cfg.model.get('split_batch', True):
+        updates = 1  # all on one minibatch
     return cfg.train_dataloader.batch_size / (updates or 1)
 
 

@@ -42,7 +42,22 @@ def test_a_reduced_config_has_the_recipe_and_a_paper_config(path):
         # The method's own weight decay.
         decays = path.stem.startswith(('munit', 'drit'))
         assert optimizer.pop('weight_decay', None) == (1e-4 if decays else None)
-    if 'cyclegan' in path.stem:  # one generator update per iteration, on one minibatch
+    if path.stem.startswith('augmented'):  # its own clipping, and a fifth for its discriminators
+        rates = [side.optimizer.lr for side in (cfg.optim_wrapper.generators,
+                                                cfg.optim_wrapper.discriminators)]
+        assert rates[1] == pytest.approx(rates[0] / 5)
+        cfg.optim_wrapper.discriminators.optimizer.lr = 4e-4
+        for side in ('generators', 'discriminators'):
+            assert cfg.optim_wrapper[side].pop('clip_grad') == dict(max_norm=500)
+    if path.stem.startswith('cddit'):  # the same digits in pairs, neither flipped nor cropped
+        assert cfg.train_dataloader.dataset.pop('pairs')
+        assert cfg.train_dataloader.dataset.pipeline == cfg.test_pipeline
+        cfg.train_dataloader.dataset.pipeline = recipe.train_dataloader.dataset.pipeline
+        for loader in (cfg.train_dataloader, cfg.test_dataloader):
+            assert loader.dataset.data_root == f'{recipe.train_dataloader.dataset.data_root}_pairs'
+            loader.dataset.data_root = recipe.train_dataloader.dataset.data_root
+    # One generator update per iteration, on one minibatch.
+    if path.stem.startswith(('cyclegan', 'augmented', 'cddit')):
         steps = recipe.model.generator_steps
         cfg.train_dataloader.batch_size *= steps + recipe.model.discriminator_steps
         assert cfg.train_cfg.max_iters == steps * recipe.train_cfg.max_iters

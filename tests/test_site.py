@@ -37,9 +37,10 @@ def text_of(site, page):
 
 
 def test_the_site_has_every_page(site):
-    for page in (REPOSITORY / 'docs').glob('*.md'):
+    docs = REPOSITORY / 'docs'
+    for page in docs.rglob('*.md'):
         if page.name != 'README.md':
-            assert (site / page.stem / 'index.html').is_file(), page.name
+            assert (site / page.relative_to(docs).with_suffix('') / 'index.html').is_file(), page
     assert 'Try it' in text_of(site, '.')
     assert 'Ablations and other methods' in text_of(site, 'configs')
 

@@ -19,15 +19,14 @@ def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -
     """Reads a config and refuses one whose model does not translate after exemplars.
 
     Raises:
-        UserError: If the config is wrong, or its model is none of :class:`EGSCIT` and
-            :class:`MUNIT`.
+        UserError: If the config is wrong, or its model is no :class:`ExemplarTranslationModel`.
     """
     cfg = read_config(config)
     check_config(cfg, 'inference')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
     if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-        raise UserError(f'{cfg.filename}: {use} needs a config with an EGSCIT model or MUNIT, '
-                        f'this one has {cfg.model.type!r}')
+        raise UserError(f'{cfg.filename}: {use} needs a config whose model takes exemplars, '
+                        f'such as EGSCIT; this one has {cfg.model.type!r}')
     return cfg
 
 

@@ -26,6 +26,7 @@ class ExemplarImageDataset(BaseDataset):
 
         data_root
         |-- trainA, trainB      images of each domain, searched recursively
+        |-- trainA2B, trainB2A  optional: true translations for methods that train on pairs
         |-- testA, testB
         `-- testA2B, testB2A    optional: ground truths of the test translations
 
@@ -40,6 +41,11 @@ class ExemplarImageDataset(BaseDataset):
     seeds the generators for its sample: partners and augmentation do not depend on the process that
     loads it, nor on what was loaded before. With other samplers every process draws its orders
     from NumPy's global generator.
+
+    With ``pairs`` the training is on pairs, and so no longer unsupervised: every sample holds an
+    image of ``train<source>`` and, for the other domains, the image of the same place in
+    ``train<source>2<target>``, its true translation. All sources that have such folders are used,
+    one after the other.
 
     In test mode the pairs are fixed: sample i holds image i of each domain, and a smaller
     domain starts again after its last image. ``testA2B`` holds, in sorted order, the image i of
@@ -57,14 +63,16 @@ class ExemplarImageDataset(BaseDataset):
         pipeline (Sequence[dict | Callable]): Transforms, at least one LoadImage per key.
         test_mode (bool): Whether to read the test folders instead of the training folders.
         domains (Sequence[str]): Names of the domains, the endings of the folder names.
+        pairs (bool): Whether the training images of a sample are true translations of each other;
+            the test images are those without it. Defaults to False.
         indices (int | Sequence[int], optional): Take only these samples, an int N for the
             first N. Meant for a quick validation on part of the test set.
 
     Raises:
         ValueError: If there are fewer than two domains, one is named twice or two directions would
             have the same name, if a file is empty or a link leads nowhere, or if the ground truths
-            do not match the test images in number.
-        FileNotFoundError: If a folder is missing or has no images.
+            or true translations do not match the images in number.
+        FileNotFoundError: If a folder is missing or has no images, or there are no pairs.
     """
 
     def __init__(self,
@@ -72,9 +80,11 @@ class ExemplarImageDataset(BaseDataset):
                  pipeline: Sequence[Union[dict, Callable]],
                  test_mode: bool = False,
                  domains: Sequence[str] = ('A', 'B'),
+                 pairs: bool = False,
                  indices: Optional[Union[int, Sequence[int]]] = None) -> None:
         check_domains(self, domains, 2)
         self.domains = tuple(domains)
+        self.pairs = pairs and not test_mode
         self._orders: dict[str, tuple] = {}  # by domain, the pass and its permutation
         self._rest: dict[str, list[int]] = {}  # what a process has still to draw of one of its own
         super().__init__(
@@ -87,6 +97,8 @@ class ExemplarImageDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Find the images."""
+        if self.pairs:
+            return self._training_pairs()
         phase = 'test' if self.test_mode else 'train'
         images = {domain: self._find_images(phase + domain) for domain in self.domains}
         self._num_images = {domain: len(paths) for domain, paths in images.items()}
@@ -112,6 +124,33 @@ class ExemplarImageDataset(BaseDataset):
                     columns[f'gt_{source}2{target}_path'] = truths
         return [{key: paths[i % len(paths)] for key, paths in columns.items()}
                 for i in range(length)]
+
+    def _training_pairs(self) -> list[dict]:
+        """Training images with their true translations."""
+        folders = {source: {target: f'train{source}2{target}' for target in self.domains
+                            if target != source} for source in self.domains}
+        sources = [source for source, translations in folders.items() if any(
+            Path(self.data_root, folder).is_dir() for folder in translations.values())]
+        if not sources:
+            expected = ', '.join(folder for translations in folders.values()
+                                 for folder in translations.values())
+            raise MissingFileError(
+                f'{self.data_root} has no pairs to train on: pairs=True needs one of the folders '
+                f'{expected}, whose images are the true translations of those in '
+                f'train{self.domains[0]} and so on. For digits, '
+                'tools/dataset_converters/mnist.py --pairs paints them')
+        pairs = []
+        for source in sources:
+            paths = {f'img_{domain}_path': self._find_images(folder) for domain, folder in
+                     {source: f'train{source}', **folders[source]}.items()}
+            counts = {Path(found[0]).parent.name: len(found) for found in paths.values()}
+            if len(set(counts.values())) > 1:
+                raise UserError(
+                    f'{self.data_root}: the folders of a pair must hold as many images, got '
+                    f'{counts}: file i of train{source}2... must be the true translation of file i '
+                    f'of train{source}')
+            pairs += [dict(zip(paths, pair)) for pair in zip(*paths.values())]
+        return pairs
 
     def _find_images(self, folder: str) -> list[str]:
         path = Path(self.data_root, folder)
@@ -140,7 +179,7 @@ class ExemplarImageDataset(BaseDataset):
             ``gt_<source>2<target>_path`` where there are ground truths.
         """
         data_info = super().get_data_info(idx)
-        if not self.test_mode:
+        if not self.test_mode and not self.pairs:
             for domain, num_images in self._num_images.items():
                 if domain != self._largest_domain:
                     # Each image of a domain stands in exactly one of the first num_images samples.

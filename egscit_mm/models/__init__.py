@@ -1,6 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Methods, a room for each, and what they share."""
+from .augmented_cyclegan import (
+    AugmentedCycleGAN,
+    AugmentedDiscriminators,
+    AugmentedTranslator,
+    ConditionalResnet,
+    LatentEncoder,
+)
 from .base import AlternatingGAN, ExemplarTranslationModel
+from .cddit import CDDIT, CDDITDecoder, CDDITEncoder, CDDITTranslator, PairCritics
 from .drit import (
     DRIT,
     ContentDiscriminator,
@@ -23,10 +31,12 @@ from .munit import (
 from .networks import ContentEncoder, DomainDiscriminators, ImageDecoder
 
 __all__ = [
-    'AlternatingGAN', 'ContentDiscriminator', 'ContentEncoder', 'DRIT', 'DRITAttributeEncoder',
+    'AlternatingGAN', 'AugmentedCycleGAN', 'AugmentedDiscriminators', 'AugmentedTranslator',
+    'CDDIT', 'CDDITDecoder', 'CDDITEncoder', 'CDDITTranslator', 'ConditionalResnet',
+    'ContentDiscriminator', 'ContentEncoder', 'DRIT', 'DRITAttributeEncoder',
     'DRITContentEncoder', 'DRITDecoder', 'DRITDiscriminators', 'DRITModulatedDecoder',
     'DRITTranslator', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
-    'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'MUNIT',
-    'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'VAEGAN',
-    'VGGPerceptualLoss'
+    'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'LatentEncoder', 'MUNIT',
+    'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'PairCritics',
+    'VAEGAN', 'VGGPerceptualLoss'
 ]

@@ -9,7 +9,7 @@ FOLDERS = ('trainA', 'trainB', 'testA', 'testB', 'testA2B', 'testB2A')
 
 
 def write_tiny_digits(root, train=12, test=4, size=28):
-    """Writes the folders of the digit tasks with ground truths; strokes are random bars."""
+    """Writes the folders of the digit tasks with ground truths and pairs; strokes are bars."""
     rng = np.random.RandomState(0)
     styles = {domain: list(styles.values()) for domain, styles in STYLES.items()}
 
@@ -27,15 +27,20 @@ def write_tiny_digits(root, train=12, test=4, size=28):
     def style_of(domain):
         return styles[domain][rng.randint(len(styles[domain]))]
 
+    training = dict(A=[], B=[])
     for domain in 'AB':
         for index in range(train):
-            write(f'train{domain}', index, bar(), style_of(domain))
+            write(f'train{domain}', index, mask := bar(), style_of(domain))
+            training[domain].append(mask)
     for index in range(test):
         masks = {domain: bar() for domain in 'AB'}
         chosen = {domain: style_of(domain) for domain in 'AB'}
         for source, target in ('AB', 'BA'):
             write(f'test{source}', index, masks[source], chosen[source])
             write(f'test{source}2{target}', index, masks[source], chosen[target])
+    for source, target in ('AB', 'BA'):  # last, so that all else is drawn as before
+        for index, mask in enumerate(training[source]):
+            write(f'train{source}2{target}', index, mask, style_of(target))
     return root
 
 
@@ -68,6 +73,14 @@ def tiny_model_options(stage):
     if stage == 'cyclegan':
         return {'model.generator.base_channels': 4, 'model.generator.num_blocks': 1,
                 'model.discriminator.base_channels': 4}
+    if stage == 'augmented':
+        return {'model.generator.image_generator.base_channels': 4,
+                'model.generator.image_generator.num_blocks': 1,
+                'model.generator.latent_encoder.base_channels': 4,
+                'model.discriminator.base_channels': 4}
+    if stage == 'cddit':
+        return {f'model.{part}.base_channels': 4
+                for part in ('generator.encoder', 'generator.decoder', 'discriminator')}
     options = {
         f'model.generator.{part}.{key}': value
         for part in ('encoder', 'decoder') for key, value in TINY_NETWORK.items()

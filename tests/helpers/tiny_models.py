@@ -144,6 +144,44 @@ def tiny_drit(seed=0, **kwargs):
     return MODELS.build(drit_cfg(**kwargs))
 
 
+def augmented_cfg(width=4, activation_checkpointing=False, **kwargs):
+    return {
+        **dict(type='AugmentedCycleGAN',
+               generator=dict(
+                   type='AugmentedTranslator',
+                   image_generator=dict(type='ConditionalResnet', base_channels=width,
+                                        num_blocks=1, style_dim=3),
+                   latent_encoder=dict(type='LatentEncoder', base_channels=width,
+                                       num_downsamples=2, style_dim=3),
+                   activation_checkpointing=activation_checkpointing),
+               discriminator=dict(DISCRIMINATOR, type='AugmentedDiscriminators', style_dim=3,
+                                  mlp_channels=8),
+               data_preprocessor=PREPROCESSOR), **kwargs
+    }
+
+
+def tiny_augmented(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return MODELS.build(augmented_cfg(**kwargs))
+
+
+def cddit_cfg(width=4, activation_checkpointing=False, **kwargs):
+    sizes = dict(base_channels=width, num_convs=3, num_downsamples=2, style_dim=3)
+    return {
+        **dict(type='CDDIT',
+               generator=dict(type='CDDITTranslator', encoder=dict(type='CDDITEncoder', **sizes),
+                              decoder=dict(type='CDDITDecoder', **sizes),
+                              activation_checkpointing=activation_checkpointing),
+               discriminator=dict(type='PairCritics', base_channels=width, num_convs=2),
+               data_preprocessor=PREPROCESSOR), **kwargs
+    }
+
+
+def tiny_cddit(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return MODELS.build(cddit_cfg(**kwargs))
+
+
 def random_images(number=2, size=SIZE, seed=0, dtype=torch.float32, domains=DOMAINS):
     """RGB in [-1, 1] by domain, as the networks see them."""
     generator = torch.Generator().manual_seed(seed)

@@ -166,6 +166,41 @@ def test_images_are_found_recursively_in_any_case_and_sorted(tmp_path):
     assert found == ['000.png', 'a.PNG', 'b/001.png', 'c.JpEg']
 
 
+# Pairs
+
+
+def test_pairs_are_the_training_images_with_their_true_translations(tmp_path):
+    make_images(tmp_path, trainA=2, trainB=3, trainA2B=2, trainB2A=3, testA=1, testB=1)
+    dataset = ExemplarImageDataset(tmp_path, [], pairs=True)
+    assert [names(dataset[i]) for i in range(len(dataset))] == [
+        *[dict(img_A_path=f'trainA/{i:03d}.png', img_B_path=f'trainA2B/{i:03d}.png')
+          for i in range(2)],
+        *[dict(img_B_path=f'trainB/{i:03d}.png', img_A_path=f'trainB2A/{i:03d}.png')
+          for i in range(3)]]
+    # Without it, they are not looked at, and a test is the same.
+    assert len(ExemplarImageDataset(tmp_path, [])) == 3
+    assert names(ExemplarImageDataset(tmp_path, [], test_mode=True, pairs=True)[0]) == dict(
+        img_A_path='testA/000.png', img_B_path='testB/000.png')
+
+
+def test_pairs_of_one_domain_and_of_three(tmp_path):
+    make_images(tmp_path, trainday=2, traindusk=4, trainnight=5, trainday2dusk=2, trainday2night=2)
+    dataset = ExemplarImageDataset(tmp_path, [], domains=['day', 'dusk', 'night'], pairs=True)
+    assert len(dataset) == 2
+    assert names(dataset[1]) == dict(
+        img_day_path='trainday/001.png', img_dusk_path='trainday2dusk/001.png',
+        img_night_path='trainday2night/001.png')
+
+
+def test_missing_pairs_are_named(tmp_path):
+    make_images(tmp_path, trainA=2, trainB=2)
+    with pytest.raises(FileNotFoundError, match='trainA2B, trainB2A.*mnist.py --pairs'):
+        ExemplarImageDataset(tmp_path, [], pairs=True)
+    make_images(tmp_path, trainA2B=3)
+    with pytest.raises(ValueError, match="'trainA': 2, 'trainA2B': 3"):
+        ExemplarImageDataset(tmp_path, [], pairs=True)
+
+
 # Workers
 
 

@@ -7,6 +7,8 @@ from tiny_models import (
     changed,
     optim_wrappers,
     random_batch,
+    tiny_augmented,
+    tiny_cddit,
     tiny_drit,
     tiny_egscit,
     tiny_munit,
@@ -36,7 +38,9 @@ def trained(build, latent_noise, **kwargs):
     (tiny_vaegan, 1., dict(activation_checkpointing=True)),
     (tiny_munit, None, dict(activation_checkpointing=True)),
     (tiny_drit, None, dict(generator=dict(activation_checkpointing=True))),
-], ids=['egscit', 'vaegan', 'munit', 'drit'])
+    (tiny_augmented, None, dict(activation_checkpointing=True)),
+    (tiny_cddit, None, dict(activation_checkpointing=True)),
+], ids=['egscit', 'vaegan', 'munit', 'drit', 'augmented', 'cddit'])
 def test_activation_checkpointing_changes_no_bit(build, latent_noise, kwargs):
     plain = trained(build, latent_noise)  # with noise: it must not be drawn twice
     checkpointed = trained(build, latent_noise, **kwargs)
@@ -60,6 +64,7 @@ def test_channels_last(build):
                        channels_last=True, perceptual_loss=SHALLOW)),
     (tiny_vaegan, {}),
     (tiny_drit, {}),
+    (tiny_cddit, {}),  # second derivatives, which compiled critics do not have
 ])
 def test_compilation(build, kwargs):
     loss, state = trained(build, 0., **kwargs)

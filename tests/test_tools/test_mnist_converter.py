@@ -117,6 +117,42 @@ def test_single_is_what_it_always_was(single, tmp_path):
     assert path.read_bytes() == png.tobytes()
 
 
+def test_pairs_are_the_same_digits_in_styles_of_the_other_domains_training_set(tmp_path):
+    digits = ('--source', 'digits', '--out', tmp_path / 'out', '--num-train', 200, '--num-test', 10)
+    run(*digits)
+    without = {path.relative_to(tmp_path / 'out'): path.read_bytes()
+               for path in (tmp_path / 'out').rglob('*.png')}
+    shutil.rmtree(tmp_path / 'out')
+    assert run(*digits, '--pairs') == 0
+    out = tmp_path / 'out'
+    assert {path: (out / path).read_bytes() for path in without} == without
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*FOLDERS, 'trainA2B', 'trainB2A', 'manifest.json'])
+    styles = Counter()
+    for source, target in ('AB', 'BA'):
+        folder = f'train{source}2{target}'
+        assert names_in(out, folder) == names_in(out, f'train{source}')
+        for name in names_in(out, folder):
+            strokes, style = parts(read(out / folder / name), target)
+            assert (strokes == parts(read(out / f'train{source}' / name), source)[0]).all()
+            styles[target, style, int(name[6]) >= 5] += 1
+    assert {style for target, style, biased in styles if target == 'B' and biased} == {
+        'red_on_green'}
+    assert {style for target, style, biased in styles if target == 'B' and not biased} == set(
+        STYLES['B'])
+    assert {style for target, style, _ in styles if target == 'A'} == set(STYLES['A'])
+
+
+def test_pairs_of_multiple_digits(multiple, tmp_path):
+    assert run(*multiple, '--pairs') == 0
+    out = tmp_path / 'out'
+    for folder in ('trainA2B', 'trainB2A'):
+        assert len(names_in(out, folder)) == 30
+    black_and_white = read(out / 'trainB2A' / '00000.png')
+    assert set(np.unique(black_and_white)) <= {0, 255}
+    assert len(np.unique(read(out / 'trainA2B' / '00000.png').reshape(-1, 3), axis=0)) == 11
+
+
 def test_test_images_and_ground_truths_are_exact(single, downloads, tmp_path):
     run(*single)
     check_test_pictures(tmp_path / 'out', downloads, dict(A='mnist', B='mnist'))
@@ -478,6 +514,7 @@ def test_too_many_of_one_of_two_sources_are_refused(downloads, tmp_path):
     (['--task', 'multiple', '--source', 'emnist', '--root', 'x'], 'which emnist, the letters, doe'),
     (['--task', 'multiple', '--source', 'A=mnist', 'B=emnist', '--root', 'x'], 'does not have'),
     (['--source', 'emnist', '--root', 'x', '--num-train', '5'], 'letters are for testing only'),
+    (['--source', 'emnist', '--root', 'x', '--pairs'], 'letters are for testing only'),
     (['--source', 'digits', '--num-test', '0'], '--num-test must be at least 1, got 0'),
     (['--source', 'digits', '--seed', '-1'], '--seed must be in'),
 ])

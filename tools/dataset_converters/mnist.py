@@ -32,6 +32,10 @@ Written are ``trainA``, ``trainB``, ``testA``, ``testB`` and the ground truths `
 picture of testA in the colours of testB, file i of testB2A the picture of testB in the colours of
 testA. ``manifest.json`` tells where every test image comes from.
 
+``--pairs`` adds ``trainA2B`` and ``trainB2A``, for methods that train on pairs (CDD-IT): the digits
+of trainA and trainB in colours of the other domain's training set. All other pictures stay the
+same.
+
 The same arguments give the same bytes, whatever the number of workers. ``--out`` appears when it is
 complete: an interrupted run leaves nothing and starts over, a complete one is not repeated.
 
@@ -73,6 +77,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num-test', type=int, help='pictures per domain; default: 1,000 for mnist and emnist, '
         '500 for digits')
+    parser.add_argument(
+        '--pairs', action='store_true', help='add true translations of the training pictures')
     add_workers_argument(parser)
     args = parser.parse_args()
 
@@ -89,6 +95,8 @@ def parse_args() -> argparse.Namespace:
                      'have: give --source mnist or digits, or --task single')
     if 'emnist' in sources and args.num_train is not None:
         parser.error('--num-train does not go with emnist: letters are for testing only')
+    if 'emnist' in sources and args.pairs:
+        parser.error('--pairs does not go with emnist: letters are for testing only')
     if not 0 <= args.seed < 2**32:
         parser.error(f'--seed must be in 0..{2**32 - 1}, got {args.seed}')
     for option, number in (('--num-train', args.num_train), ('--num-test', args.num_test)):
@@ -130,6 +138,7 @@ from egscit_mm.datasets.digits.pictures import (
     Plan,
     Sources,
     plan_multiple,
+    plan_pairs,
     plan_single,
     write_picture,
 )
@@ -182,6 +191,8 @@ def main() -> int:
     rng = np.random.RandomState(args.seed)
     sources, md5 = load(args)
     plan = PLANS[args.task](sources, args.source_of, num_pictures(args, sources), rng)
+    if args.pairs:
+        plan |= plan_pairs(sources, plan, rng)
     manifest = describe(args, plan, md5)
     if is_painted(args.out, manifest):
         print(f'{args.out} is already complete, nothing to do')

@@ -162,6 +162,37 @@ def plan_multiple(sources: Sources, source_of: dict[str, str], counts: dict[str,
     return plan | _ground_truths(plan)
 
 
+def plan_pairs(sources: Sources, plan: Plan, rng: np.random.RandomState) -> Plan:
+    """Decide the true translations of the training pictures, for methods that train on pairs.
+
+    Their styles are drawn as those of the other domain's training pictures are, with its bias: a
+    pair shows no digit in a style that the unpaired training set would not.
+
+    Args:
+        sources (Sources): The characters.
+        plan (Plan): Of MNIST-Single or MNIST-Multiple.
+        rng (np.random.RandomState): Chooses styles; after all else, so that the other pictures are
+            the same without pairs.
+
+    Returns:
+        Plan: The pictures of trainA2B and trainB2A, in the order of their names.
+    """
+
+    def style(picture: Picture, domain: str):
+        if isinstance(picture, MultiplePicture):
+            return draw_palette(domain, rng)
+        label = sources[picture.source][picture.split].labels[picture.character]
+        return draw_style(domain, label, picture.split, rng)
+
+    first, second = STYLES
+    return {
+        f'train{source}2{target}': [
+            picture._replace(style=style(picture, target)) for picture in plan[f'train{source}']
+        ]
+        for source, target in ((first, second), (second, first))
+    }
+
+
 def _deal(sources: Sources, source_of: dict[str, str], split: str, counts: dict[str, int],
           rng: np.random.RandomState) -> dict[str, np.ndarray]:
     """Indices for each domain, as many as ``counts`` says of its source, no index for two."""

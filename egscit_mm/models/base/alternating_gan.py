@@ -94,9 +94,9 @@ class AlternatingGAN(BaseModel):
         self.discriminators = None
         if discriminator is not None:
             self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
-        encoder = self.generators.encoders[self.domains[0]]
-        self.in_channels = encoder.in_channels  # of the images
-        self.stride = encoder.stride  # what their sides must be divisible by
+        network = self.generators.image_network
+        self.in_channels = network.in_channels  # of the images
+        self.stride = network.stride  # what their sides must be divisible by
         if isinstance(frozen_modules, str):
             raise UserError(f'{type(self).__name__}: frozen_modules must be a list of names, got '
                             f'{frozen_modules!r}.')

@@ -16,11 +16,11 @@ from .samples import fake_key
 
 
 class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
-    """Base of EGSCIT and MUNIT: networks, average of the weights, inference, evaluation.
+    """Base of methods that take an exemplar: networks, average of weights, inference, evaluation.
 
     The generator side is one module for all domains. Its forward ``(images, flows)`` returns at
     least ``translation`` {(source, target): image}, its ``translate(content, exemplar, source,
-    target)`` one image, and it has ``domains``, ``directions`` and ``encoders`` with a ``stride``.
+    target)`` one image, and it has ``domains``, ``directions`` and ``image_network``.
     A subclass sets ``default_loss_weights`` and ``own_part`` and implements
     :meth:`generator_losses`.
 
@@ -196,18 +196,20 @@ class ExemplarTranslationModel(AlternatingGAN, DomainQueries):
 
         Returns:
             dict[str, dict[str, Tensor]]: By direction (``A2B``), rows by name (content, exemplar,
-            those of :meth:`inner_rows`, translation, reconstruction, cycle), each (N, 3, H, W) in
-            [-1, 1], with the exemplar's size for the exemplar and the content's for the others.
+            those of :meth:`inner_rows`, translation, and reconstruction and cycle where the
+            generator side has them), each (N, 3, H, W) in [-1, 1], with the exemplar's size for the
+            exemplar and the content's for the others.
         """
         generators = self.inference_generators
         outputs = generators({d: fitted(batch, self.stride) for d, batch in images.items()})
         grids = {}
         for source, target in generators.directions:
             height, width = images[source].shape[-2:]
-            made = dict(
-                translation=outputs['translation'][source, target],
-                reconstruction=outputs['reconstruction'][source],
-                cycle=outputs['cycle'][source, target])
+            made = dict(translation=outputs['translation'][source, target])
+            if 'reconstruction' in outputs:
+                made['reconstruction'] = outputs['reconstruction'][source]
+            if 'cycle' in outputs:
+                made['cycle'] = outputs['cycle'][source, target]
             grids[f'{source}2{target}'] = dict(
                 content=images[source],
                 exemplar=images[target],

@@ -5,9 +5,11 @@ from .kl import gaussian_kl_loss, kl_loss
 from .lsgan import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .perceptual import VGGPerceptualLoss, gram_matrix, normalize_channels
 from .reconstruction import as_shown, reconstruction_loss
+from .wgan import gradient_penalty, interpolated, wasserstein_loss
 
 __all__ = [
     'VGGPerceptualLoss', 'as_shown', 'bce_loss', 'domain_confusion_loss', 'domain_loss',
-    'gaussian_kl_loss', 'gram_matrix', 'kl_loss', 'lsgan_accuracies', 'lsgan_discriminator_loss',
-    'lsgan_generator_loss', 'normalize_channels', 'reconstruction_loss'
+    'gaussian_kl_loss', 'gradient_penalty', 'gram_matrix', 'interpolated', 'kl_loss',
+    'lsgan_accuracies', 'lsgan_discriminator_loss', 'lsgan_generator_loss', 'normalize_channels',
+    'reconstruction_loss', 'wasserstein_loss'
 ]

@@ -2,18 +2,17 @@
 """Generator side of MUNIT: content and style codes of every domain, recombined."""
 from typing import Dict, Iterable, Sequence
 
-import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
 from ...utils.errors import UserError
-from ..networks.generator_side import Translator
+from ..networks.generator_side import CodeTranslator
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
 
 @MODELS.register_module()
-class MUNITTranslator(Translator):
+class MUNITTranslator(CodeTranslator):
     """Content encoder, style encoder and decoder of every domain (MUNIT's Fig. 2-3).
 
     ::
@@ -45,7 +44,7 @@ class MUNITTranslator(Translator):
                  domains: Sequence[str] = ('A', 'B'),
                  equal_start: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('code', ), equal_start)
+        super().__init__(domains, activation_checkpointing, equal_start)
         self.encoders = self.by_domain(encoder)
         self.style_encoders = self.by_domain(style_encoder)
         self.decoders = self.by_domain(decoder)
@@ -102,15 +101,6 @@ class MUNITTranslator(Translator):
             outputs['cycle'] = {(s, t): self.run(self.decoders[s], recovered[s, t], own_styles[s])
                                 for s, t in self.directions}
         return outputs
-
-    def prior_style(self, images: Tensor) -> Tensor:
-        """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
-        return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
-
-    def mean_style(self, target: str) -> Tensor:
-        """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
-        kept = super().mean_style(target)
-        return next(self.parameters()).new_zeros(1, self.style_dim) if kept is None else kept
 
     def encode_style(self, exemplar: Tensor, target: str) -> Tensor:
         """Style codes (N, style_dim) of exemplars (N, 3, H', W') of domain ``target``."""

@@ -3,10 +3,10 @@
 from .decoder import ImageDecoder
 from .discriminator import DomainDiscriminators
 from .encoder import ContentEncoder
-from .generator_side import GeneratorSide, Translator
+from .generator_side import CodeTranslator, GeneratorSide, Translator
 from .vgg import VGGFeatures
 
 __all__ = [
-    'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder', 'Translator',
-    'VGGFeatures'
+    'CodeTranslator', 'ContentEncoder', 'DomainDiscriminators', 'GeneratorSide', 'ImageDecoder',
+    'Translator', 'VGGFeatures'
 ]

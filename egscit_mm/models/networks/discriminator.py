@@ -11,14 +11,16 @@ from ...utils.errors import UserError
 from ..layers import SameConv2d
 
 
-def patch_discriminator(in_channels: int, base_channels: int, num_convs: int) -> nn.Sequential:
+def patch_discriminator(in_channels: int, base_channels: int, num_convs: int,
+                        norm: bool = True) -> nn.Sequential:
     """conv 4x4 stride 2 with SAME padding, instance norm but on the first, then a 1x1 logit map."""
     layers, width = [], in_channels
     for index in range(num_convs):
         next_width = base_channels * 2**index
         # The affine instance norm that follows makes a bias of the convolution useless.
-        layers.append(SameConv2d(width, next_width, 4, stride=2, bias=index == 0))
-        if index:
+        has_norm = norm and index > 0
+        layers.append(SameConv2d(width, next_width, 4, stride=2, bias=not has_norm))
+        if has_norm:
             layers.append(nn.InstanceNorm2d(next_width, affine=True))
         layers.append(nn.LeakyReLU(0.2, inplace=True))
         width = next_width

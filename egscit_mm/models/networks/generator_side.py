@@ -3,6 +3,7 @@
 from itertools import permutations
 from typing import Sequence
 
+import torch
 from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
@@ -41,6 +42,11 @@ class GeneratorSide(BaseModule):
         self.directions = tuple(permutations(self.domains, 2))  # (source, target)
         self.activation_checkpointing = activation_checkpointing
         self.equal_start = equal_start
+
+    @property
+    def image_network(self) -> nn.Module:
+        """The network that images pass; all have its ``in_channels`` and ``stride``."""
+        return self.encoders[self.domains[0]]
 
     def init_weights(self) -> None:
         """Initialises all networks; with ``equal_start`` those of all domains alike."""
@@ -138,3 +144,32 @@ class Translator(GeneratorSide):
         """
         return self.translate_to_style(
             content, self.encode_style(exemplar, target), source, target)
+
+
+class CodeTranslator(Translator):
+    """A translator whose style is a code, of which training draws from N(0, I).
+
+    A subclass has ``style_dim``, the length of the code.
+
+    Args:
+        domains (Sequence[str]): As for :class:`GeneratorSide`, and so are the next two.
+        activation_checkpointing (bool): Whether training computes inner values again.
+        equal_start (bool): Whether the networks of all domains start from the same weights.
+    """
+
+    style_dim: int
+
+    def __init__(self,
+                 domains: Sequence[str],
+                 activation_checkpointing: bool,
+                 equal_start: bool = False):
+        super().__init__(domains, activation_checkpointing, ('code', ), equal_start)
+
+    def prior_style(self, images: Tensor) -> Tensor:
+        """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
+        return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
+
+    def mean_style(self, target: str) -> Tensor:
+        """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
+        kept = super().mean_style(target)
+        return next(self.parameters()).new_zeros(1, self.style_dim) if kept is None else kept
