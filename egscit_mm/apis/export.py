@@ -98,7 +98,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
                 opset: Optional[int] = None,
                 source_domain: Optional[str] = None,
                 styles: bool = False) -> Dict[str, float]:
-    """Writes the translation network of a trained EGSCIT or MUNIT as one or two ONNX files.
+    """Writes the translation network of a trained model as one or two ONNX files.
 
     Inputs ``content`` (N, 3, H, W) and ``exemplar`` (N, 3, H', W'), output ``translation``
     (N, 3, H, W): float32, RGB in [-1, 1]; batch and sizes are free, H and W divisible by the stride
@@ -140,7 +140,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     model = load_model(cfg, checkpoint, 'cpu')
     generators = model.inference_generators
     source, target = model.direction(source_domain, target_domain)
-    stride = generators.encoders[source].stride
+    stride = generators.image_network.stride
     if styles and generators.encode_style(_images(stride, _TRACED)[1], target) is None:
         raise UserError(f'{cfg.filename}: this model has no AdaIN and ignores exemplars, so there '
                         'are no styles to write; leave --styles out.')

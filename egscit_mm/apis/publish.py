@@ -9,12 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, Dict, Optional, Sequence, Union
 
 import torch
+from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
+from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
 from ..utils.files import write_atomically
 from ..utils.listing import find_images
@@ -22,8 +24,6 @@ from ..version import __version__
 
 WEIGHTS = ('ema', 'plain')
 DTYPES = dict(float32=torch.float32, float16=torch.float16)
-# Parts that only one of the models has. Stage 1 has neither.
-_MODEL_OF_PART = dict(shared_encoder_block='EGSCIT', style_encoders='MUNIT')
 # Settings of the config's model that only its training uses; they may name files of the author.
 _TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
                   'discriminator_steps', 'generator_steps', 'split_batch',
@@ -38,7 +38,7 @@ def publish(checkpoint: Union[str, os.PathLike],
             weights: Optional[str] = None,
             dtype: str = 'float32',
             mean_of: Optional[Dict[str, Sequence[str]]] = None) -> Path:
-    """Writes the generators of a trained EGSCIT or MUNIT, and nothing else, as safetensors.
+    """Writes the generators of a trained model, and nothing else, as safetensors.
 
     The frozen feature networks are part of the generators. The file's metadata holds, as JSON,
     ``model``, ``egscit_mm_version``, ``weights``, ``dtype`` and, from a checkpoint that the Runner
@@ -86,11 +86,14 @@ def _part(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
 
 def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
     parts = {key.split('.')[0] for key in _part(state, 'generators.')}
-    for part, model in _MODEL_OF_PART.items():
-        if part in parts:
-            return model
-    raise UserError(f'{checkpoint} is not a checkpoint of EGSCIT (stage 2) or MUNIT: give one '
-                    'that the training of configs/egscit/egscit_<task>.py wrote.')
+    models = {name: model for name, model in MODELS.module_dict.items()
+              if isinstance(model, type) and issubclass(model, ExemplarGuidedModel)
+              and model.own_part}
+    for name, model in models.items():
+        if model.own_part in parts:
+            return name
+    raise UserError(f'{checkpoint} is not a checkpoint of {" or ".join(models)}: give one that '
+                    'the training of such a model wrote, for EGSCIT that of stage 2.')
 
 
 def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,

@@ -60,7 +60,7 @@ class Regions:
         """Function that translates the content, (1, 3, H', W') with :func:`fitted` sides."""
 
         def translate(content: Tensor) -> Tensor:
-            stride = generators.encoders[source].stride
+            stride = generators.image_network.stride
             labels = torch.from_numpy(self.labels.astype(np.int64)).to(content.device)
             maps = region_maps(
                 fitted(labels[None, None], stride)[0, 0], list(self.styles), stride, self.blend)

@@ -68,6 +68,9 @@ def tiny_model_options(stage):
     if stage == 'cyclegan':
         return {'model.generator.base_channels': 4, 'model.generator.num_blocks': 1,
                 'model.discriminator.base_channels': 4}
+    if stage in ('neural', 'adain', 'wct'):
+        options = {'size': 32, 'arch': 'vgg16', 'pretrained': None, 'base_channels': 2}
+        return {f'model.generator.{key}': value for key, value in options.items()}
     options = {
         f'model.generator.{part}.{key}': value
         for part in ('encoder', 'decoder') for key, value in TINY_NETWORK.items()

@@ -45,6 +45,7 @@ class EGSCIT(ExemplarTranslationModel):
         ValueError: If ``smooth_l1_beta`` is negative, or as the base class says.
     """
 
+    own_part = 'shared_encoder_block'
     default_loss_weights = dict(gan=10., reconstruction=100., kl=0.1, cycle=100., cycle_kl=0.1)
 
     def __init__(self,

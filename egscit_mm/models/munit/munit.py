@@ -29,6 +29,7 @@ class MUNIT(ExemplarTranslationModel):
             explicit style-augmented cycle of that paper, an option; 10 is usual).
     """
 
+    own_part = 'style_encoders'
     default_loss_weights = dict(
         gan=1., reconstruction=10., content_code=1., style_code=1., cycle=0.)
 

@@ -42,6 +42,11 @@ class GeneratorSide(BaseModule):
         self.activation_checkpointing = activation_checkpointing
         self.equal_start = equal_start
 
+    @property
+    def image_network(self) -> nn.Module:
+        """The network that images pass; all have its ``in_channels`` and ``stride``."""
+        return self.encoders[self.domains[0]]
+
     def init_weights(self) -> None:
         """Initialises all networks; with ``equal_start`` those of all domains alike."""
         super().init_weights()
