@@ -52,6 +52,7 @@ from mmengine.dataset import pseudo_collate
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.model import NO_CHECKPOINT
 from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
@@ -110,7 +111,7 @@ def main():
     if args.metrics:
         files.append((args.metrics, 'Metrics file'))
     for path, what in files:
-        if not osp.isfile(path):
+        if path != NO_CHECKPOINT and not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
     cfg = read_config(args.config)
     merge_options(cfg, config_options(args.cfg_options))

@@ -7,9 +7,13 @@ Usage::
     python tools/reproduce.py --table 5 --budget paper --mnist MNIST_DIR --seeds 0 1 2
     python tools/reproduce.py --table 3 --budget paper
     python tools/reproduce.py --table 3 --budget quick --vgg16 vgg16-397923af.pth --seeds 0 1 2
+    python tools/reproduce.py --table 4 --budget quick --vgg16 vgg16-397923af.pth
 
 Table 3 is trained on GTA5 and BDD; its quick budget on painted streets, of which the right
 translations are known, too.
+
+Table 4 has the methods of table 2 and style transfer: in the same --work-dir, what either has
+trained serves the other one, too.
 
 Writes table<N>.md, table<N>.json and table<N>.html to the work directory, anew after every method.
 The same command goes on where it was stopped: trainings are resumed, evaluations not repeated.
@@ -31,6 +35,9 @@ ROWS = {
     'cyclegan': ('cyclegan_{}', 'CycleGAN'),
     'unit': ('unit_{}', 'UNIT'),
     'munit': ('munit_{}', 'MUNIT'),
+    'neural_style': ('neural_style_{}', 'neural style transfer'),
+    'adain_style': ('adain_style_{}', 'AdaIN'),
+    'wct': ('wct_{}', 'WCT'),
     'egscit_wo_mask': ('egscit_{}_wo_mask', 'EGSC-IT without mask'),
     'egscit_wo_adain': ('egscit_{}_wo_adain', 'EGSC-IT without AdaIN'),
     'egscit_wo_perceptual': ('egscit_{}_wo_perceptual', 'EGSC-IT without perceptual loss'),
@@ -44,9 +51,11 @@ TABLES = {
                   'egscit_wo_perceptual', 'egscit']),
     3: dict(task='Segmentation of BDD', config='gta2bdd',
             rows=['source', 'unit', 'munit', 'egscit', 'oracle'],
-            quick=dict(task='Painted streets', config='streets',
+            quick=dict(task='Painted streets', config='streets', vgg16=True,
                        rows=['source', 'cyclegan', 'unit', 'munit', 'egscit_wo_mask',
                              'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit', 'oracle'])),
+    4: dict(task='MNIST-Single', config='mnist_single', paint='single', quick=dict(vgg16=True),
+            rows=['neural_style', 'adain_style', 'wct', 'cyclegan', 'unit', 'munit', 'egscit']),
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
             rows=['cyclegan', 'unit', 'munit', 'egscit']),
 }
@@ -84,8 +93,8 @@ def parse_args():
                         help='of table 3: converted GTA5 and BDD with labels (default: '
                         '%(default)s); the translations are written there, too')
     parser.add_argument('--vgg16', type=Path, metavar='FILE', default=f'data/{VGG16}',
-                        help='of the quick table 3: weights of a VGG-16 trained on natural images, '
-                        'in the layout of torchvision (default: %(default)s)')
+                        help='of the quick tables 3 and 4: weights of a VGG-16 trained on natural '
+                        'images, in the layout of torchvision (default: %(default)s)')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
                         help='default: work_dirs/table<N>_<budget>')
@@ -107,12 +116,11 @@ def parse_args():
         if not (args.data / 'trainA').is_dir():
             parser.error(f'--data: {args.data} has no trainA; convert GTA5 and BDD first '
                          '(docs/datasets.md)')
-    elif args.table == 3:
-        if not args.vgg16.is_file():
-            parser.error(f"--vgg16: {args.vgg16} does not exist; give torchvision's "
-                         'vgg16-397923af.pth, or any file in its layout')
     elif args.budget == 'paper' and not args.mnist:
         parser.error('--budget paper needs --mnist: the paper trains on MNIST')
+    if args.plan.get('vgg16') and not args.vgg16.is_file():
+        parser.error(f"--vgg16: {args.vgg16} does not exist; give torchvision's "
+                     'vgg16-397923af.pth, or any file in its layout')
     args.rows = [row for row in rows if row in (args.rows or rows)]
     args.work_dir = args.work_dir or Path(f'work_dirs/table{args.table}_{args.budget}')
     args.weights = {FEATURES: args.work_dir / FEATURES, VGG16: args.vgg16}
@@ -129,7 +137,7 @@ from mmengine.config import Config
 from mmengine.fileio import load
 from PIL import Image
 
-from egscit_mm.apis.model import load_model
+from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -213,7 +221,7 @@ def prepare(args, configs: list) -> None:
         source += ['--num-train', QUICK_NUM_TRAIN]
     task, features = args.plan['paint'], args.weights[FEATURES]
     call('dataset_converters/mnist.py', '--task', task, *source, '--out', args.data)
-    if features.is_file() or not any(loss_weights(cfg) == FEATURES for cfg in configs):
+    if features.is_file() or not any(features in weights(args, cfg).values() for cfg in configs):
         return
     digits = args.data
     if task != 'single':  # the features learn from single digits
@@ -222,10 +230,15 @@ def prepare(args, configs: list) -> None:
     call('train_digit_features.py', '--data', digits, '--out', features)
 
 
-def loss_weights(cfg: Config) -> str:
-    """Name of the file of weights of the perceptual loss; empty without one."""
-    loss = cfg.model.get('perceptual_loss') or {}
-    return Path(loss.get('pretrained') or '').name
+def weights(args, inside, place: str = '') -> dict:
+    """Files of weights of other networks, by the places in a config that want one of this name."""
+    found = {}
+    for key, value in (enumerate(inside) if isinstance(inside, list) else inside.items()):
+        if key == 'pretrained' and isinstance(value, str) and Path(value).name in args.weights:
+            found[f'{place}{key}'] = args.weights[Path(value).name]
+        elif isinstance(value, (dict, list)):
+            found.update(weights(args, value, f'{place}{key}.'))
+    return found
 
 
 def settings(args, cfg: Config, seed: int) -> dict:
@@ -236,13 +249,8 @@ def settings(args, cfg: Config, seed: int) -> dict:
         if cfg.get(loader) is not None
     }
     options['randomness.seed'] = seed
-    if loss_weights(cfg) in args.weights:
-        options['model.perceptual_loss.pretrained'] = args.weights[loss_weights(cfg)]
-    metrics = (cfg.get('test_evaluator') or {}).get('metrics', [])
-    for index, metric in enumerate(metrics):
-        name = Path(metric.get('pretrained') or '').name
-        if name in args.weights:
-            options[f'test_evaluator.metrics.{index}.pretrained'] = args.weights[name]
+    options.update(weights(args, {key: cfg[key] for key in ('model', 'test_evaluator')
+                                  if cfg.get(key) is not None}))
     return options
 
 
@@ -250,8 +258,8 @@ def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dic
     """Trains a config in a process of its own; returns the checkpoint."""
     options = options or {}
     inputs = dict(data=args.data / 'manifest.json')
-    if loss_weights(cfg) in args.weights:
-        inputs['features'] = args.weights[loss_weights(cfg)]
+    for path in weights(args, cfg.model).values():
+        inputs['features'] = path
     if 'model.feature_checkpoint' in options:
         inputs['stage 1'] = options['model.feature_checkpoint']
     if TRANSLATED in options:
@@ -283,7 +291,13 @@ def keep_recipe(cfg: Config, seed: int, amp: bool, inputs: dict, work_dir: Path)
 
 
 def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Path:
-    """Trains a method, and before it the stage 1 that all methods beside it share."""
+    """Trains a method, and before it the stage 1 that all methods beside it share.
+
+    Returns:
+        Path: Its checkpoint; a file that is not there, for a method that is not trained.
+    """
+    if not is_trained(cfg):
+        return work_dir / NO_CHECKPOINT
     options = {}
     if cfg.get('stage1_config'):
         stage1 = Config.fromfile(Path(cfg.filename).parent / cfg.stage1_config)
@@ -292,13 +306,19 @@ def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Pa
     return train(args, cfg, work_dir, title, seed, options)
 
 
+def is_trained(cfg: Config) -> bool:
+    """Whether a method has a training, and so seeds and checkpoints."""
+    return cfg.get('train_cfg') is not None
+
+
 def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None:
     """Measures a checkpoint in a process of its own, if that was not done yet."""
     out = checkpoint.with_name(METRICS)
     with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
         if is_current:
             return
-        command = tool('test.py', cfg.filename, checkpoint, '--work-dir',
+        command = tool('test.py', cfg.filename,
+                       checkpoint if is_trained(cfg) else NO_CHECKPOINT, '--work-dir',
                        checkpoint.parent / 'test', '--out', out,
                        options=settings(args, cfg, seed))
         run_logged(command, checkpoint.with_name('test.log'), f'{title}: evaluation')
@@ -312,14 +332,16 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
             return
         cfg = deepcopy(cfg)
         cfg.merge_from_dict({key: str(value) for key, value in settings(args, cfg, seed).items()})
-        rows = translated_rows(load_model(cfg, checkpoint), first_test_samples(cfg, NUM_PICTURES))
+        model = load_model(cfg, checkpoint if is_trained(cfg) else None)
+        rows = translated_rows(model, first_test_samples(cfg, NUM_PICTURES))
         with atomic_path(out) as temporary:
             torch.save(rows, temporary)
 
 
 def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
     """What decides on the figures and the pictures of a method."""
-    return (fingerprint(checkpoint), fingerprint(args.data / 'manifest.json'), str(args.data), seed,
+    files = [checkpoint, args.data / 'manifest.json', *weights(args, cfg.model).values()]
+    return (*map(fingerprint, files), str(args.data), seed,
             {key: cfg.get(key) for key in ('model', 'test_dataloader', 'test_cfg',
                                            'test_evaluator')})
 
@@ -371,12 +393,13 @@ def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None
 
 
 def digits(args) -> None:
-    """Tables 2 and 5: SSIM of translated digits."""
+    """Tables 2, 4 and 5: SSIM of translated digits."""
     configs = {row: config_of(args, row) for row in args.rows}
     prepare(args, configs.values())
     measure_yardsticks(args, configs[args.rows[0]])
     for seed, row, title in steps(args):
-        train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
+        if is_trained(configs[row]) or seed == args.seeds[0]:  # else it would be the same again
+            train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
         figures = compared(args)
         render(args, what_std_is(figures), sections(figures), figures, drawn(args))
 

@@ -3,6 +3,7 @@
 import argparse
 import os.path as osp
 from pathlib import Path
+from typing import Optional
 
 from egscit_arguments import add_config_options, config_options, parse_launched
 
@@ -10,7 +11,8 @@ from egscit_arguments import add_config_options, config_options, parse_launched
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file; "none" for a model that is not '
+                        'trained')
     parser.add_argument('--work-dir', help='where the log goes (default: work_dirs/<config name>)')
     parser.add_argument('--out', help='also write the figures to this JSON file, with '
                         'what the training took')
@@ -26,6 +28,7 @@ from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from egscit_mm.apis.model import checkpoint_file
 from egscit_mm.apis.train import COST_FILE
 from egscit_mm.compat import init_cpu_distributed
 from egscit_mm.config import (
@@ -36,7 +39,6 @@ from egscit_mm.config import (
 )
 from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.errors import check_file
 from egscit_mm.utils.files import check_outputs, write_json
 
 
@@ -47,19 +49,19 @@ class MetricsFileHook(Hook):
 
     Args:
         path (str): The file.
-        checkpoint (str): What is tested; what its training took is written, too, if tools/train.py
-            left it beside the checkpoint.
+        checkpoint (str | None): What is tested; what its training took is written, too, if
+            tools/train.py left it beside the checkpoint.
     """
 
-    def __init__(self, path: str, checkpoint: str):
+    def __init__(self, path: str, checkpoint: Optional[str]):
         self.path = path
-        self.cost_file = osp.join(osp.dirname(checkpoint), COST_FILE)
+        self.cost_file = checkpoint and osp.join(osp.dirname(checkpoint), COST_FILE)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict) -> None:
         """Writes ``{'ssim_exemplar/A2B': {'mean': ..., 'std': ...}, ..., 'train_seconds': ..}``."""
         figures = nested(metrics)
-        if osp.isfile(self.cost_file):
+        if self.cost_file and osp.isfile(self.cost_file):
             cost = load(self.cost_file)
             figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})
         write_json(figures, self.path)
@@ -67,7 +69,6 @@ class MetricsFileHook(Hook):
 
 def main():
     args = parse_args()
-    check_file(args.checkpoint, 'Checkpoint')
     if args.out and osp.isdir(args.out):
         raise ValueError(f'--out {args.out} is a folder; give a file name such as '
                          f'{osp.join(args.out, "metrics.json")}.')
@@ -78,15 +79,16 @@ def main():
     cfg = read_config(args.config)
     merge_options(cfg, config_options(args.cfg_options))
     check_config(cfg, 'test')
+    checkpoint = checkpoint_file(cfg, args.checkpoint)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
         'work_dirs', osp.splitext(osp.basename(args.config))[0])
     cfg.launcher = args.launcher
-    cfg.load_from = args.checkpoint
+    cfg.load_from = checkpoint
     cfg.resume = False
     with naming_the_setting(cfg):
         runner = Runner.from_cfg(cfg)
         if args.out:
-            runner.register_hook(MetricsFileHook(args.out, args.checkpoint))
+            runner.register_hook(MetricsFileHook(args.out, checkpoint))
         runner.test()
 
 

@@ -24,7 +24,8 @@ from egscit_arguments import not_negative, parser_for, positive
 def parse_args():
     parser = parser_for(__doc__)
     parser.add_argument('config', help='config of the model, for EGSC-IT that of stage 2')
-    parser.add_argument('checkpoint', help='its checkpoint, or a published file')
+    parser.add_argument('checkpoint', help='its checkpoint, or a published file; "none" for '
+                        'a model that is not trained')
     parser.add_argument('--content', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--exemplar', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--out', required=True, type=Path, help='folder for the translations')

@@ -30,13 +30,15 @@ TILE = 512  # pixels: side of a tile where none is given
 
 
 class EGSCITInferencer:
-    """Translates images after exemplars with a trained :class:`EGSCIT` or :class:`MUNIT`.
+    """Translates images after exemplars with a trained :class:`EGSCIT`, :class:`MUNIT` or other.
 
-    Needs neither the stage-1 checkpoint nor VGG weights.
+    Needs neither the stage-1 checkpoint nor VGG weights (only :class:`NeuralStyle`, which is not
+    trained, needs these).
 
     Args:
         config (str | Config): Config of the model, for EGSCIT that of stage 2.
-        checkpoint (str | None): Its checkpoint; the config's ``load_from`` if None.
+        checkpoint (str | None): Its checkpoint; the config's ``load_from`` if None. ``'none'``
+            or None for a model that is not trained.
         device (str | None): Device; a GPU where there is one by default.
         amp (bool | None): Whether to compute in bfloat16 where that is safe. None, the default:
             on CPUs with AMX, which are faster so.
@@ -66,11 +68,7 @@ class EGSCITInferencer:
             check_integers(self, 0, tile=str(tile) if tile is True else tile)
         cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
-        checkpoint = checkpoint or cfg.get('load_from')
-        if checkpoint is None:
-            raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from '
-                            'in the config: without one the weights would be random.')
-        self.model = load_model(cfg, checkpoint, self.device)
+        self.model = load_model(cfg, checkpoint or cfg.get('load_from'), self.device)
         self.amp = self.device.type == 'cpu' and cpu.computes_in_amx() if amp is None else amp
         self.tile = tile
         if tile and not self.model.inference_generators.works_in_tiles:

@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Models from a config and a checkpoint, on a device, for all that uses a trained one."""
 import os
-from typing import Union
+from typing import Optional, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -11,31 +11,69 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..config import check_config, naming_the_setting, read_config
-from ..models import ExemplarTranslationModel
+from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
+
+NO_CHECKPOINT = 'none'
 
 
 def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -> Config:
     """Reads a config and refuses one whose model does not translate after exemplars.
 
     Raises:
-        UserError: If the config is wrong, or its model is no :class:`ExemplarTranslationModel`.
+        UserError: If the config is wrong, or its model is no :class:`ExemplarGuidedModel`.
     """
     cfg = read_config(config)
     check_config(cfg, 'inference')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
-    if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
+    if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarGuidedModel):
         raise UserError(f'{cfg.filename}: {use} needs a config whose model takes exemplars, '
                         f'such as EGSCIT; this one has {cfg.model.type!r}')
     return cfg
 
 
+def has_weights(cfg: Config) -> bool:
+    """Whether the config's model has anything to train, and so checkpoints."""
+    init_default_scope(cfg.get('default_scope', 'mmagic'))
+    kind = (cfg.get('model') or {}).get('type')
+    return getattr(MODELS.get(kind) if isinstance(kind, str) else kind, 'has_weights', True)
+
+
+def checkpoint_file(cfg: Config,
+                    checkpoint: Union[str, os.PathLike, None]) -> Optional[str]:
+    """The checkpoint of a config's model, as its user names it.
+
+    Args:
+        cfg (Config): The config.
+        checkpoint (str | PathLike | None): The file; for a model without weights of its own,
+            such as :class:`NeuralStyle`, ``'none'`` or None.
+
+    Returns:
+        str | None: The file; None where there is nothing to load.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UserError: If a model without weights is given one, or one that has weights none.
+    """
+    if not has_weights(cfg):
+        if checkpoint not in (None, NO_CHECKPOINT):
+            raise UserError(f'{cfg.model.type} is not trained and loads no checkpoint: give '
+                            f'{NO_CHECKPOINT!r} in place of {os.fspath(checkpoint)!r}.')
+        return None
+    if checkpoint is None:
+        raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from in the '
+                        'config: without one the weights would be random.')
+    check_file(checkpoint, 'Checkpoint')
+    return os.fspath(checkpoint)
+
+
 def load_model(cfg: Config,
-               checkpoint: Union[str, os.PathLike],
+               checkpoint: Union[str, os.PathLike, None],
                device: Union[str, torch.device, None] = None) -> torch.nn.Module:
     """Builds a model of any method for testing, on the device, in eval mode.
 
     What only its training needs stays out (it may want files): stage 1's checkpoint, VGG weights.
+    :func:`checkpoint_file` says which models need no checkpoint.
 
     Raises:
         ConfigError: If the config has no such model.
@@ -43,17 +81,17 @@ def load_model(cfg: Config,
         RuntimeError: If it cannot be read.
         ValueError: If it is one of another model, or the device is not there.
     """
-    check_file(checkpoint, 'Checkpoint')
+    checkpoint = checkpoint_file(cfg, checkpoint)
     device = checked_device(device)
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
     parts = getattr(MODELS.get(cfg.model.type), 'training_parts', ('discriminator', ))
     training_only = {key: None for key in parts if key in cfg.model}
     with naming_the_setting(cfg):
         model = MODELS.build({**cfg.model, **training_only})
-    try:
-        load_checkpoint(model, os.fspath(checkpoint), map_location='cpu', logger='silent')
-    except ValueError as error:
-        raise UserError(f'{os.fspath(checkpoint)}: {error}') from error
+    if checkpoint is not None:
+        try:
+            load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
+        except ValueError as error:
+            raise UserError(f'{checkpoint}: {error}') from error
     return model.to(device).eval()
 
 

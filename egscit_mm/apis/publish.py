@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..engine.safetensors_checkpoint import METADATA_KEY
-from ..models import ExemplarTranslationModel
+from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
 from ..utils.files import write_atomically
 from ..utils.listing import find_images
@@ -87,7 +87,8 @@ def _part(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
 def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
     parts = {key.split('.')[0] for key in _part(state, 'generators.')}
     models = {name: model for name, model in MODELS.module_dict.items()
-              if isinstance(model, type) and issubclass(model, ExemplarTranslationModel)}
+              if isinstance(model, type) and issubclass(model, ExemplarGuidedModel)
+              and model.own_part}
     for name, model in models.items():
         if model.own_part in parts:
             return name

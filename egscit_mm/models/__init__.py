@@ -7,7 +7,7 @@ from .augmented_cyclegan import (
     ConditionalResnet,
     LatentEncoder,
 )
-from .base import AlternatingGAN, ExemplarTranslationModel
+from .base import AlternatingGAN, ExemplarGuidedModel, ExemplarTranslationModel
 from .cddit import CDDIT, CDDITDecoder, CDDITEncoder, CDDITTranslator, PairCritics
 from .drit import (
     DRIT,
@@ -29,14 +29,23 @@ from .munit import (
     MUNITTranslator,
 )
 from .networks import ContentEncoder, DomainDiscriminators, ImageDecoder
+from .style_transfer import (
+    WCT,
+    AdaINNetworks,
+    AdaINStyleTransfer,
+    NeuralStyle,
+    PixelOptimisation,
+    WCTNetworks,
+)
 
 __all__ = [
-    'AlternatingGAN', 'AugmentedCycleGAN', 'AugmentedDiscriminators', 'AugmentedTranslator',
-    'CDDIT', 'CDDITDecoder', 'CDDITEncoder', 'CDDITTranslator', 'ConditionalResnet',
-    'ContentDiscriminator', 'ContentEncoder', 'DRIT', 'DRITAttributeEncoder',
-    'DRITContentEncoder', 'DRITDecoder', 'DRITDiscriminators', 'DRITModulatedDecoder',
-    'DRITTranslator', 'DomainAutoencoders', 'DomainDiscriminators', 'EGSCIT',
-    'ExemplarTranslationModel', 'ExemplarTranslator', 'ImageDecoder', 'LatentEncoder', 'MUNIT',
-    'MUNITContentEncoder', 'MUNITDecoder', 'MUNITStyleEncoder', 'MUNITTranslator', 'PairCritics',
-    'VAEGAN', 'VGGPerceptualLoss'
+    'AdaINNetworks', 'AdaINStyleTransfer', 'AlternatingGAN', 'AugmentedCycleGAN',
+    'AugmentedDiscriminators', 'AugmentedTranslator', 'CDDIT', 'CDDITDecoder', 'CDDITEncoder',
+    'CDDITTranslator', 'ConditionalResnet', 'ContentDiscriminator', 'ContentEncoder', 'DRIT',
+    'DRITAttributeEncoder', 'DRITContentEncoder', 'DRITDecoder', 'DRITDiscriminators',
+    'DRITModulatedDecoder', 'DRITTranslator', 'DomainAutoencoders', 'DomainDiscriminators',
+    'EGSCIT', 'ExemplarGuidedModel', 'ExemplarTranslationModel', 'ExemplarTranslator',
+    'ImageDecoder', 'LatentEncoder', 'MUNIT', 'MUNITContentEncoder', 'MUNITDecoder',
+    'MUNITStyleEncoder', 'MUNITTranslator', 'NeuralStyle', 'PairCritics', 'PixelOptimisation',
+    'VAEGAN', 'VGGPerceptualLoss', 'WCT', 'WCTNetworks'
 ]

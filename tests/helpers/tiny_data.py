@@ -81,6 +81,9 @@ def tiny_model_options(stage):
     if stage == 'cddit':
         return {f'model.{part}.base_channels': 4
                 for part in ('generator.encoder', 'generator.decoder', 'discriminator')}
+    if stage in ('neural', 'adain', 'wct'):
+        options = {'size': 32, 'arch': 'vgg16', 'pretrained': None, 'base_channels': 2}
+        return {f'model.generator.{key}': value for key, value in options.items()}
     options = {
         f'model.generator.{part}.{key}': value
         for part in ('encoder', 'decoder') for key, value in TINY_NETWORK.items()

@@ -62,6 +62,8 @@ def tiny_config(name, folder, data_root):
     ('drit_mnist_single', {'gan', 'random', 'content', 'reconstruction', 'cross', 'attribute',
                            'latent'}),
     ('cyclegan_mnist_single', {'gan'}),
+    ('adain_style_mnist_single', {'content', 'style'}),
+    ('wct_mnist_single', {'pixel', 'feature'}),
 ])
 def test_baseline_trains_and_tests(name, terms, data_root, tmp_path, figures_of):
     config, work_dir = tiny_config(name, tmp_path, data_root), tmp_path / 'work'

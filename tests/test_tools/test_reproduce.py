@@ -237,6 +237,39 @@ def test_table_5_learns_its_features_from_single_digits(pretend, tmp_path):
     assert commands[0][4:6] == ['--source', 'digits']
 
 
+def test_table_4_trains_the_methods_of_style_transfer_that_can_be(pretend, tmp_path):
+    vgg = tmp_path / 'vgg.pth'
+    vgg.touch()
+    commands = pretend('--table', 4, '--budget', 'quick', '--vgg16', vgg, '--seeds', 0, 1)
+    style = ['adain_style', 'wct']
+    others = ['cyclegan', 'unit', 'munit', 'egscit']
+    expected = []
+    for seed in (0, 1):
+        expected += ['test neural_style_mnist_single_reduced'] * (seed == 0)  # nothing is random
+        expected += [f'{tool} {name}_mnist_single_reduced' for name in style + others
+                     for tool in ('train', 'test')]
+        expected.insert(-2, 'train vaegan_quickstart')
+    assert summary(commands) == [
+        'mnist --task', 'train_digit_features --data',
+        'yardsticks neural_style_mnist_single_reduced', *expected]
+    option = f'model.generator.pretrained={vgg}'
+    for command in commands[3:]:
+        name = Path(command[2]).stem
+        assert (option in command) == name.startswith(('neural', 'adain', 'wct')), name
+        assert ('none' in command) == name.startswith('neural')
+    rows = json.loads((tmp_path / 'work' / 'table4.json').read_text())['rows']
+    assert list(rows)[:7] == ['neural style transfer', 'AdaIN', 'WCT', 'CycleGAN', 'UNIT', 'MUNIT',
+                              'EGSC-IT']
+    assert rows['AdaIN']['paper']['ssim_exemplar/A2B'] == dict(mean=0.282, std=0.103)
+    assert list(rows['neural style transfer']['seeds']) == ['0']
+    # In the folder of table 2 nothing is trained again that is there.
+    assert summary(pretend('--table', 2, '--budget', 'quick', '--rows', 'unit')) == ['mnist --task']
+    # Other weights of the VGG: what they made is made anew.
+    vgg.write_bytes(b'others')
+    assert 'test neural_style_mnist_single_reduced' in summary(pretend(
+        '--table', 4, '--budget', 'quick', '--vgg16', vgg, '--rows', 'neural_style'))
+
+
 def test_seeds(pretend, tmp_path):
     commands = pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1, 3)
     assert summary(commands[-4:]) == [
@@ -389,14 +422,16 @@ def test_streets_in_miniature(reproduce, tmp_path, monkeypatch):
 
 # ----------------------------------------------------------------------------------------- errors
 @pytest.mark.parametrize('arguments, message', [
-    (['--table', 4, '--budget', 'quick'], 'invalid choice: 4'),
+    (['--table', 6, '--budget', 'quick'], 'invalid choice: 6'),
     (['--table', 2, '--budget', 'small'], "invalid choice: 'small'"),
-    (['--table', 2, '--budget', 'quick', '--rows', 'wct'], "invalid choice: 'wct'"),
+    (['--table', 2, '--budget', 'quick', '--rows', 'dcgan'], "invalid choice: 'dcgan'"),
     (['--table', 5, '--budget', 'quick', '--rows', 'unit', 'egscit_wo_mask'],
      'table 5 has no row egscit_wo_mask; it has cyclegan, unit, munit, egscit'),
     (['--table', 2, '--budget', 'quick', '--mnist', 'nowhere'], '--mnist: nowhere is not a folder'),
     (['--table', 2, '--budget', 'paper'], '--budget paper needs --mnist'),
     (['--table', 3, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere does not exist'),
+    (['--table', 4, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere does not exist'),
+    (['--table', 4, '--budget', 'paper'], '--budget paper needs --mnist'),
     (['--table', 3, '--budget', 'paper', '--seeds', 0, 1], 'has one seed in the paper budget'),
     (['--table', 3, '--budget', 'paper', '--data', 'nowhere'], 'nowhere has no trainA'),
 ])

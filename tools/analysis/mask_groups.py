@@ -83,7 +83,7 @@ def main() -> None:
 
     contents = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.inference_mode():
-        batch = fitted(contents, generators.encoders[domain].stride).to(inferencer.device)
+        batch = fitted(contents, generators.image_network.stride).to(inferencer.device)
         masks = generators.mask(generators.features({domain: batch})[domain]).float().cpu()
     if args.groups > masks.shape[1]:
         raise UserError(f'--groups: the mask has {masks.shape[1]} channels, got {args.groups}')

@@ -45,7 +45,7 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from egscit_mm.apis.model import load_model
+from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
@@ -109,7 +109,7 @@ def draw(panels: Dict[str, Dict[str, np.ndarray]]) -> np.ndarray:
 def main():
     args = parse_args()
     for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
-        if not osp.isfile(path):
+        if path != NO_CHECKPOINT and not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
     cfg = read_config(args.config)
     merge_options(cfg, config_options(args.cfg_options))

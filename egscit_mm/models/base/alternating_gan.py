@@ -7,25 +7,22 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
-from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ...utils.checks import check_domains, check_integers, check_weights
+from ...utils.checks import check_domains, check_integers
 from ...utils.errors import UserError
-from ...utils.image_sizes import by_size, check_channels, check_training_sizes
 from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
 from .checks import check_all_used, check_finite, check_state
-from .samples import packed_samples
+from .image_model import ImageModel, Images
 from .updates import Update, chunks, freeze, frozen, gradient_norm, means, weight_norm
 
-Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
 Terms = Dict[Tuple[str, str], Tensor]  # scalars by name and by domain or direction, not weighted
 Losses = Dict[str, Tensor]  # scalars as they are logged, weighted
 
 
-class AlternatingGAN(BaseModel):
+class AlternatingGAN(ImageModel):
     """A model of ``generators`` and ``discriminators``, each one module for all domains.
 
     One iteration is ``discriminator_steps`` updates of the discriminators, then
@@ -60,9 +57,7 @@ class AlternatingGAN(BaseModel):
         ValueError: If an argument is outside its range.
     """
 
-    default_loss_weights: Dict[str, float]
     training_parts = ('discriminator', )  # arguments that inference does without
-    one_size_for_all_domains = False  # whether an update mixes the images of several domains
 
     def __init__(self,
                  generator: dict,
@@ -113,15 +108,6 @@ class AlternatingGAN(BaseModel):
                                 f'{sorted(unknown)}; known are those of torch.compile.')
         self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
         self.compiled = False
-
-    def _filled_in(self, weights: Dict[str, float]) -> Dict[str, float]:
-        """The default weights with these in place of theirs."""
-        unknown = set(weights) - set(self.default_loss_weights)
-        if unknown:
-            raise UserError(f'loss_weights has unknown keys {sorted(unknown)}; known are '
-                            f'{sorted(self.default_loss_weights)}')
-        check_weights('The model', 'loss_weights', weights)
-        return {**self.default_loss_weights, **weights}
 
     # ---------------------------------------------------------------- weights
 
@@ -303,70 +289,6 @@ class AlternatingGAN(BaseModel):
             network.compile(**self.compile_options)
         self.compiled = True
 
-    # ----------------------------------------------------------------- tests
-
-    @abstractmethod
-    def test_images(self, images: Images) -> Dict[str, Tuple[Tensor, str]]:
-        """What a test makes of real images, which have any size, but one per domain.
-
-        Returns:
-            dict: By the name of a data sample's field: images, RGB in [-1, 1], (N, 3, H, W), and
-            the input key whose channel order they get.
-        """
-
-    @by_size
-    @torch.no_grad()
-    def test_step(self, data: dict) -> list:
-        """Makes :meth:`test_images` of a batch of images of any sizes, each as if it were alone.
-
-        Returns:
-            list[DataSample]: With them, BGR 0..255, (3, H, W).
-        """
-        self.check_test_batch(data)
-        data = self.data_preprocessor(data)
-        outputs = self.test_images(self.images_by_domain(data['inputs']))
-        return packed_samples(self.data_preprocessor, data['data_samples'], outputs)
-
-    val_step = test_step
-
-    # ----------------------------------------------------------------- batches
-
-    def check_batch(self, data: dict) -> None:
-        """Refuses training images that the preprocessor would pad or the networks cannot take.
-
-        Raises:
-            ValueError: Naming files, what they have and what to do.
-        """
-        images = self.check_test_batch(data)
-        check_training_sizes(images, data.get('data_samples') or [], self.one_size_for_all_domains)
-
-    def check_test_batch(self, data: dict) -> dict:
-        """Refuses images with other channels than the networks'; returns those of the domains."""
-        inputs = data['inputs']
-        if not isinstance(inputs, dict):
-            return {}  # images_by_domain refuses it
-        images = {f'img_{domain}': inputs[f'img_{domain}'] for domain in self.domains
-                  if f'img_{domain}' in inputs}
-        check_channels(images, data.get('data_samples') or [], self.in_channels)
-        return images
-
-    def images_by_domain(self, inputs: Dict[str, Tensor]) -> Images:
-        """Picks ``img_<domain>`` of every domain, each (N, 3, H, W)."""
-        missing = [f'img_{d}' for d in self.domains if f'img_{d}' not in inputs]
-        if missing:
-            raise UserError(
-                f'The batch has no {missing}, only {sorted(inputs)}: the domains of the model '
-                f'{self.domains}, of the dataset and the keys of PackInputs must agree.')
-        if not all(isinstance(inputs[f'img_{d}'], Tensor) and inputs[f'img_{d}'].is_floating_point()
-                   for d in self.domains):
-            raise UserError('The images of the batch are as the files have them, not RGB in '
-                            "[-1, 1]: set model.data_preprocessor to MMagic's DataPreprocessor, "
-                            'as configs/egscit/_base_/models does.')
-        return {
-            domain: inputs[f'img_{domain}'].contiguous(memory_format=self.memory_format)
-            for domain in self.domains
-        }
-
     def minibatches(self, images: Images) -> Iterator[Images]:
         """Cuts the batch into one minibatch per update, in order."""
         steps = {update.steps: getattr(self, update.steps) for update in self.updates()}
@@ -381,8 +303,3 @@ class AlternatingGAN(BaseModel):
                 f'{counts}); set train_dataloader.batch_size to a multiple of '
                 f'{updates}, or split_batch=False to use the whole batch in every update.')
         return chunks(images, updates)
-
-    def _files(self, data: dict) -> List[str]:
-        """Where the images of a batch come from."""
-        return [str(sample.get(f'img_{domain}_path', f'img_{domain} without a path'))
-                for sample in data['data_samples'] for domain in self.domains]

@@ -10,8 +10,8 @@ from ...utils.errors import RunError, UserError
 from .state import features_state, first_misfit
 
 # Convolutions per stage, and width of the stages in multiples of the base width.
-_NUM_CONVS = dict(vgg16=(2, 2, 3, 3, 3), vgg19=(2, 2, 4, 4, 4))
-_WIDTHS = (1, 2, 4, 8, 8)
+NUM_CONVS = dict(vgg16=(2, 2, 3, 3, 3), vgg19=(2, 2, 4, 4, 4))
+WIDTHS = (1, 2, 4, 8, 8)
 # torchvision's normalisation of RGB in [0, 1], for which its ImageNet weights are trained.
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -20,7 +20,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 def _layer_names(arch: str) -> List[str]:
     """Names of torchvision's ``features`` in order, such as conv1_1, relu1_1 and pool1."""
     return [
-        name for stage, num_convs in enumerate(_NUM_CONVS[arch], 1) for name in (
+        name for stage, num_convs in enumerate(NUM_CONVS[arch], 1) for name in (
             *(f'{kind}{stage}_{conv}' for conv in range(1, num_convs + 1)
               for kind in ('conv', 'relu')), f'pool{stage}')
     ]
@@ -29,9 +29,9 @@ def _layer_names(arch: str) -> List[str]:
 class VGGFeatures(nn.Module):
     """Activations of VGG-16 or VGG-19 at layers named relu1_1 ... relu5_3 or relu5_4.
 
-    Weights live in non-persistent buffers: they follow the device, but are neither trained, nor
-    synchronised between ranks, nor written to checkpoints (80 MB that everybody has). They are
-    loaded by :meth:`load_weights`, which training calls; inference needs no VGG.
+    Weights live in buffers: they follow the device, but are neither trained, nor synchronised
+    between ranks, nor, as a rule, written to checkpoints (80 MB that everybody has). They are
+    loaded by :meth:`load_weights`, which training calls; inference needs no file of a VGG.
 
     Args:
         layers (Iterable[str]): Names of the activations to return; nothing behind the deepest one
@@ -42,6 +42,8 @@ class VGGFeatures(nn.Module):
             Defaults to ``'torchvision'``.
         base_channels (int): Width of the first stage, 64 for the ImageNet weights. Defaults to 64.
         arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
+        persistent (bool): Whether checkpoints hold the weights, for networks that fit no others.
+            Defaults to False.
 
     Raises:
         ValueError: If ``arch`` or a layer is unknown.
@@ -51,14 +53,15 @@ class VGGFeatures(nn.Module):
                  layers: Iterable[str],
                  pretrained: Optional[str] = 'torchvision',
                  base_channels: int = 64,
-                 arch: str = 'vgg19'):
+                 arch: str = 'vgg19',
+                 persistent: bool = False):
         super().__init__()
         from torchvision.models.vgg import make_layers
-        if arch not in _NUM_CONVS:
-            raise UserError(f'VGG arch must be one of {list(_NUM_CONVS)}, got {arch!r}')
+        if arch not in NUM_CONVS:
+            raise UserError(f'VGG arch must be one of {list(NUM_CONVS)}, got {arch!r}')
         names = _layer_names(arch)
         cfg = []
-        for num_convs, width in zip(_NUM_CONVS[arch], _WIDTHS):
+        for num_convs, width in zip(NUM_CONVS[arch], WIDTHS):
             cfg += [base_channels * width] * num_convs + ['M']
         layers = set(layers)
         unknown = layers - {name for name in names if name.startswith('relu')}
@@ -70,6 +73,7 @@ class VGGFeatures(nn.Module):
         self.taps = {index: name for index, name in enumerate(names[:depth]) if name in layers}
         self.pretrained = pretrained
         self.arch = arch
+        self.persistent = persistent
         self.loaded = False
         for module in self.layers:
             if isinstance(module, nn.MaxPool2d):
@@ -79,7 +83,7 @@ class VGGFeatures(nn.Module):
                 module.ceil_mode = True
             for name, parameter in list(module.named_parameters(recurse=False)):
                 delattr(module, name)
-                module.register_buffer(name, torch.empty_like(parameter), persistent=False)
+                module.register_buffer(name, torch.empty_like(parameter), persistent=persistent)
         for name, value in (('mean', _IMAGENET_MEAN), ('std', _IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
 
@@ -99,18 +103,41 @@ class VGGFeatures(nn.Module):
             state = self._random_state()
         else:
             state = features_state(self.arch, self.pretrained, setting)
-            self._check_state(state)
+            self._check_state(state, setting.rpartition('.')[0])
         for name, buffer in self.layers.named_buffers():
             buffer.copy_(state[name])
         self.loaded = True
 
-    def _check_state(self, state: Dict[str, Any]) -> None:
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Scales every convolution so that the mean of its activations is 1, on an image of noise.
+
+        What the network tells apart stays the same. Weights of other origins, whose activations
+        differ a hundredfold, then suit the same loss weights. The releases of style transfer have
+        such a network, for the mean over ImageNet.
+        """
+        noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        x, unit = (noise.to(self.mean) - self.mean) / self.std, 1.
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                x = layer(x)
+                before, unit = unit, x.clamp_min(0).mean().clamp_min(1e-12)
+                layer.weight *= before / unit
+                layer.bias /= unit
+            else:
+                x = layer(x)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.loaded |= self.persistent  # the model refuses a checkpoint that has not all of them
+
+    def _check_state(self, state: Dict[str, Any], place: str) -> None:
         """Refuses weights of another network, or of another width."""
         likely = _archs_of(state)
         if likely and self.arch not in likely:
             raise UserError(
                 f'{self.pretrained} looks like the weights of {_title(likely[0])}, but '
-                f'arch={self.arch!r} is {_title(self.arch)}: set perceptual_loss.arch='
+                f'arch={self.arch!r} is {_title(self.arch)}: set {place}.arch='
                 f"{likely[0]!r}, or give the state dict of torchvision's {self.arch}.")
         if misfit := first_misfit(dict(self.layers.named_buffers()), state):
             raise UserError(
@@ -129,11 +156,12 @@ class VGGFeatures(nn.Module):
                 state[name].normal_(0, (2 / fan_in)**0.5, generator=generator)
         return state
 
-    def forward(self, images: Tensor) -> Dict[str, Tensor]:
+    def forward(self, images: Tensor, until: Optional[str] = None) -> Dict[str, Tensor]:
         """Activations by layer name.
 
         Args:
             images (Tensor): RGB in [-1, 1], (N, 3, H, W).
+            until (str | None): The deepest layer to compute; all of them if None.
 
         Returns:
             dict[str, Tensor]: Activations after the ReLU, (N, C_l, H_l, W_l), shallow to deep.
@@ -147,6 +175,8 @@ class VGGFeatures(nn.Module):
             x = layer(x)
             if index in self.taps:
                 activations[self.taps[index]] = x
+                if self.taps[index] == until:
+                    break
         return activations
 
 
@@ -163,5 +193,5 @@ def _archs_of(state: Dict[str, Any]) -> List[str]:
     found = sorted(int(place) for place, _, kind in (name.rpartition('.') for name in state)
                    if kind == 'weight' and place.isdigit())
     places = {arch: [place for place, name in enumerate(_layer_names(arch))
-                     if name.startswith('conv')] for arch in _NUM_CONVS}
+                     if name.startswith('conv')] for arch in NUM_CONVS}
     return [arch for arch in places if found == places[arch][:len(found)]]

@@ -1,0 +1,126 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Style transfer by adaptive instance normalisation.
+
+X. Huang, S. Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+ICCV 2017, <https://arxiv.org/abs/1703.06868>.
+"""
+from typing import Dict, Optional, Sequence, Tuple
+
+import torch
+from mmagic.registry import MODELS
+from torch import Tensor
+
+from ...utils.errors import UserError
+from ..base.image_model import Images
+from ..layers import AdaIN
+from .decoder_training import DecoderTraining, squared_error
+from .networks import VGGDecoder, VGGTranslator, first_layers
+
+_LAYERS = first_layers(4)
+
+
+@MODELS.register_module()
+class AdaINNetworks(VGGTranslator):
+    """VGG up to relu4_1, AdaIN with standard deviations, and a decoder.
+
+    Args:
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        size (int | None): See :class:`VGGTranslator`. Defaults to 512, as in EGSC-IT's paper.
+        alpha (float): Share of the style in the features, in 0..1. Defaults to 1.
+        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
+        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
+        base_channels (int): Width of the VGG. Defaults to 64.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    def __init__(self,
+                 domains: Sequence[str] = ('A', 'B'),
+                 size: Optional[int] = 512,
+                 alpha: float = 1.,
+                 arch: str = 'vgg19',
+                 pretrained: Optional[str] = 'torchvision',
+                 base_channels: int = 64):
+        super().__init__(_LAYERS, ('std', 'mean'), domains, size, arch, pretrained, base_channels,
+                         persistent=True)
+        check_alpha(self, alpha)
+        self.alpha = alpha
+        self.adain = AdaIN('std')
+        self.decoder = VGGDecoder(len(_LAYERS), arch, base_channels)
+
+    def forward(self, images: Images) -> Dict[str, dict]:
+        """What the losses need of a batch: every image after one of each other domain.
+
+        Args:
+            images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W); image i of a domain
+                is the exemplar of image i of the others.
+
+        Returns:
+            dict: ``translation`` and ``target`` {(s, t): the decoded image in the VGG's size, and
+            the features that AdaIN made}, ``features`` {d: of the real images, by layer}.
+        """
+        features, targets, translations = {}, {}, {}
+        with torch.no_grad():
+            for domain, batch in images.items():
+                features[domain] = self.vgg(self.resized(batch))
+            for s, t in self.directions:
+                targets[s, t] = self.adain(
+                    features[s][_LAYERS[-1]], self.adain.style(features[t][_LAYERS[-1]]))
+        for (s, t), target in targets.items():
+            size = features[s][_LAYERS[0]].shape[-2:]
+            translations[s, t] = self.decoder(target, size)
+        return dict(translation=translations, target=targets, features=features)
+
+    def style_of(self, images: Tensor) -> Tuple[Tensor, Tensor]:
+        """Standard deviation and mean of every channel of relu4_1, each (N, C, 1, 1)."""
+        return self.adain.style(self.vgg(images)[_LAYERS[-1]])
+
+    def stylised(self, images: Tensor, style: Tuple[Tensor, Tensor]) -> Tensor:
+        """Decodes features that are normalised to a style."""
+        features = self.vgg(images)[_LAYERS[-1]]
+        styled = self.adain(features, self.adain.possible(style))
+        return self.decoder(torch.lerp(features, styled, self.alpha), images.shape[-2:])
+
+
+@MODELS.register_module()
+class AdaINStyleTransfer(DecoderTraining):
+    """Trains a decoder of features whose channel statistics are an exemplar's.
+
+    Args:
+        *args, **kwargs: Arguments of :class:`DecoderTraining`: ``generator`` is the config of
+            :class:`AdaINNetworks`, ``loss_weights`` overrides ``content`` 1 and ``style`` 10 (the
+            released training's weights).
+    """
+
+    own_part = 'decoder'
+    default_loss_weights = dict(content=1., style=10.)
+
+    def losses(self, images: Images) -> Dict[str, Tensor]:
+        """Squared errors of the translations' features to AdaIN's, and of their statistics.
+
+        Content: of relu4_1 (Eq. 12 of AdaIN's paper). Style: of mean and standard deviation of
+        every channel at relu1_1 to relu4_1 (Eq. 13).
+        """
+        outputs = self.generators(images)
+        networks = self.inference_generators
+        losses = {}
+        for (s, t), image in outputs['translation'].items():
+            made = networks.vgg(image)
+            content = squared_error(made[_LAYERS[-1]], outputs['target'][s, t])
+            style = sum(squared_error(*statistics) for layer in _LAYERS for statistics in zip(
+                networks.adain.style(made[layer]),
+                networks.adain.style(outputs['features'][t][layer])))
+            losses[f'loss_content_{s}2{t}'] = self.loss_weights['content'] * content
+            losses[f'loss_style_{s}2{t}'] = self.loss_weights['style'] * style
+        return losses
+
+
+def check_alpha(owner, alpha: float) -> None:
+    """Refuses what is no share of the style.
+
+    Raises:
+        ValueError: If it is outside 0..1.
+    """
+    if not 0 <= alpha <= 1:
+        raise UserError(f'{type(owner).__name__}: alpha must lie in 0..1, got {alpha!r}')

@@ -1,0 +1,163 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""What the networks of all methods of style transfer share: VGG features, and their inversion."""
+from typing import Optional, Sequence, Tuple
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...utils.checks import check_integers
+from ..layers import at_least_float32
+from ..layers.styles import Style
+from ..networks.generator_side import Translator
+from ..networks.vgg import NUM_CONVS, WIDTHS, VGGFeatures
+
+
+class VGGDecoder(BaseModule):
+    """Inverts a VGG from its first layer of a stage, such as relu4_1, to the image.
+
+    The mirror image of the VGG up to there: convolutions 3x3 with ReLU, none behind the last, and
+    nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation.
+
+    Args:
+        stage (int): 1 to 5: of relu<stage>_1.
+        arch (str): ``'vgg16'`` or ``'vgg19'``.
+        base_channels (int): Width of the VGG, see :class:`VGGFeatures`.
+    """
+
+    def __init__(self, stage: int, arch: str, base_channels: int):
+        super().__init__()
+        counts = (*NUM_CONVS[arch][:stage - 1], 1)
+        widths = [3, *(base_channels * width for width in WIDTHS)]
+        layers = []
+        for index in range(stage, 0, -1):
+            for _ in range(counts[index - 1] - 1):
+                layers += [self._conv(widths[index], widths[index]), nn.ReLU(inplace=True)]
+            layers.append(self._conv(widths[index], widths[index - 1]))
+            if index > 1:
+                layers += [nn.ReLU(inplace=True), nn.Upsample(scale_factor=2)]
+        self.layers = nn.Sequential(*layers)
+
+    @staticmethod
+    def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+        return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode='reflect')
+
+    def forward(self, features: Tensor, size: Sequence[int]) -> Tensor:
+        """Decodes.
+
+        Args:
+            features (Tensor): (N, C, h, w).
+            size (Sequence[int]): H and W of the image that they are of.
+
+        Returns:
+            Tensor: RGB, about in [-1, 1], (N, 3, H, W).
+        """
+        # Where a side was odd, the VGG's pooling has counted a pixel more at the end.
+        return at_least_float32(self.layers(features)[..., :size[0], :size[1]])
+
+
+class VGGTranslator(Translator):
+    """Base of the networks: one VGG for all domains, whose images are resized before it.
+
+    Both directions are the same network: content and exemplar change places.
+
+    A subclass implements :meth:`style_of` and :meth:`stylised`.
+
+    Args:
+        layers (Sequence[str]): Of the VGG.
+        style_parts (Sequence[str]): See :class:`Translator`.
+        domains (Sequence[str]): Names of the domains.
+        size (int | None): Shorter side, in pixels, of the images before the VGG; the results are
+            resized back. None: images as they are.
+        arch, pretrained, base_channels: See :class:`VGGFeatures`.
+        persistent (bool): See :class:`VGGFeatures`.
+
+    Raises:
+        ValueError: If ``size`` is below 16, or ``arch`` is unknown.
+    """
+
+    in_channels = 3
+    stride = 1
+
+    def __init__(self,
+                 layers: Sequence[str],
+                 style_parts: Sequence[str],
+                 domains: Sequence[str],
+                 size: Optional[int],
+                 arch: str,
+                 pretrained: Optional[str],
+                 base_channels: int,
+                 persistent: bool):
+        super().__init__(domains, False, style_parts)
+        check_integers(self, 1, base_channels=base_channels)
+        if size is not None:
+            check_integers(self, 16, size=size)
+        self.size = size
+        self.vgg = VGGFeatures(layers, pretrained, base_channels, arch, persistent)
+
+    @property
+    def image_network(self) -> nn.Module:
+        """These networks themselves."""
+        return self
+
+    def init_weights(self) -> None:
+        """Initialises what is trained and loads the VGG's weights (errors: VGGFeatures)."""
+        super().init_weights()
+        self.load_vgg()
+
+    def load_vgg(self) -> None:
+        """Loads the VGG's weights; afterwards activations have about the size 1."""
+        self.vgg.load_weights('model.generator.pretrained')
+        self.vgg.normalise()
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) as the VGG gets them: the shorter side is ``size``."""
+        if self.size is None:
+            return images
+        scale = self.size / min(images.shape[-2:])
+        return resize(images, [round(side * scale) for side in images.shape[-2:]])
+
+    def encode_style(self, exemplar: Tensor, target: str) -> Style:
+        """Style of exemplars (N, 3, H', W'), of whichever domain."""
+        return self.style_of(self.resized(exemplar))
+
+    def translate_to_style(self, content: Tensor, style: Style, source: str,
+                           target: str) -> Tensor:
+        """Gives content images a style.
+
+        Args:
+            content (Tensor): RGB in [-1, 1], (N, 3, H, W).
+            style: Of :meth:`encode_style`.
+            source (str): Makes no difference.
+            target (str): Makes no difference.
+
+        Returns:
+            Tensor: RGB in [-1, 1], (N, 3, H, W).
+        """
+        result = self.stylised(self.resized(content), style)
+        return resize(at_least_float32(result), content.shape[-2:]).clamp(-1, 1)
+
+    def style_of(self, images: Tensor) -> Style:
+        """Style of images that have the size for the VGG."""
+        raise NotImplementedError
+
+    def stylised(self, images: Tensor, style: Style) -> Tensor:
+        """Images that have the size for the VGG, in a style; not clipped."""
+        raise NotImplementedError
+
+
+def resize(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Images (N, C, H', W') in another size (H, W), bilinear; smaller ones are smoothed before."""
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(images, tuple(size), mode='bilinear', antialias=True)
+
+
+def first_layers(stages: int) -> Tuple[str, ...]:
+    """The first layers of the first stages.
+
+    Examples:
+        >>> first_layers(2)
+        ('relu1_1', 'relu2_1')
+    """
+    return tuple(f'relu{stage}_1' for stage in range(1, stages + 1))

@@ -1,0 +1,132 @@
+# Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+"""Neural style transfer: pixels are optimised, nothing is trained.
+
+L. A. Gatys, A. S. Ecker, M. Bethge, "Image Style Transfer Using Convolutional Neural Networks",
+CVPR 2016.
+"""
+from typing import Dict, Optional, Sequence, Tuple
+
+import torch
+from mmagic.registry import MODELS
+from torch import Tensor
+
+from ...utils.checks import check_integers, check_not_negative
+from ..layers import at_least_float32
+from ..losses.perceptual import gram_matrix
+from .decoder_training import StyleTransfer, squared_error
+from .networks import VGGTranslator, first_layers
+
+CONTENT_LAYER = 'relu4_2'
+STYLE_LAYERS = first_layers(5)
+
+
+@MODELS.register_module()
+class PixelOptimisation(VGGTranslator):
+    """Changes the pixels of a content image until their VGG features are as wanted.
+
+    L-BFGS, from the content image on. The loss is the squared error of relu4_2 to the content's
+    plus, for relu1_1 to relu5_1, ``style_weight / C^2`` times the squared error of the Gram matrix
+    ``F F^T / (H W)`` of the C channels to the exemplar's.
+
+    Args:
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        size (int | None): See :class:`VGGTranslator`. Defaults to 512, as in EGSC-IT's paper.
+        style_weight (float): Weight of the style. Defaults to 1e5.
+        evaluations (int): Of the loss, at most, for each image. Defaults to 500.
+        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
+        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
+        base_channels (int): Width of the VGG. Defaults to 64.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    def __init__(self,
+                 domains: Sequence[str] = ('A', 'B'),
+                 size: Optional[int] = 512,
+                 style_weight: float = 1e5,
+                 evaluations: int = 500,
+                 arch: str = 'vgg19',
+                 pretrained: Optional[str] = 'torchvision',
+                 base_channels: int = 64):
+        super().__init__({CONTENT_LAYER, *STYLE_LAYERS}, STYLE_LAYERS, domains, size, arch,
+                         pretrained, base_channels, persistent=False)
+        check_not_negative(self, style_weight=style_weight)
+        check_integers(self, 1, evaluations=evaluations)
+        self.style_weight = style_weight
+        self.evaluations = evaluations
+
+    def features(self, images: Tensor) -> Dict[str, Tensor]:
+        """Activations by layer; the first call loads the VGG's weights, for no checkpoint does."""
+        if not self.vgg.loaded:
+            self.load_vgg()
+        return self.vgg(images)
+
+    def style_of(self, images: Tensor) -> Tuple[Tensor, ...]:
+        """Gram matrices by layer, each (N, C, C)."""
+        return self._grams(self.features(images))
+
+    @staticmethod
+    def _grams(features: Dict[str, Tensor]) -> Tuple[Tensor, ...]:
+        return tuple(gram_matrix(at_least_float32(features[layer]).flatten(2))
+                     for layer in STYLE_LAYERS)
+
+    def loss(self, images: Tensor, content: Tensor, grams: Sequence[Tensor]) -> Tensor:
+        """What is minimised.
+
+        Args:
+            images (Tensor): RGB in [-1, 1], (N, 3, H, W).
+            content (Tensor): relu4_2 of the content, (N, C, h, w).
+            grams (Sequence[Tensor]): Of the exemplar, by layer, (N or 1, C, C).
+
+        Returns:
+            Tensor: Scalar.
+        """
+        features = self.features(images)
+        total = squared_error(features[CONTENT_LAYER], content)
+        for own, wanted in zip(self._grams(features), grams):
+            weight = self.style_weight / own.shape[-1]**2
+            total = total + weight * squared_error(own, wanted.expand_as(own))
+        return total
+
+    def stylised(self, images: Tensor, style: Tuple[Tensor, ...]) -> Tensor:
+        """Optimises the images one by one: a line search over several would couple them."""
+        # Translation runs without gradients, which are needed here, and perhaps in bfloat16, too
+        # coarse for a line search.
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(
+                images.device.type, enabled=False):
+            results = [
+                self._optimised(image[None].clone(), [
+                    part[min(index, len(part) - 1)][None].clone() for part in style])
+                for index, image in enumerate(images)
+            ]
+        return torch.cat(results)
+
+    def _optimised(self, image: Tensor, grams: Sequence[Tensor]) -> Tensor:
+        with torch.no_grad():
+            content = self.features(image)[CONTENT_LAYER]
+        pixels = image.requires_grad_()
+        optimiser = torch.optim.LBFGS(
+            [pixels], max_iter=self.evaluations, max_eval=self.evaluations,
+            line_search_fn='strong_wolfe')
+
+        def evaluation() -> Tensor:
+            optimiser.zero_grad()
+            loss = self.loss(pixels, content, grams)
+            loss.backward()
+            return loss
+
+        optimiser.step(evaluation)
+        return pixels.detach()
+
+
+@MODELS.register_module()
+class NeuralStyle(StyleTransfer):
+    """Translates by :class:`PixelOptimisation`. It has no weights of its own, and no checkpoint.
+
+    Args:
+        *args, **kwargs: Arguments of :class:`StyleTransfer`: ``generator`` is the config of a
+            :class:`PixelOptimisation`.
+    """
+
+    has_weights = False
