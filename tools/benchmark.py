@@ -268,11 +268,16 @@ def precision(cfg: Config, way: str, amp: bool, device: str) -> str:
     return 'float32'
 
 
+def updates_of(cfg: Config) -> int:
+    """How many updates an iteration has, of all kinds."""
+    steps = dict(discriminator_steps=1, generator_steps=1 if cfg.model.type == 'VAEGAN' else 5)
+    steps.update({key: value for key, value in cfg.model.items() if key.endswith('_steps')})
+    return sum(steps.values())
+
+
 def step_functions(args, cfg, device, size, minibatch) -> dict:
     """One iteration of training, and the ways to compare it with, or one update of each side."""
-    steps = [cfg.model.get(f'{side}_steps', default) for side, default in (
-        ('discriminator', 1), ('generator', 1 if cfg.model.type == 'VAEGAN' else 5))]
-    batch = random_batch(cfg, minibatch * sum(steps), size)
+    batch = random_batch(cfg, minibatch * updates_of(cfg), size)
     if args.naive or 'naive' in args.compare:
         if cfg.model.type != 'EGSCIT':
             raise SystemExit(f'The naive updates are those of EGSCIT, not of {cfg.model.type}.')
@@ -288,20 +293,21 @@ def step_functions(args, cfg, device, size, minibatch) -> dict:
     model, update = update_function(cfg, device)
     images = model.images_by_domain(model.data_preprocessor(batch, True)['inputs'])
     part = {domain: image[:minibatch] for domain, image in images.items()}
-    for side in ('discriminator', 'generator'):
-        functions[f'one {side} update'] = lambda side=side: update(f'{side}s', part)
+    for kind in model.updates():
+        name = kind.steps.removesuffix('_steps')
+        functions[f'one {name} update'] = lambda kind=kind: update(kind.steps, part)
     return functions
 
 
 def update_function(cfg, device) -> tuple:
-    """A model, and a function that updates one of its sides with a minibatch, as train_step."""
+    """A model, and a function for one update of a kind with a minibatch, as train_step."""
+    from egscit_mm.models.base.updates import frozen
     model, wrappers = build(cfg, device)
+    kinds = {kind.steps: kind for kind in model.updates()}
 
-    def update(side, images):
-        # The discriminators are frozen while the generators learn.
-        model.discriminators.requires_grad_(side == 'discriminators')
-        model.update(side, images, wrappers[side], defaultdict(list))
-        model.discriminators.requires_grad_(True)
+    def update(steps, images):
+        with frozen(*kinds[steps].frozen):
+            model.update(kinds[steps], images, wrappers[kinds[steps].side], defaultdict(list))
 
     return model, update
 
@@ -325,7 +331,7 @@ def largest_minibatch(cfg, device, size, limit=None) -> dict:
         images = {domain: torch.rand(number, 3, *size, device=device).to(
             memory_format=model.memory_format) * 2 - 1 for domain in model.domains}
         try:
-            update('generators', images)
+            update('generator_steps', images)
         except torch.OutOfMemoryError:
             model.zero_grad()
             if device == 'cuda':
@@ -412,8 +418,7 @@ def main():
     if args.processor_time and device != 'cpu':
         raise SystemExit('--processor-time is for CPUs: most of the time of a GPU is not in it.')
     size = args.size or image_size(cfg)
-    updates = cfg.model.get('discriminator_steps', 1) + cfg.model.get('generator_steps', 1)
-    minibatch = args.minibatch or cfg.train_dataloader.batch_size // updates
+    minibatch = args.minibatch or cfg.train_dataloader.batch_size // updates_of(cfg)
     if args.amp:
         enable_amp(cfg)
     torch.backends.cudnn.benchmark = cfg.get('env_cfg', {}).get('cudnn_benchmark', False)
@@ -451,7 +456,7 @@ def timed(args, cfg, device, size, minibatch) -> dict:
 
     images = minibatch
     if args.part == 'step':
-        images *= cfg.model.get('discriminator_steps', 1) + cfg.model.get('generator_steps', 1)
+        images *= updates_of(cfg)
     table = {}
     for dtype, speed in speeds.items():
         print(f'This machine, {dtype}: {speed["matrix"]:.0f} G multiply-adds/s in a matrix '

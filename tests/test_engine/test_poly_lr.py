@@ -93,6 +93,22 @@ def test_other_arguments(tmp_path):
     assert [rate['generators'] for rate in rates] == pytest.approx(expected, rel=1e-9)
 
 
+def test_linear_decay_from_half_time_follows_max_iters(tmp_path):
+    scheduler = dict(type='PolyDecayLR', by_epoch=False, power=1, hold=0.5)
+    for length, expected in ((8, [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]), (4, [1, 1, 1, 0.5])):
+        rates = train(tmp_path / str(length), length, scheduler)
+        assert [rate['generators'] for rate in rates] == pytest.approx(
+            [1e-3 * share for share in expected], rel=1e-9)
+    # Resumed with more iterations, it goes on along the new curve.
+    rates = train(tmp_path / 'resumed', 8, scheduler, resume=True,
+                  load_from=str(tmp_path / '4' / 'iter_3.pth'))
+    assert [rate['generators'] for rate in rates] == pytest.approx(
+        [1e-3, 1e-3, 7.5e-4, 5e-4, 2.5e-4], rel=1e-9)
+    with pytest.raises(ValueError, match='hold must be a share below 1, got 1'):
+        PolyDecayLR(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.), end=4, by_epoch=False,
+                    hold=1)
+
+
 def test_load_before_begin():
     # Another scheduler may own the rate until `begin`: loading must leave it alone.
     optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.)

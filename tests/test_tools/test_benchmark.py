@@ -182,6 +182,8 @@ def run_tiny(benchmark, monkeypatch, folder, stage, *arguments):
     ('egscit', ['--naive'], ['naive']),
     ('egscit', [], ['ours', 'one discriminator update', 'one generator update']),
     ('vaegan', [], ['ours', 'one discriminator update', 'one generator update']),
+    ('drit', [], ['ours', 'one content_discriminator update', 'one discriminator update',
+                  'one generator update', 'one random_generator update']),
     ('egscit', ['--part', 'infer'], ['ours']),
     ('egscit', ['--part', 'infer', '--compare', 'bf16+channels_last'],
      ['ours', 'bf16+channels_last']),
@@ -235,7 +237,7 @@ def test_largest_minibatch(monkeypatch, room, limit, expected, ended_by):
     model = tiny_egscit()
 
     def update(side, images):
-        assert side == 'generators' and list(images) == ['A', 'B']
+        assert side == 'generator_steps' and list(images) == ['A', 'B']
         if len(images['A']) > room:
             raise torch.OutOfMemoryError
 
