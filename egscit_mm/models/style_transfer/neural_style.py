@@ -96,7 +96,8 @@ class PixelOptimisation(VGGTranslator):
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(
                 images.device.type, enabled=False):
             results = [
-                self._optimised(image[None].clone(), [
+                # Contiguous, as L-BFGS wants it; clones, for those of inference have no gradients.
+                self._optimised(image[None].clone(memory_format=torch.contiguous_format), [
                     part[min(index, len(part) - 1)][None].clone() for part in style])
                 for index, image in enumerate(images)
             ]
