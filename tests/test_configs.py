@@ -15,6 +15,7 @@ from tiny_data import write_tiny_digits
 from egscit_arguments import config_options
 from egscit_mm.config import check_config, merge_options
 from egscit_mm.models import VAEGAN, AlternatingGAN
+from egscit_mm.models.style_transfer.decoder_training import DecoderTraining
 
 SHORT = ('quickstart', 'quickstart_imagenet', 'reduced')  # not the paper's schedules
 # Tasks whose test sets have ground truths.
@@ -37,20 +38,25 @@ def test_config_builds(path, data_root):
     cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    # build_optim_wrapper takes the constructor out of the config.
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
-    sides = {'generators', 'discriminators'}
+    is_trained = getattr(model, 'has_weights', True)
+    for key in ('optim_wrapper', 'train_cfg', 'train_dataloader', 'param_scheduler'):
+        assert (cfg.get(key) is not None) == is_trained, key
+    if is_trained:
+        # build_optim_wrapper takes the constructor out of the config.
+        optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
+        assert [scheduler.type for scheduler in cfg.param_scheduler] == ['PolyDecayLR']
+        sides = {'generators', 'discriminators'}
     if isinstance(model, AlternatingGAN):
         sides = {update.side for update in model.updates()}
         updates = sum(getattr(model, update.steps) for update in model.updates())
         assert cfg.train_dataloader.batch_size % updates == 0
-    assert set(optim_wrapper.keys()) == sides
-    assert [scheduler.type for scheduler in cfg.param_scheduler] == ['PolyDecayLR']
+    if is_trained and not isinstance(model, DecoderTraining):
+        assert set(optim_wrapper.keys()) == sides
     Visualizer.get_instance('test_configs')  # MMagic's hook wants the one that a Runner builds
     for hook in cfg.custom_hooks:
         HOOKS.build(hook)
 
-    loaders = [cfg.train_dataloader]
+    loaders = [cfg.train_dataloader] if is_trained else []
     if cfg.get('stage1_config') is not None:
         stage1 = Config.fromfile(path.parent / cfg.stage1_config)
         own, other = (c.train_dataloader.dataset for c in (cfg, stage1))
@@ -155,6 +161,22 @@ def test_unit_is_egscit_without_its_parts(task):
     assert cfg == expected
     model = MODELS.build(cfg['model'])
     assert model.generators.feature_networks is None and model.perceptual_loss is None
+
+
+@pytest.mark.parametrize('name', ['neural_style', 'adain_style', 'wct'])
+@pytest.mark.parametrize('suffix', ['', '_reduced'])
+def test_style_transfer_has_the_data_of_egscit(name, suffix):
+    cfg, egscit = leaf(f'{name}_mnist_single{suffix}'), leaf(f'egscit_mnist_single{suffix}')
+    for key in ('test_dataloader', 'test_evaluator', 'test_cfg', 'randomness'):
+        assert cfg[key] == egscit[key], key
+    assert cfg['model']['data_preprocessor'] == egscit['model']['data_preprocessor']
+    networks = cfg['model']['generator']
+    assert networks['size'] == (56 if suffix else 512)
+    if name != 'neural_style':
+        for loader in (cfg['train_dataloader'], egscit['train_dataloader']):
+            loader.pop('batch_size')
+        assert cfg['train_dataloader'] == egscit['train_dataloader']
+        assert cfg['param_scheduler'] == egscit['param_scheduler']
 
 
 @pytest.mark.parametrize('task', ['mnist_single', 'mnist_multi', 'streets', 'gta2bdd'])

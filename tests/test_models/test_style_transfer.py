@@ -234,7 +234,8 @@ def test_wct_goes_from_the_deepest_layer_to_the_first():
 
 # ------------------------------------------------------------------------------- neural style
 def test_neural_styles_loss_equals_the_written_out_one():
-    networks = tiny('NeuralStyle', style_weight=7., size=None).generators
+    weights = dict(relu1_1=7., relu2_1=6., relu3_1=5., relu4_1=4., relu5_1=3.)
+    networks = tiny('NeuralStyle', style_layers=weights, size=None).generators
     images = {d: x[:1] for d, x in random_images(size=32).items()}
     made = random_images(1, size=32, seed=5)['A']
     features = {name: {k: v[0].numpy() for k, v in networks.vgg(x).items()}
@@ -247,9 +248,9 @@ def test_neural_styles_loss_equals_the_written_out_one():
                          for i in range(channels)])
 
     expected = ((features['made']['relu4_2'] - features['A']['relu4_2'])**2).mean()
-    for stage in range(1, 6):
-        own, wanted = (gram(features[name][f'relu{stage}_1']) for name in ('made', 'B'))
-        expected += 7 / len(own)**2 * ((own - wanted)**2).mean()
+    for layer, weight in weights.items():
+        own, wanted = (gram(features[name][layer]) for name in ('made', 'B'))
+        expected += weight / len(own)**2 * ((own - wanted)**2).mean()
     loss = networks.loss(made, torch.from_numpy(features['A']['relu4_2'])[None],
                          networks.encode_style(images['B'], 'B'))
     assert loss.item() == pytest.approx(expected, rel=1e-4)
@@ -321,8 +322,9 @@ def test_unknown_loss_weights_and_arguments_are_refused():
             tiny(kind, alpha=1.5)
     with pytest.raises(ValueError, match='size'):
         tiny('NeuralStyle', size=8)
-    with pytest.raises(ValueError, match='style_weight'):
-        tiny('NeuralStyle', style_weight=-1)
+    for layers in ({}, dict(relu1_1=-1.), dict(relu9_1=1.)):
+        with pytest.raises(ValueError, match='layers'):
+            tiny('NeuralStyle', style_layers=layers)
 
 
 # ---------------------------------------------------------------------------------- inference

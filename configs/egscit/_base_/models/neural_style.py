@@ -2,7 +2,7 @@
 # image, resized to 512 as EGSC-IT's authors did.
 model = dict(
     type='NeuralStyle',
-    generator=dict(type='PixelOptimisation', size=512, style_weight=1e5, evaluations=500),
+    generator=dict(type='PixelOptimisation', size=512, evaluations=500),
     data_preprocessor=dict(
         type='DataPreprocessor',
         mean=[127.5] * 3,
