@@ -48,7 +48,8 @@ def test_a_reduced_config_has_the_recipe_and_a_paper_config(path):
         for loader in (cfg.train_dataloader, cfg.test_dataloader):
             assert loader.dataset.data_root == f'{recipe.train_dataloader.dataset.data_root}_pairs'
             loader.dataset.data_root = recipe.train_dataloader.dataset.data_root
-    if path.stem.startswith(('cyclegan', 'augmented', 'cddit')):  # one generator update per iteration, on one minibatch
+    # One generator update per iteration, on one minibatch.
+    if path.stem.startswith(('cyclegan', 'augmented', 'cddit')):
         steps = recipe.model.generator_steps
         cfg.train_dataloader.batch_size *= steps + recipe.model.discriminator_steps
         assert cfg.train_cfg.max_iters == steps * recipe.train_cfg.max_iters
