@@ -25,8 +25,8 @@ def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -
     check_config(cfg, 'inference')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
     if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarTranslationModel):
-        raise UserError(f'{cfg.filename}: {use} needs a config whose model takes exemplars, '
-                        f'such as EGSCIT; this one has {cfg.model.type!r}')
+        raise UserError(f'{cfg.filename}: {use} needs a config with an EGSCIT model or another '
+                        f'one that takes exemplars, this one has {cfg.model.type!r}')
     return cfg
 
 

@@ -53,7 +53,8 @@ def folder(tmp_path_factory):
     """Configs and checkpoints; the plain and the averaged weights of EGSCIT differ."""
     folder = tmp_path_factory.mktemp('model')
     torch.manual_seed(0)
-    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single'):
+    for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single',
+                 'augmented_cyclegan_mnist_single', 'cddit_mnist_single'):
         stage = name.split('_')[0]
         cfg = Config.fromfile(CONFIGS / f'{name}.py')
         cfg.merge_from_dict(tiny_model_options(stage))
