@@ -1,5 +1,5 @@
-# Augmented CycleGAN with the quickstart's recipe: data, half the width, minibatch, generator updates,
-# average of the weights. Its own rate of the discriminators, a fifth, and its own clipping.
+# Augmented CycleGAN with the quickstart's recipe: data, half the width, minibatch, generator
+# updates, average of the weights. Its own rate of the discriminators, a fifth, and clipping.
 #   python tools/train.py configs/egscit/augmented_cyclegan_mnist_single_reduced.py
 _base_ = ['_base_/models/augmented_cyclegan.py', '_base_/reduced/mnist_single.py']
 

@@ -92,8 +92,9 @@ def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
     for name, model in models.items():
         if model.own_part in parts:
             return name
-    raise UserError(f'{checkpoint} is not a checkpoint of {" or ".join(models)}: give one that '
-                    'the training of such a model wrote, for EGSCIT that of stage 2.')
+    raise UserError(f'{checkpoint} is not a checkpoint of a model that takes exemplars '
+                    f'({", ".join(models)}): give one that the training of such a model wrote, for '
+                    'EGSCIT that of stage 2.')
 
 
 def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,

@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('model')
     torch.manual_seed(0)
     for name in ('vaegan_quickstart', 'egscit_quickstart', 'munit_mnist_single',
-                 'drit_mnist_single'):
+                 'drit_mnist_single', 'augmented_cyclegan_mnist_single', 'cddit_mnist_single'):
         stage = name.split('_')[0]
         cfg = Config.fromfile(CONFIGS / f'{name}.py')
         cfg.merge_from_dict(tiny_model_options(stage))

@@ -79,8 +79,9 @@ def tiny_model_options(stage):
                 'model.generator.latent_encoder.base_channels': 4,
                 'model.discriminator.base_channels': 4}
     if stage == 'cddit':
-        return {f'model.{part}.base_channels': 4
-                for part in ('generator.encoder', 'generator.decoder', 'discriminator')}
+        return {'model.discriminator.base_channels': 4, **{
+            f'model.generator.{part}.{key}': value for part in ('encoder', 'decoder')
+            for key, value in dict(base_channels=4, num_downsamples=1).items()}}
     if stage in ('neural', 'adain', 'wct'):
         options = {'size': 32, 'arch': 'vgg16', 'pretrained': None, 'base_channels': 2}
         return {f'model.generator.{key}': value for key, value in options.items()}

@@ -13,7 +13,7 @@ from egscit_mm.utils.errors import UserError
 __all__ = ['folder']
 
 
-@pytest.fixture(params=['egscit', 'munit', 'drit'])
+@pytest.fixture(params=['egscit', 'munit', 'drit', 'augmented', 'cddit'])
 def model(folder, request):
     """Not of the module: tests give it mean styles."""
     return EGSCITInferencer(folder / f'{request.param}.py', folder / f'{request.param}.pth')

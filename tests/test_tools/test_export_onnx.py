@@ -53,12 +53,13 @@ def test_file_computes_what_the_model_computes(exported, folder):
     check_equals(exported, folder, 'egscit', 'B')
 
 
-def test_munit_to_the_other_domain(folder, tmp_path):
-    path = tmp_path / 'new' / 'munit.onnx'
+@pytest.mark.parametrize('stage', ['munit', 'augmented', 'cddit'])
+def test_other_methods_to_the_other_domain(folder, tmp_path, stage):
+    path = tmp_path / 'new' / 'model.onnx'
     differences = export_onnx(
-        folder / 'munit.py', folder / 'munit.pth', path, target_domain='A', opset=18)
+        folder / f'{stage}.py', folder / f'{stage}.pth', path, target_domain='A', opset=18)
     assert len(differences) == 2 and max(differences.values()) < 1e-4
-    check_equals(path, folder, 'munit', 'A')
+    check_equals(path, folder, stage, 'A')
     assert [x.version for x in onnx.load(path).opset_import if not x.domain] == [18]
 
 

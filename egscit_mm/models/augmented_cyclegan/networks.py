@@ -23,8 +23,10 @@ class _ConditionalResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1, padding_mode='reflect')
         self.norm = ConditionalInstanceNorm(channels, style_dim)
-        self.second = ConvModule(channels, channels, 3, padding=1, padding_mode='reflect',
-                                 norm_cfg=dict(type='IN', affine=True), act_cfg=None)
+        # Not a ConvModule: its norm is named "in", and with weights PyTorch cannot export that.
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode='reflect', bias=False),
+            nn.InstanceNorm2d(channels, affine=True))
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         hidden = self.norm(self.first(x), code).relu()

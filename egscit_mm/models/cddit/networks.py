@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Networks of CDD-IT (Gonzalez-Garcia et al. 2018, <https://arxiv.org/abs/1805.09730>)."""
 from itertools import permutations
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Sequence, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -14,7 +14,10 @@ from ..layers import add_latent_noise, at_least_float32
 from ..networks.discriminator import patch_discriminator
 from ..networks.encoder import check_divisible
 
-_NORMAL = dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d', 'Linear'], std=0.02)
+_INITIAL = [
+    dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], mode='fan_in'),
+    dict(type='Xavier', layer='Linear'),
+]
 
 
 def _widths(base_channels: int, num_convs: int) -> list:
@@ -47,7 +50,7 @@ class CDDITEncoder(BaseModule):
         num_convs (int): Defaults to 5.
         num_downsamples (int): 5 in the release; 2 for 28x28 digits. Defaults to 5.
         style_dim (int): Length of the exclusive code. Defaults to 8.
-        init_cfg (dict): Initialisation; normal with standard deviation 0.02 by default.
+        init_cfg (dict | list): Initialisation; Kaiming by default, Xavier of linear layers.
 
     Raises:
         ValueError: If a width or a number of layers is outside its range.
@@ -59,7 +62,7 @@ class CDDITEncoder(BaseModule):
                  num_convs: int = 5,
                  num_downsamples: int = 5,
                  style_dim: int = 8,
-                 init_cfg: dict = _NORMAL):
+                 init_cfg: Union[dict, list] = _INITIAL):
         super().__init__(init_cfg)
         _check(self, num_convs, num_downsamples, in_channels=in_channels,
                base_channels=base_channels, style_dim=style_dim)
@@ -76,9 +79,10 @@ class CDDITEncoder(BaseModule):
             if level:
                 layers.append(nn.GroupNorm(1, next_width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-        *layers, last, norm, _ = layers
+        *layers, last, _, _ = layers
         self.layers = nn.Sequential(*layers)
-        self.shared = nn.Sequential(last, norm)
+        # Without a scale, which could shrink: no map is as equal to another one as nothing is.
+        self.shared = nn.Sequential(last, nn.GroupNorm(1, widths[-1], affine=False))
         self.exclusive = nn.Linear(widths[-2], style_dim)
 
     def forward(self, images: Tensor) -> Tuple[Tensor, Tensor]:
@@ -121,7 +125,7 @@ class CDDITDecoder(BaseModule):
         dropout (float): Probability. Defaults to 0.5.
         takes_shared (bool): Whether the shared part goes in; else the code alone, without noise:
             the release's exclusive decoder. Defaults to True.
-        init_cfg (dict): Initialisation; normal with standard deviation 0.02 by default.
+        init_cfg (dict | list): Initialisation; Kaiming by default, Xavier of linear layers.
 
     Raises:
         ValueError: If a width or a number of layers is outside its range.
@@ -136,7 +140,7 @@ class CDDITDecoder(BaseModule):
                  noise: float = 0.1,
                  dropout: float = 0.5,
                  takes_shared: bool = True,
-                 init_cfg: dict = _NORMAL):
+                 init_cfg: Union[dict, list] = _INITIAL):
         super().__init__(init_cfg)
         _check(self, num_convs, num_downsamples, out_channels=out_channels,
                base_channels=base_channels, style_dim=style_dim)
@@ -200,7 +204,7 @@ class PairCritics(BaseModule):
         in_channels (int): Channels of each of both images. Defaults to 3.
         base_channels (int): Width of the first layer, doubling. Defaults to 64.
         num_convs (int): Strided convolutions. Defaults to 3.
-        init_cfg (dict): Initialisation; normal with standard deviation 0.02 by default.
+        init_cfg (dict | list): Initialisation; Kaiming by default, Xavier of linear layers.
 
     Raises:
         ValueError: If there are fewer than two domains, or a width is below 1.
@@ -211,7 +215,7 @@ class PairCritics(BaseModule):
                  in_channels: int = 3,
                  base_channels: int = 64,
                  num_convs: int = 3,
-                 init_cfg: dict = _NORMAL):
+                 init_cfg: Union[dict, list] = _INITIAL):
         super().__init__(init_cfg)
         check_domains(self, domains, 2)
         check_integers(self, 1, in_channels=in_channels, base_channels=base_channels,

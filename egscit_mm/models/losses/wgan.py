@@ -34,6 +34,11 @@ def interpolated(real: Tensor, fake: Tensor) -> Tensor:
 
     Returns:
         Tensor: (N, C, H, W), which requires a gradient.
+
+    Examples:
+        >>> between = interpolated(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
+        >>> 0 <= between.item() <= 1 and between.requires_grad
+        True
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     return torch.lerp(real, fake.detach().to(real.dtype), share).requires_grad_()

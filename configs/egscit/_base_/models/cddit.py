@@ -16,8 +16,9 @@ model = dict(
             noise=0.1,
             dropout=0.5)),
     discriminator=dict(type='PairCritics', base_channels=64, num_convs=3),
-    loss_weights=dict(
-        gan=1, penalty=10, exclusive=0.1, autoencoding=100, shared=100, code=100),
+    # The release has 100 for the last two, too, but an Adam for each loss, which takes its weight
+    # out again. In one sum they make maps and codes the same for all images, which is a minimum.
+    loss_weights=dict(gan=1, penalty=10, exclusive=0.1, autoencoding=100, shared=1, code=1),
     discriminator_steps=1,
     generator_steps=1,
     split_batch=False,
