@@ -3,6 +3,7 @@
 
 Usage::
 
+    python tools/reproduce.py --table 1 --budget quick --mnist MNIST_DIR
     python tools/reproduce.py --table 2 --budget quick --mnist MNIST_DIR
     python tools/reproduce.py --table 5 --budget paper --mnist MNIST_DIR --seeds 0 1 2
     python tools/reproduce.py --table 3 --budget paper
@@ -12,8 +13,9 @@ Usage::
 Table 3 is trained on GTA5 and BDD; its quick budget on painted streets, of which the right
 translations are known, too.
 
-Table 4 has the methods of table 2 and style transfer: in the same --work-dir, what either has
-trained serves the other one, too.
+Table 1 of the paper says in words which method is multimodal, disentangled and consistent; here
+these are figures. Table 4 has methods of table 2 beside style transfer: in the same --work-dir,
+what either has trained serves the other one, too.
 
 Writes table<N>.md, table<N>.json and table<N>.html to the work directory, anew after every method.
 The same command goes on where it was stopped: trainings are resumed, evaluations not repeated.
@@ -35,6 +37,9 @@ ROWS = {
     'cyclegan': ('cyclegan_{}', 'CycleGAN'),
     'unit': ('unit_{}', 'UNIT'),
     'munit': ('munit_{}', 'MUNIT'),
+    'drit': ('drit_{}', 'DRIT'),
+    'augmented_cyclegan': ('augmented_cyclegan_{}', 'Augmented CycleGAN'),
+    'cddit': ('cddit_{}', 'CDD-IT (trained on pairs)'),
     'neural_style': ('neural_style_{}', 'neural style transfer'),
     'adain_style': ('adain_style_{}', 'AdaIN'),
     'wct': ('wct_{}', 'WCT'),
@@ -46,6 +51,8 @@ ROWS = {
     'oracle': (None, 'oracle'),
 }
 TABLES = {
+    1: dict(task='MNIST-Single', config='mnist_single', paint='single', pairs=True,
+            rows=['cyclegan', 'unit', 'munit', 'drit', 'augmented_cyclegan', 'cddit', 'egscit']),
     2: dict(task='MNIST-Single', config='mnist_single', paint='single',
             rows=['cyclegan', 'unit', 'munit', 'egscit_wo_mask', 'egscit_wo_adain',
                   'egscit_wo_perceptual', 'egscit']),
@@ -141,6 +148,7 @@ from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
+    property_sections,
     sections,
     segmentation_sections,
     street_sections,
@@ -219,6 +227,8 @@ def prepare(args, configs: list) -> None:
     source = ['--source', 'mnist', '--root', args.mnist] if args.mnist else ['--source', 'digits']
     if args.mnist and args.budget == 'quick':
         source += ['--num-train', QUICK_NUM_TRAIN]
+    if args.plan.get('pairs'):
+        source.append('--pairs')
     task, features = args.plan['paint'], args.weights[FEATURES]
     call('dataset_converters/mnist.py', '--task', task, *source, '--out', args.data)
     if features.is_file() or not any(features in weights(args, cfg).values() for cfg in configs):
@@ -393,7 +403,7 @@ def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None
 
 
 def digits(args) -> None:
-    """Tables 2, 4 and 5: SSIM of translated digits."""
+    """Tables 1, 2, 4 and 5: translated digits."""
     configs = {row: config_of(args, row) for row in args.rows}
     prepare(args, configs.values())
     measure_yardsticks(args, configs[args.rows[0]])
@@ -401,7 +411,8 @@ def digits(args) -> None:
         if is_trained(configs[row]) or seed == args.seeds[0]:  # else it would be the same again
             train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
         figures = compared(args)
-        render(args, what_std_is(figures), sections(figures), figures, drawn(args))
+        tables = property_sections if args.table == 1 else sections
+        render(args, what_std_is(figures), tables(figures), figures, drawn(args))
 
 
 def steps(args):

@@ -107,6 +107,20 @@ def sections(comparison: Dict[str, Any]) -> List[Section]:
     ]
 
 
+def property_sections(comparison: Dict[str, Any]) -> List[Section]:
+    """The table of the properties that the paper's Table 1 tells in words."""
+    return [_figures(
+        comparison, 'Multimodal, disentangled, semantically consistent',
+        'Multimodal: the mean difference (0..255) between translations of one content after '
+        'different exemplars; 0 where the exemplar has no effect. Disentangled: the share of the '
+        'translations in the exemplar\'s colours (style), and the intersection over union of their '
+        'strokes with the content\'s (shape). Consistent: the share with the content\'s shape '
+        '(shape is right), and the SSIM to the ground truth. A method that is diverse in the wrong '
+        'places is high in the first and low in the others.',
+        {'diversity': 'diversity', 'style': 'style_accuracy', 'shape': 'content_iou',
+         'shape is right': 'content_accuracy', 'SSIM': 'ssim_ground_truth'})]
+
+
 def street_sections(comparison: Dict[str, Any], segmenters: Dict[str, Dict[int, Dict[str, Any]]]
                     ) -> List[Section]:
     """The tables of painted streets: segmenters, translations, and colours by class.

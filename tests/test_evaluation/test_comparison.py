@@ -8,6 +8,7 @@ from egscit_mm.evaluation.comparison import (
     Section,
     compare,
     markdown,
+    property_sections,
     sections,
     segmentation_sections,
     street_sections,
@@ -46,6 +47,22 @@ def test_one_training_per_method():
     assert ceiling['ours'] == YARDSTICKS[CEILING]
     assert ceiling['paper'] == {'ssim_exemplar/A2B': {'mean': 0.484, 'std': 0.082},
                                 'ssim_exemplar/B2A': {'mean': 0.225, 'std': 0.124}}
+
+
+def test_properties():
+    """Table 1: what is not measured yet, or not of this method, is a dash."""
+    known = figures(0.2, **{
+        f'{name}/{direction}': {'mean': mean, 'std': 0.} for direction, mean in
+        (('A2B', 30.), ('B2A', 60.)) for name in ('diversity', 'content_iou')})
+    comparison = compare({'UNIT': {0: known}, 'DRIT': {}}, 'MNIST-Single', YARDSTICKS)
+    table, = property_sections(comparison)
+    assert table.columns == [
+        f'{name} {arrow}' for name in ('diversity', 'style', 'shape', 'shape is right', 'SSIM')
+        for arrow in ('A→B', 'B→A')]
+    assert table.rows['UNIT'] == ['30.000', '60.000', '0.200', '0.400', '30.000', '60.000', '0.200',
+                                  '0.400', '0.200', '0.400']
+    assert table.rows['DRIT'] == ['–'] * 10
+    assert table.rows['copy the content'][:2] == ['–', '–']
 
 
 def test_several_trainings_per_method():

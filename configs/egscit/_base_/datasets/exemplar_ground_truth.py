@@ -32,4 +32,5 @@ val_evaluator = dict(
         dict(type='ContentAccuracy'),
         dict(type='PixelAccuracy'),
     ])
-test_evaluator = val_evaluator
+test_evaluator = dict(
+    type='Evaluator', metrics=[*val_evaluator['metrics'], dict(type='ExemplarDiversity')])
