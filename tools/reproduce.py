@@ -52,6 +52,7 @@ ROWS = {
 }
 TABLES = {
     1: dict(task='MNIST-Single', config='mnist_single', paint='single', pairs=True,
+            metrics=[dict(type='ExemplarDiversity')],  # beside those of the configs
             rows=['cyclegan', 'unit', 'munit', 'drit', 'augmented_cyclegan', 'cddit', 'egscit']),
     2: dict(task='MNIST-Single', config='mnist_single', paint='single',
             rows=['cyclegan', 'unit', 'munit', 'egscit_wo_mask', 'egscit_wo_adain',
@@ -210,7 +211,10 @@ def config_of(args, row: str) -> Config:
     path = args.configs / f'{name}{BUDGETS[args.budget]}.py'
     if not path.is_file():
         raise SystemExit(f'{path} does not exist: --configs must be a folder like configs/egscit.')
-    return Config.fromfile(path)
+    cfg = Config.fromfile(path)
+    if cfg.get('test_evaluator'):
+        cfg.test_evaluator.metrics += args.plan.get('metrics', [])
+    return cfg
 
 
 def call(*command) -> None:
@@ -327,7 +331,11 @@ def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None
     with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
         if is_current:
             return
-        command = tool('test.py', cfg.filename,
+        config = cfg.filename
+        if args.plan.get('metrics'):  # which its file does not have
+            config = checkpoint.with_name(Path(config).name)
+            cfg.dump(config)
+        command = tool('test.py', config,
                        checkpoint if is_trained(cfg) else NO_CHECKPOINT, '--work-dir',
                        checkpoint.parent / 'test', '--out', out,
                        options=settings(args, cfg, seed))

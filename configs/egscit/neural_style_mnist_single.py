@@ -6,7 +6,5 @@ _base_ = [
 ]
 
 train_dataloader = val_dataloader = val_evaluator = None
-# Without diversity, for which it would optimise each content for ten exemplars.
-test_evaluator = dict(metrics=_base_.val_evaluator.metrics)
 test_cfg = dict(type='MultiTestLoop')
 custom_hooks = []

@@ -250,6 +250,9 @@ def test_table_1_measures_what_the_paper_says_in_words(pretend, tmp_path):
     expected = [f'{tool} {row}_mnist_single_reduced' for row in rows for tool in ('train', 'test')]
     expected.insert(-2, 'train vaegan_quickstart')
     assert summary(commands)[-len(expected):] == expected
+    for command in (command for command in commands if command[1].endswith('/test.py')):
+        metrics = [metric.type for metric in Config.fromfile(command[2]).test_evaluator.metrics]
+        assert metrics[-1] == 'ExemplarDiversity' and metrics.count('ExemplarDiversity') == 1
     assert list(json.loads((tmp_path / 'work' / 'table1.json').read_text())['rows'])[:7] == [
         'CycleGAN', 'UNIT', 'MUNIT', 'DRIT', 'Augmented CycleGAN', 'CDD-IT (trained on pairs)',
         'EGSC-IT']

@@ -32,5 +32,4 @@ val_evaluator = dict(
         dict(type='ContentAccuracy'),
         dict(type='PixelAccuracy'),
     ])
-test_evaluator = dict(
-    type='Evaluator', metrics=[*val_evaluator['metrics'], dict(type='ExemplarDiversity')])
+test_evaluator = val_evaluator
