@@ -6,6 +6,7 @@ Gradio's folder of temporary files, which it empties of what is older than an ho
 """
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 from egscit_arguments import add_mean_argument, parser_for, paths_by_domain, positive
@@ -13,12 +14,15 @@ from egscit_arguments import add_mean_argument, parser_for, paths_by_domain, pos
 MAX_SIDE_OF_MATRIX = 6  # images
 MAX_WAITING = 20  # requests in the queue; one is translated at a time
 CACHE_SECONDS = 3600
+BRUSH_SIDE = 400  # pixels of the longer side of what one paints on, whatever the content has
+BRUSH_HEIGHT = 460  # of the editor around it
+BRUSH_COLOUR = '#e6194b'
 # Small images, such as digits, fill their frame.
 CSS = '.image-frame img, .image-container img { width: 100%; height: 100%; object-fit: contain }'
 
 # Gradio's page asks for a script and fonts of other servers, which it does not need.
 CONTENT_POLICY = ("default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
-                  "script-src 'self' 'unsafe-inline' 'unsafe-eval'")
+                  "script-src 'self' 'unsafe-inline' 'unsafe-eval'; worker-src blob:")
 
 
 def parse_args():
@@ -49,7 +53,7 @@ from egscit_mm.apis.translate import translation_matrix
 from egscit_mm.models.layers.styles import MAX_STRENGTH
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import UserError
-from egscit_mm.utils.images import DECODED_FORMATS
+from egscit_mm.utils.images import DECODED_FORMATS, decode
 from egscit_mm.utils.listing import find_images, list_images
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when Gradio is imported
@@ -113,7 +117,8 @@ class Translator:
             content (str): Uploaded file, and so are the next three.
             exemplar (str): The first exemplar.
             other (str): The second one; without it, there is nothing to mix.
-            region (str): White where the mixture goes; elsewhere the first exemplar's style does.
+            region (str): Painted layer, opaque where the mixture goes; elsewhere the first
+                exemplar's style does. Where nothing is painted, all of it is.
             share (float): Of the second exemplar, 0..1.
             strength (float): Of all styles, 0..1.5.
             direction (str): As the page calls it.
@@ -125,17 +130,24 @@ class Translator:
                 exemplars.append(self.read(other, 'second exemplar'))
             weights = [1 - share, share] if other else [1]
             styles = {1: self.inferencer.style(exemplars, weights, strength, target)}
-            if not region:
+            labels = self.painted(region, image.size) if region else np.zeros(1)
+            if not labels.any():  # nothing is painted: all of it
                 return self.inferencer.translate_to_style(
                     image, styles[1], target, source_domain=source)
             styles[0] = self.inferencer.style(exemplars[0], None, strength, target)
-            painted = self.read(region, 'region').convert('L').resize(
-                image.size, Image.Resampling.NEAREST)
-            labels = (np.asarray(painted) > 127).astype(np.uint8)
             return self.inferencer.translate_to_style(
                 image, styles, target, source_domain=source, regions=labels)
         except UserError as error:
             raise gr.Error(str(error)) from error
+
+    def canvas(self, content: str):
+        """An uploaded content in the size in which it is painted on; None without one."""
+        if not content:
+            return None
+        image = self.read(content, 'content')
+        factor = min(BRUSH_SIDE, self.max_pixels**0.5) / max(image.size)
+        size = [max(int(side * factor), 1) for side in image.size]
+        return dict(background=image.resize(size), layers=[], composite=None)
 
     def matrix(self, contents: list, exemplars: list, direction: str):
         """Picture of all contents after all exemplars."""
@@ -154,20 +166,34 @@ class Translator:
         return self.directions[direction]
 
     def read(self, path: str, role: str) -> Image.Image:
-        """An uploaded image, if it is one and not too large. Its header is read first."""
+        """An uploaded image, if it is one and not too large."""
         if not path:
             raise gr.Error(f'Choose an image as {role} first.')
+        with self.checked(path):
+            return load_image(path)
+
+    def painted(self, layer: str, size: tuple) -> np.ndarray:
+        """Label map (H, W) for a content of this size (W, H): 1 where a layer is opaque."""
+        with self.checked(layer):
+            opaque = decode(Path(layer).read_bytes()).convert('RGBA').getchannel('A')
+        return (np.asarray(opaque.resize(size, Image.Resampling.NEAREST)) > 127).astype(np.uint8)
+
+    @contextmanager
+    def checked(self, path: str):
+        """Reads the header of a file, then lets it be decoded; refuses what is not to be."""
         name = Path(path).name
         try:
             with Image.open(path, formats=DECODED_FORMATS) as image:
                 width, height = image.size
-            if width * height <= self.max_pixels:
-                return load_image(path)
+            if width * height > self.max_pixels:
+                raise gr.Error(f'{name} has {width} x {height} pixels; at most '
+                               f'{self.max_pixels:,} are allowed here. Make it smaller.')
+            yield
+        except gr.Error:  # a ValueError
+            raise
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
             print(f'refused {path}: {error}', file=sys.stderr)
             raise gr.Error(f'{name} is not an image that can be read here.') from error
-        raise gr.Error(f'{name} has {width} x {height} pixels; at most {self.max_pixels:,} are '
-                       'allowed here. Make it smaller.')
 
 
 def examples(folder: Path) -> dict:
@@ -182,6 +208,19 @@ def examples(folder: Path) -> dict:
     return found
 
 
+def region_brush(label: str) -> gr.ImageEditor:
+    """An editor on whose background one paints a region, without tools that change its size."""
+    editor = gr.ImageEditor(
+        label=label, sources=[], transforms=[], layers=False, buttons=[], format='png',
+        brush=gr.Brush(default_size=BRUSH_SIDE // 20, colors=[BRUSH_COLOUR], color_mode='fixed'),
+        height=BRUSH_HEIGHT, elem_id='brush')
+    # Gradio would open the files first. The page uploads them as all others; the older way, which
+    # keeps them in memory, is closed.
+    editor.preprocess = lambda sent: sent and sent.layers and sent.layers[0].path
+    editor.accept_blobs = None
+    return editor
+
+
 def build_page(translator: Translator, samples: dict) -> gr.Blocks:
     """The page: tabs for one pair of images, for two exemplars, and for all with all."""
     directions = list(translator.directions)
@@ -192,9 +231,9 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
         image.preprocess = lambda upload: upload and upload.path
         return image
 
-    def result(label, visible=True):
-        return gr.Image(label=label, format='png', interactive=False, visible=visible, height=300,
-                        buttons=['download', 'fullscreen'])
+    def result(label, visible=True, height=300, **kwargs):
+        return gr.Image(label=label, format='png', interactive=False, visible=visible,
+                        height=height, buttons=['download', 'fullscreen'], **kwargs)
 
     with gr.Blocks(title='EGSC-IT', analytics_enabled=False,
                    delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
@@ -217,12 +256,15 @@ def build_page(translator: Translator, samples: dict) -> gr.Blocks:
             with gr.Row():
                 content, exemplar = upload('Content'), upload('First exemplar')
                 other = upload('Second exemplar')
-                region = upload('Its region (white)')
-                translation = result('Translation')
+            with gr.Row():
+                region = region_brush('Paint where it goes')
+                translation = result('Translation', height=BRUSH_HEIGHT, elem_id='mixed')
             with gr.Row():
                 share = gr.Slider(0, 1, 0.5, label='Share of the second exemplar')
                 strength = gr.Slider(0, MAX_STRENGTH, 1, label='Strength: 0 is the mean style',
                                      interactive=translator.has_strength)
+            content.change(translator.canvas, content, region, show_progress='hidden',
+                           api_name=False)
             button = gr.Button('Mix', variant='primary', elem_id='mix')
             button.click(translator.mix,
                          [content, exemplar, other, region, share, strength, direction],

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -83,11 +85,23 @@ def test_mix(translator, inferencer, files, tmp_path):
     assert np.array_equal(mix(files['other'], share=1), other)
     mixed = mix(files['other'])
     assert not np.array_equal(mixed, plain) and not np.array_equal(mixed, other)
-    # A region is white where the second exemplar goes, of any size and colour mode.
-    for value, wanted in ((255, other), (0, plain)):
-        Image.new('RGB', (7, 5), (value, ) * 3).save(tmp_path / 'region.png')
-        result = mix(files['other'], str(tmp_path / 'region.png'), share=1)
-        assert np.array_equal(result, wanted)
+    # A painted layer of any size is opaque where the second exemplar goes; all of it where
+    # nothing is painted.
+    layer = Image.new('RGBA', (10, 8))
+    for colour in ((0, 0, 0, 0), (230, 25, 75, 255)):
+        layer.paste(colour, (0, 0, 10, 8))
+        layer.save(tmp_path / 'layer.png')
+        assert np.array_equal(mix(files['other'], str(tmp_path / 'layer.png'), share=1), other)
+    layer.paste((0, 0, 0, 0), (5, 0, 10, 8))
+    layer.save(tmp_path / 'layer.png')
+    half = mix(files['other'], str(tmp_path / 'layer.png'), share=1)
+    labels = np.zeros((16, 20), np.uint8)
+    labels[:, :10] = 1
+    styles = {label: inferencer.style(files[name])
+              for label, name in enumerate(['exemplar', 'other'])}
+    assert np.array_equal(half, inferencer.translate_to_style(
+        files['content'], styles, regions=labels))
+    assert not np.array_equal(half, plain) and not np.array_equal(half, other)
     assert "mean style of domain 'B'" in refused(mix, None, None, 0.5, 0.5)
     assert refused(mix, str(tmp_path / 'none.png')).startswith('none.png is not an image')
 
@@ -126,7 +140,13 @@ def test_refused_uploads(translator, files, tmp_path, monkeypatch):
     # A bomb of few bytes: its pixels are counted before they are decoded.
     Image.new('L', (9000, 9000)).save(tmp_path / 'bomb.png')
     monkeypatch.setattr('PIL.ImageFile.ImageFile.load', lambda *args: pytest.fail('decoded'))
-    assert refusal(tmp_path / 'bomb.png').startswith('bomb.png has 9000 x 9000 pixels; at most')
+    too_large = 'bomb.png has 9000 x 9000 pixels; at most'
+    assert refusal(tmp_path / 'bomb.png').startswith(too_large)
+    # So is a painted layer.
+    monkeypatch.undo()
+    for name, message in (('text.png', 'text.png is not an image'), ('bomb.png', too_large)):
+        assert refused(translator.mix, files['content'], files['exemplar'], None,
+                       str(tmp_path / name), 0.5, 1, 'A → B').startswith(message)
 
 
 def test_server_translates_for_two_at_once(url, inferencer, files):
@@ -251,10 +271,13 @@ def test_page_in_a_browser(url, inferencer, files, tmp_path):
     try:
         browser.get(url)
         wait = WebDriverWait(browser, 60)
-        inputs = wait.until(
-            lambda _: found if len(found := browser.find_elements(
-                By.CSS_SELECTOR, 'input[type=file]')) >= 2 else None)
-        for element, name in zip(inputs, ['content', 'exemplar']):
+
+        def uploads(number):
+            return wait.until(
+                lambda _: found if len(found := browser.find_elements(
+                    By.CSS_SELECTOR, 'input[type=file]')) >= number else None)
+
+        for element, name in zip(uploads(2), ['content', 'exemplar']):
             element.send_keys(files[name])
         wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, 'img[src*="/file="]')) == 2)
         browser.find_element(By.ID, 'translate').click()
@@ -278,6 +301,28 @@ def test_page_in_a_browser(url, inferencer, files, tmp_path):
         assert foreign == blocked
         folder = Path(os.environ.get('EGSCIT_SCREENSHOTS', tmp_path))
         assert browser.save_screenshot(str(folder / 'gradio_app.png'))
+        # The brush: a stroke down the middle of the content gets the second exemplar's style.
+        browser.find_elements(By.CSS_SELECTOR, 'button[role=tab]')[1].click()
+        for element, name in zip(uploads(5)[2:], ['content', 'exemplar', 'other']):
+            element.send_keys(files[name])
+        canvas = wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, '#brush canvas'))[-1]
+        time.sleep(3)  # until the content is drawn: nothing on the page tells
+        stroke = webdriver.ActionChains(browser)
+        stroke.move_to_element_with_offset(canvas, 0, -150).click_and_hold()
+        for _ in range(30):
+            stroke.move_by_offset(0, 10)
+        stroke.release().perform()
+        browser.execute_script('arguments[0].scrollIntoView()',
+                               button := browser.find_element(By.ID, 'mix'))
+        button.click()
+        mixed = wait.until(lambda _: browser.find_elements(
+            By.CSS_SELECTOR, '#mixed img[src*="/file="]'))[0]
+        assert wait.until(lambda _: mixed.get_property('naturalWidth') == 20)
+        with urlopen(mixed.get_attribute('src')) as file, Image.open(file) as image:
+            change = np.abs(np.array(image).astype(int)
+                            - inferencer(files['content'], files['exemplar']))
+        assert change[:, 10].mean() > 2 * change[:, [0, 19]].mean() + 1
+        assert browser.save_screenshot(str(folder / 'brush.png'))
     finally:
         browser.quit()
     assert (folder / 'gradio_app.png').stat().st_size > 10_000
