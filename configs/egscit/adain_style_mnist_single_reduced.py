@@ -3,7 +3,10 @@
 _base_ = ['_base_/models/adain_style.py', '_base_/reduced/mnist_single.py']
 
 # torchvision's vgg16-397923af.pth, or any file with weights in its layout.
-model = dict(generator=dict(size=56, arch='vgg16', pretrained='data/vgg16.pth'))
+# With the style's weight of 10 a short training loses the content.
+model = dict(
+    generator=dict(size=56, arch='vgg16', pretrained='data/vgg16.pth'),
+    loss_weights=dict(style=1))
 optim_wrapper = dict(
     _delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999)))
 train_dataloader = dict(batch_size=2)  # four pairs
