@@ -10,4 +10,4 @@ model = dict(
 optim_wrapper = dict(
     _delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999)))
 train_dataloader = dict(batch_size=2)  # four pairs
-train_cfg = dict(max_iters=1000)
+train_cfg = dict(max_iters=4000)

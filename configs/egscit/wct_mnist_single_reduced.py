@@ -7,4 +7,4 @@ model = dict(generator=dict(size=56, arch='vgg16', pretrained='data/vgg16.pth'))
 optim_wrapper = dict(
     _delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999)))
 train_dataloader = dict(batch_size=2)  # images of each domain
-train_cfg = dict(max_iters=1000)
+train_cfg = dict(max_iters=2000)
