@@ -48,6 +48,7 @@ ROWS = {
     'egscit_wo_perceptual': ('egscit_{}_wo_perceptual', 'EGSC-IT without perceptual loss'),
     'egscit': ('egscit_{}', 'EGSC-IT'),
     'source': (None, 'source'),
+    'colour_transfer': (None, 'mean and std in Lab'),
     'oracle': (None, 'oracle'),
 }
 TABLES = {
@@ -60,8 +61,9 @@ TABLES = {
     3: dict(task='Segmentation of BDD', config='gta2bdd',
             rows=['source', 'unit', 'munit', 'egscit', 'oracle'],
             quick=dict(task='Painted streets', config='streets', vgg16=True,
-                       rows=['source', 'cyclegan', 'unit', 'munit', 'egscit_wo_mask',
-                             'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit', 'oracle'])),
+                       rows=['source', 'colour_transfer', 'cyclegan', 'unit', 'munit',
+                             'egscit_wo_mask', 'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit',
+                             'oracle'])),
     4: dict(task='MNIST-Single', config='mnist_single', paint='single', quick=dict(vgg16=True),
             rows=['neural_style', 'adain_style', 'wct', 'cyclegan', 'unit', 'munit', 'egscit']),
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
@@ -146,6 +148,7 @@ from mmengine.fileio import load
 from PIL import Image
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
+from egscit_mm.apis.translate import encoded, pair_images
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -155,10 +158,11 @@ from egscit_mm.evaluation.comparison import (
     street_sections,
     what_std_is,
 )
+from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.utils.files import atomic_path, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
-from egscit_mm.utils.listing import list_images
+from egscit_mm.utils.listing import find_images, list_images
 from egscit_mm.utils.records import fingerprint, recipe
 from egscit_mm.visualization.comparison_page import comparison_html
 from egscit_mm.visualization.translations import first_test_samples, translated_rows
@@ -471,6 +475,10 @@ def streets(args) -> None:
             out = work_dir / row / 'trainA'
             translate(args, configs[row], checkpoint, out, title)
             options[TRANSLATED] = out.resolve()
+        elif row == 'colour_transfer':
+            out = work_dir / row / 'trainA'
+            transfer_colours(args, out, title)
+            options[TRANSLATED] = out.resolve()
         elif row == 'oracle':
             options = {f'train_dataloader.dataset.data_prefix.{key}': folder for key, folder in
                        (('img_path', 'trainB'), ('seg_map_path', 'trainB_labels8'))}
@@ -511,12 +519,7 @@ def translate(args, cfg: Config, checkpoint: Path, out: Path, title: str) -> Non
     """Translates all of trainA, each after an image of trainB drawn at random."""
     contents = args.data / 'trainA'
     names = list_images(contents)
-    inputs = [fingerprint(checkpoint), cfg.model]
-    for domain in 'AB':
-        folder = args.data / f'train{domain}'
-        inputs.append([(name, (folder / name).stat().st_size,
-                        (folder / name).stat().st_mtime_ns) for name in list_images(folder)])
-    with made_of(out, *inputs) as is_current:
+    with made_of(out, fingerprint(checkpoint), cfg.model, *training_images(args)) as is_current:
         if is_current and all((out / name).is_file() for name in names):
             return
         if cfg.model.type == 'CycleGAN':
@@ -527,6 +530,25 @@ def translate(args, cfg: Config, checkpoint: Path, out: Path, title: str) -> Non
                        '--exemplar', args.data / 'trainB', '--pairing', 'random', '--seed', 0,
                        '--out', out)
         run_logged(command, checkpoint.with_name('translate.log'), f'{title}: translation')
+
+
+def training_images(args) -> list:
+    """What tells whether the training images of A or B have changed."""
+    folders = [args.data / f'train{domain}' for domain in 'AB']
+    return [[(name, (folder / name).stat().st_size, (folder / name).stat().st_mtime_ns)
+             for name in list_images(folder)] for folder in folders]
+
+
+def transfer_colours(args, out: Path, title: str) -> None:
+    """Gives all of trainA the colours of the exemplars that :func:`translate` gives them."""
+    contents, exemplars = (find_images([str(args.data / f'train{domain}')]) for domain in 'AB')
+    with made_of(out, *training_images(args)) as is_current:
+        if is_current and all((out / name).is_file() for name in contents):
+            return
+        print(f'{title}: colours', flush=True)
+        for content, exemplar, name in pair_images(contents, exemplars, 'random', seed=0):
+            image = match_lab_statistics(read_image(content), read_image(exemplar))
+            write_atomically(out / name, encoded(image, '.png'))
 
 
 @torch.inference_mode()

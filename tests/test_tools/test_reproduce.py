@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from html_page import Page
@@ -332,6 +333,9 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
     monkeypatch.setattr(
         pretend.module, 'translate_without_exemplars', lambda cfg, checkpoint, contents, out:
         shutil.copytree(contents, out))
+    # Its images cannot be read here.
+    monkeypatch.setattr(pretend.module, 'match_lab_statistics', lambda image, other: image)
+    monkeypatch.setattr(pretend.module, 'read_image', lambda path: np.zeros((2, 2, 3), np.uint8))
     arguments = ['--table', 3, '--budget', 'quick', '--vgg16', vgg16, '--seeds', 0, 5]
     commands = pretend(*arguments)
     assert summary(commands[:2]) == ['streets --size', 'yardsticks cyclegan_streets_reduced']
@@ -340,7 +344,7 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
                   for part in ('wo_mask', 'wo_adain', 'wo_perceptual')},
                'egscit': 'egscit_streets'}
     segmenter = ['train deeplab_streets_reduced', 'test deeplab_streets_reduced']
-    expected = [*segmenter]
+    expected = [*segmenter, *segmenter]  # source, and colour transfer
     for row, name in methods.items():
         expected += ['train vaegan_streets_reduced'] * (row == 'egscit_wo_mask')
         expected += [f'train {name}_reduced', f'test {name}_reduced']
@@ -362,7 +366,8 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
     work = (tmp_path / 'work').resolve()
     assert folders == [
         folder for seed in (0, 5) for folder in
-        [[None, None], *([f'{work}/seed{seed}/{row}/trainA', None] for row in methods),
+        [[None, None], *([f'{work}/seed{seed}/{row}/trainA', None]
+                         for row in ('colour_transfer', *methods)),
          ['trainB', 'trainB_labels8']]]
 
     table = json.loads((tmp_path / 'work' / 'table3.json').read_text())
@@ -421,15 +426,16 @@ def test_streets_in_miniature(reproduce, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce.module, 'STREETS', (
         '--size', 64, 128, '--num-train', 4, '--num-test', 2))
     arguments = ['--table', 3, '--budget', 'quick', '--configs', configs, '--work-dir', work_dir,
-                 '--vgg16', vgg16, '--rows', 'source', 'cyclegan', 'egscit', 'oracle']
+                 '--vgg16', vgg16,
+                 '--rows', 'source', 'colour_transfer', 'cyclegan', 'egscit', 'oracle']
     reproduce(*arguments)
-    for row in ('cyclegan', 'egscit'):
+    for row in ('colour_transfer', 'cyclegan', 'egscit'):
         folder = work_dir / 'seed0' / row / 'trainA'
         assert sorted(path.name for path in folder.glob('*.png')) == [
             f'{index:05d}.png' for index in range(4)]
         assert read_image(folder / '00000.png').shape == (64, 128, 3)
     result = json.loads((work_dir / 'table3.json').read_text())
-    for row in ('source', 'CycleGAN', 'EGSC-IT', 'oracle'):
+    for row in ('source', 'mean and std in Lab', 'CycleGAN', 'EGSC-IT', 'oracle'):
         assert 0 <= result['segmenters'][row]['0']['mIoU'] <= 100
     assert result['segmenters']['UNIT'] == {}
     rows = result['rows']
