@@ -89,7 +89,7 @@ def test_errors(inferencer, checkpoints, tmp_path):
     config, checkpoint = checkpoints / 'egscit_quickstart.py', str(checkpoints / 'egscit.pth')
     with pytest.raises(FileNotFoundError, match='none.pth'):
         EGSCITInferencer(config, 'none.pth')
-    with pytest.raises(ValueError, match='needs a config with an EGSCIT model'):
+    with pytest.raises(ValueError, match='needs a config whose model takes exemplars'):
         EGSCITInferencer(checkpoints / 'vaegan_quickstart.py', checkpoint)
     with pytest.raises(ValueError, match='not one of this EGSCIT'):
         EGSCITInferencer(config, str(checkpoints / 'vaegan.pth'))

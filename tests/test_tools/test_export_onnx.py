@@ -170,7 +170,7 @@ def test_bad_input_is_named(folder, tool, tmp_path):
     config, checkpoint, out = folder / 'egscit.py', folder / 'egscit.pth', tmp_path / 'a.onnx'
     (folder / 'cut.pth').write_bytes(checkpoint.read_bytes()[:5000])
     for message, arguments in (
-            ('needs a config with an EGSCIT model', (folder / 'vaegan.py', checkpoint)),
+            ('needs a config whose model takes exemplars', (folder / 'vaegan.py', checkpoint)),
             ('not one of this EGSCIT', (config, folder / 'vaegan.pth')),
             ("none.pth' does not exist", (config, folder / 'none.pth')),
             ('none.py', (folder / 'none.py', checkpoint)),

@@ -234,7 +234,7 @@ class TestPage:
     def test_shows_facts_and_figures(self):
         _, page = make_page()
         for text in ('Peak memory', '1,234 MB', '0.581 ± 0.101', '0.222 ± 0.033', '0.478 ± 0.090',
-                     'Table 2', 'went from 2 at iteration 50 to 1 at iteration 100'):
+                     'Tables 2 and 4', 'went from 2 at iteration 50 to 1 at iteration 100'):
             assert text in page.text
 
     def test_shows_the_rows_pixel_by_pixel(self):
