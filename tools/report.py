@@ -124,8 +124,10 @@ def main():
     figures = load_figures(args.metrics, directions) if args.metrics else {}
     name = osp.splitext(osp.basename(args.config))[0]
 
-    work_dirs = {'Stage 2: translation': args.work_dir or osp.join('work_dirs', name)}
-    if args.stage1_dir or cfg.get('stage1_config'):
+    two_stages = args.stage1_dir or cfg.get('stage1_config')
+    last = 'Stage 2: translation' if two_stages else 'Training'
+    work_dirs = {last: args.work_dir or osp.join('work_dirs', name)}
+    if two_stages:
         # Without --work-dir, tools/train.py puts stage 1 beside stage 2, otherwise inside.
         stage1_dir = args.stage1_dir or osp.join(
             args.work_dir or 'work_dirs', osp.splitext(osp.basename(cfg.stage1_config))[0])
@@ -140,7 +142,7 @@ def main():
 
     facts = {'Config': name, 'Checkpoint': osp.basename(args.checkpoint)}
     for stage, log in logs.items():
-        facts[f'Iterations logged, {stage[:7].lower()}'] = (
+        facts[f'Iterations logged, {stage.partition(":")[0].lower()}'] = (
             str(max(log.losses['loss_g'])) if log.losses else 'none')
     seconds, memory = figures.get('train_seconds'), figures.get('peak_rss_mb')
     facts['Training time, all stages'] = 'not recorded' if seconds is None else (
@@ -156,7 +158,8 @@ def main():
     scale = enlargement(next(iter(grids.values()))['content'])
     write_atomically(osp.join(args.out, PICTURE), png(contact_sheet(grids, scale)))
     task = None if args.paper_task == 'none' else args.paper_task
-    page = report_html(f'EGSC-IT: {name}', facts, figures, task, grids, exemplar_grids, logs)
+    page = report_html(f'{cfg.model.type}: {name}', facts, figures, task, grids, exemplar_grids,
+                       logs)
     write_atomically(osp.join(args.out, PAGE), page.encode())
     print(f'{osp.join(args.out, PICTURE)} and {osp.join(args.out, PAGE)} written')
 

@@ -31,6 +31,8 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 
+from egscit_arguments import not_negative
+
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
 # calls them.
 ROWS = {
@@ -105,7 +107,7 @@ def parse_args():
     parser.add_argument('--vgg16', type=Path, metavar='FILE', default=f'data/{VGG16}',
                         help='of the quick tables 3 and 4: weights of a VGG-16 trained on natural '
                         'images, in the layout of torchvision (default: %(default)s)')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N')
+    parser.add_argument('--seeds', type=not_negative, nargs='+', default=[0], metavar='N')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
                         help='default: work_dirs/table<N>_<budget>')
     parser.add_argument('--amp', action='store_true', help='train with mixed precision')
@@ -129,7 +131,7 @@ def parse_args():
     elif args.budget == 'paper' and not args.mnist:
         parser.error('--budget paper needs --mnist: the paper trains on MNIST')
     if args.plan.get('vgg16') and not args.vgg16.is_file():
-        parser.error(f"--vgg16: {args.vgg16} does not exist; give torchvision's "
+        parser.error(f"--vgg16: {args.vgg16} is not a file; give torchvision's "
                      'vgg16-397923af.pth, or any file in its layout')
     args.rows = [row for row in rows if row in (args.rows or rows)]
     args.work_dir = args.work_dir or Path(f'work_dirs/table{args.table}_{args.budget}')

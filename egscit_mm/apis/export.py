@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..utils.errors import MissingPackageError, RunError, UserError
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
-from .model import load_model, read_translation_config
+from .model import has_weights, load_model, read_translation_config
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
@@ -137,6 +137,9 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     check_outputs([(path, 'the exported network') for path in files],
                   [path for path in (config, checkpoint) if isinstance(path, (str, os.PathLike))])
     cfg = read_translation_config(config, 'export')
+    if not has_weights(cfg):
+        raise UserError(f'{cfg.model.type} optimises the pixels of every image: there is no '
+                        'network to export.')
     model = load_model(cfg, checkpoint, 'cpu')
     generators = model.inference_generators
     source, target = model.direction(source_domain, target_domain)

@@ -140,8 +140,9 @@ def test_label_maps(egscit, tmp_path):
     refused('blend must be a number of at least 0', blend=-1)
 
 
-def test_munit_has_no_regions(folder):
-    model = EGSCITInferencer(folder / 'munit.py', folder / 'munit.pth')
+@pytest.mark.parametrize('stage', ['munit', 'drit', 'augmented', 'cddit'])
+def test_other_methods_have_no_regions(folder, stage):
+    model = EGSCITInferencer(folder / f'{stage}.py', folder / f'{stage}.pth')
     styles = {0: model.style(EXEMPLARS[0]), 7: model.style(EXEMPLARS[1])}
     with pytest.raises(UserError, match='cannot style regions'):
         model.translate_to_style(CONTENT, styles, regions=halves())

@@ -12,6 +12,7 @@ from tiny_data import picture, tiny_model_options, tiny_options, write_tiny_digi
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer, train
+from egscit_mm.apis.export import export_onnx
 from egscit_mm.apis.publish import publish
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.errors import UserError
@@ -125,6 +126,21 @@ def test_neural_style_in_all_tools_without_a_checkpoint(neural_style, tmp_path):
     results = [EGSCITInferencer(neural_style, checkpoint, 'cpu')(*images)
                for checkpoint in (None, 'none')]
     assert np.array_equal(*results) and not np.array_equal(results[0], images[0])
+
+
+@pytest.mark.parametrize('name', ['adain_style', 'wct'])
+def test_regions_are_refused(name, trained):
+    model = EGSCITInferencer(*trained(name), 'cpu')
+    styles = {label: model.style(picture(28, 28, label)) for label in range(2)}
+    labels = np.arange(28 * 28).reshape(28, 28) % 2
+    with pytest.raises(UserError, match='This model cannot style regions'):
+        model.translate_to_style(picture(28, 28, 2), styles, regions=labels)
+
+
+def test_neural_style_has_no_network_to_export(neural_style, tmp_path):
+    with pytest.raises(UserError, match='NeuralStyle optimises .* there is no network to export'):
+        export_onnx(neural_style, 'none', tmp_path / 'net.onnx')
+    assert not (tmp_path / 'net.onnx').exists()
 
 
 def test_neural_style_is_not_trained_and_takes_no_checkpoint(neural_style, tmp_path):

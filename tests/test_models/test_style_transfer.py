@@ -12,6 +12,7 @@ from egscit_mm.engine import AutocastOptimWrapper
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.models.style_transfer.networks import VGGDecoder
 from egscit_mm.models.style_transfer.whitening import mean_and_root, whitened_and_coloured
+from egscit_mm.utils.errors import UserError
 
 NETWORKS = dict(AdaINStyleTransfer='AdaINNetworks', WCT='WCTNetworks',
                 NeuralStyle='PixelOptimisation')
@@ -135,6 +136,16 @@ def test_a_normalised_vgg_tells_the_same_in_another_size(scale):
         ratio = own.mean() / x.mean()
         torch.testing.assert_close(x * ratio, own, rtol=1e-3, atol=1e-4 * scale)
         assert 0.2 < x.mean() < 5
+
+
+@pytest.mark.parametrize('value', [0., float('nan')])
+def test_weights_of_no_use_are_refused(value):
+    vgg = VGGFeatures(('relu1_1', 'relu2_1'), None, 4, 'vgg16')
+    vgg.load_weights()
+    vgg.layers[2].weight.fill_(value)
+    vgg.layers[2].bias.fill_(value)
+    with pytest.raises(UserError, match=f'of no use: their activations have the mean {value:.3g}'):
+        vgg.normalise()
 
 
 def test_features_stop_at_the_layer_that_is_asked_for():

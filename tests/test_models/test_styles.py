@@ -187,9 +187,7 @@ def test_statistics_of_regions():
         torch.testing.assert_close(found, value.expand_as(found))
 
 
-def test_codes_have_no_regions():
-    with pytest.raises(UserError, match='cannot style regions'):
-        regional_style([torch.zeros(1, 8), torch.ones(1, 8)], torch.ones(2, 1, 4, 4) / 2)
+def test_one_region_has_the_style_itself():
     code = torch.ones(1, 8)
     assert torch.equal(regional_style([code], torch.ones(1, 1, 4, 4)), code)
 

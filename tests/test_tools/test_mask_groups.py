@@ -48,6 +48,9 @@ def test_a_picture_of_contents_and_groups(tool, checkpoints, tmp_path):
         tool(*words, 10000)
     with pytest.raises(UserError, match='--domain: expected one of A, B, got C'):
         tool(*words, 2, '--domain', 'C')
+    with pytest.raises(UserError, match='--out: .*out.foo would be a PNG file; name it so'):
+        tool(*words, 2, '--out', tmp_path / 'out.foo')
     Image.fromarray(picture(8, 8)).save(tmp_path / '1.png')
-    with pytest.raises(UserError, match='--content: images of one size are expected'):
+    message = 'images of one size are expected; .*1.png has 8 x 8 pixels, .*0.png 20 x 16'
+    with pytest.raises(UserError, match=message):
         tool(*words, 2)

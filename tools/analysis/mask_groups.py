@@ -69,10 +69,15 @@ def group_channels(masks: Tensor, groups: int) -> List[Tensor]:
 def main() -> None:
     args = parse_args()
     paths = [*find_images(args.content).values()]
+    if args.out.suffix.lower() != '.png':
+        raise UserError(f'--out: {args.out} would be a PNG file; name it so')
     check_outputs([(args.out, 'the picture')], [args.config, args.checkpoint, *paths])
     images = [np.array(load_image(path)) for path in paths]
-    if len(sizes := {image.shape[:2] for image in images}) > 1:
-        raise UserError(f'--content: images of one size are expected, these have {sizes}')
+    for path, image in zip(paths, images):
+        if image.shape != images[0].shape:
+            raise UserError(f'--content: images of one size are expected; {path} has '
+                            f'{image.shape[1]} x {image.shape[0]} pixels, {paths[0]} '
+                            f'{images[0].shape[1]} x {images[0].shape[0]}')
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
     generators, domains = inferencer.model.inference_generators, inferencer.model.domains
     if not inferencer.has_masks:

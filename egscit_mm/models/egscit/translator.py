@@ -68,6 +68,11 @@ class ExemplarTranslator(Translator):
 
     works_in_tiles = True
 
+    @property
+    def styles_regions(self) -> bool:
+        """Whether AdaIN can take a style that differs from place to place."""
+        return self.adain is not None
+
     def __init__(self,
                  encoder: dict,
                  decoder: dict,

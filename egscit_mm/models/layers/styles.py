@@ -149,9 +149,6 @@ def regional_style(styles: Sequence[Style], maps: Tensor) -> Style:
         The style, of parts (1, C, h, w); (1, C, 1, 1) for one region. Equal styles become
         themselves, exactly.
 
-    Raises:
-        UserError: If the model's style has no place for maps.
-
     Examples:
         >>> one, three = torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.)
         >>> maps = torch.tensor([0.75, 0.25]).view(2, 1, 1, 1)
@@ -160,10 +157,6 @@ def regional_style(styles: Sequence[Style], maps: Tensor) -> Style:
         1.5
     """
     first, *others = styles
-    if len(styles) > 1 and not (isinstance(first, tuple) and all(
-            part.ndim == 4 for part in first)):
-        raise UserError('This model cannot style regions: its style is one code for the whole '
-                        'image (EGSCIT with AdaIN can).')
 
     def blended(first_part: Tensor, *parts: Tensor) -> Tensor:
         return first_part + sum(

@@ -82,6 +82,7 @@ class Translator(GeneratorSide):
     """
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
+    styles_regions = False  # whether a style may differ from place to place of the features
 
     def __init__(self,
                  domains: Sequence[str],

@@ -121,7 +121,11 @@ class VGGFeatures(nn.Module):
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d):
                 x = layer(x)
-                before, unit = unit, x.clamp_min(0).mean().clamp_min(1e-12)
+                before, unit = unit, x.clamp_min(0).mean()
+                if not 0 < unit < torch.inf:
+                    raise UserError(f'The weights of the VGG ({self.pretrained}) are of no use: '
+                                    f'their activations have the mean {unit:.3g} on an image of '
+                                    'noise.')
                 layer.weight *= before / unit
                 layer.bias /= unit
             else:
