@@ -166,6 +166,8 @@ def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
             key: value for key, value in settings['model'].items()
             if not key.endswith(_TRAINING_ONLY)
         }
+        # A VGG of the generators is in the checkpoint.
+        settings['model'].get('generator', {}).pop('pretrained', None)
     except (SyntaxError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(f'{checkpoint}: the config in its meta is not as MMEngine writes it '
                         f'({error!r}); remove meta["cfg"] from the checkpoint.') from error

@@ -16,7 +16,6 @@ from .drit import (
     DRITContentEncoder,
     DRITDecoder,
     DRITDiscriminators,
-    DRITModulatedDecoder,
     DRITTranslator,
 )
 from .egscit import EGSCIT, VAEGAN, DomainAutoencoders, ExemplarTranslator
@@ -43,7 +42,7 @@ __all__ = [
     'AugmentedDiscriminators', 'AugmentedTranslator', 'CDDIT', 'CDDITDecoder', 'CDDITEncoder',
     'CDDITTranslator', 'ConditionalResnet', 'ContentDiscriminator', 'ContentEncoder', 'DRIT',
     'DRITAttributeEncoder', 'DRITContentEncoder', 'DRITDecoder', 'DRITDiscriminators',
-    'DRITModulatedDecoder', 'DRITTranslator', 'DomainAutoencoders', 'DomainDiscriminators',
+    'DRITTranslator', 'DomainAutoencoders', 'DomainDiscriminators',
     'EGSCIT', 'ExemplarGuidedModel', 'ExemplarTranslationModel', 'ExemplarTranslator',
     'ImageDecoder', 'LatentEncoder', 'MUNIT', 'MUNITContentEncoder', 'MUNITDecoder',
     'MUNITStyleEncoder', 'MUNITTranslator', 'NeuralStyle', 'PairCritics', 'PixelOptimisation',

@@ -117,21 +117,18 @@ def tiny_munit(seed=0, **kwargs):
     return MODELS.build(munit_cfg(**kwargs))
 
 
-def drit_cfg(width=4, modulated=False, generator=None, **kwargs):
-    """One scale, so that images of 16x16 fit; modulated: the form without concatenation."""
+def drit_cfg(width=4, generator=None, **kwargs):
+    """One scale, so that images of 16x16 fit."""
     sizes = dict(base_channels=width, num_downsamples=1)
     decoder = dict(type='DRITDecoder', num_blocks=1, style_dim=3, **sizes)
     attribute_encoder = dict(
         type='DRITAttributeEncoder', base_channels=width, num_blocks=1, style_dim=3)
-    if modulated:
-        decoder.update(type='DRITModulatedDecoder', mlp_channels=8)
-        attribute_encoder = munit_networks(width)['style_encoder']
     return {
         **dict(type='DRIT',
                generator=dict(
                    type='DRITTranslator', attribute_encoder=attribute_encoder, decoder=decoder,
                    encoder=dict(type='DRITContentEncoder', num_blocks=1, **sizes),
-                   shared_generator_block=not modulated, **(generator or {})),
+                   **(generator or {})),
                discriminator=dict(
                    type='DRITDiscriminators', base_channels=4, num_convs=2, num_scales=2),
                content_discriminator=dict(type='ContentDiscriminator', num_downsamples=0),

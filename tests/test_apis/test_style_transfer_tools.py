@@ -14,6 +14,7 @@ from tool import Tool
 from egscit_mm.apis import EGSCITInferencer, train
 from egscit_mm.apis.export import export_onnx
 from egscit_mm.apis.publish import publish
+from egscit_mm.engine import load_from_safetensors
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.errors import UserError
 
@@ -103,6 +104,9 @@ def test_inference_needs_no_file_of_the_vgg(name, trained, tmp_path):
     assert np.array_equal(*results)
     published = publish(checkpoint, tmp_path / 'model.safetensors')
     assert np.array_equal(EGSCITInferencer(cfg, str(published), 'cpu')(*images), results[0])
+    # Nor does it tell where the author's lay.
+    text = load_from_safetensors(str(published))['meta']['config']
+    assert 'generator' in text['model'] and 'pretrained' not in str(text)
 
 
 @pytest.mark.parametrize('name', ['adain_style', 'wct'])

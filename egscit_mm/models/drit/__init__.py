@@ -6,11 +6,10 @@ from .networks import (
     DRITAttributeEncoder,
     DRITContentEncoder,
     DRITDecoder,
-    DRITModulatedDecoder,
 )
 from .translator import DRITTranslator
 
 __all__ = [
     'DRIT', 'ContentDiscriminator', 'DRITAttributeEncoder', 'DRITContentEncoder', 'DRITDecoder',
-    'DRITDiscriminators', 'DRITModulatedDecoder', 'DRITTranslator'
+    'DRITDiscriminators', 'DRITTranslator'
 ]

@@ -155,8 +155,7 @@ class DRIT(ExemplarTranslationModel):
             terms['reconstruction', s] = reconstruction_loss(outputs['reconstruction'][s], x_s)
             terms['content_l2', s] = kl_loss(outputs['content_mean'][s])
             mean, log_variance = outputs['attributes'][s]
-            terms['attribute_kl', s] = (
-                kl_loss(mean) if log_variance is None else gaussian_kl_loss(mean, log_variance))
+            terms['attribute_kl', s] = gaussian_kl_loss(mean, log_variance)
         for (s, t), image in outputs['cycle'].items():
             terms['cross_cycle', f'{s}2{t}'] = reconstruction_loss(image, images[s])
         return self.weighted(terms)

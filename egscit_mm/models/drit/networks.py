@@ -91,8 +91,7 @@ class DRITAttributeEncoder(BaseModule):
     """Image to a distribution of attributes, of a variational autoencoder; no normalisation.
 
     conv 4x4 with stride 2, residual blocks that halve the size, global average pooling, one linear
-    layer. With :class:`DRITModulatedDecoder`, DRIT takes a :class:`MUNITStyleEncoder`, whose
-    attributes have no variance.
+    layer.
 
     Args:
         in_channels (int): Channels of the image. Defaults to 3.
@@ -105,8 +104,6 @@ class DRITAttributeEncoder(BaseModule):
     Raises:
         ValueError: If a width or a number of layers is too small.
     """
-
-    variational = True
 
     def __init__(self,
                  in_channels: int = 3,
@@ -201,78 +198,3 @@ class DRITDecoder(BaseModule):
         for up in self.ups:
             x = up(_with_attributes(x, attributes))
         return at_least_float32(self.last(_with_attributes(x, attributes))).tanh()
-
-
-class _ModulatedBlock(nn.Module):
-    """Residual block whose features are mixed with others, the same everywhere, after each norm."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.convs = nn.ModuleList([
-            ConvModule(channels, channels, 3, padding=1, norm_cfg=dict(type='IN'), act_cfg=None,
-                       **REFLECT) for _ in range(2)
-        ])
-        self.mixes = nn.ModuleList([
-            nn.Sequential(nn.Conv2d(2 * channels, 2 * channels, 1), nn.ReLU(inplace=True),
-                          nn.Conv2d(2 * channels, channels, 1), nn.ReLU(inplace=True))
-            for _ in range(2)
-        ])
-
-    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
-        hidden = x
-        for conv, mix in zip(self.convs, self.mixes):
-            hidden = mix(_with_attributes(conv(hidden), modulation))
-        return x + hidden
-
-
-@MODELS.register_module()
-class DRITModulatedDecoder(BaseModule):
-    """Content features to image, by residual blocks that attributes modulate.
-
-    A perceptron makes as many numbers as the content has channels for each block; the block mixes
-    them into its features. Then ``num_downsamples`` transposed convolutions, a 1x1 convolution and
-    tanh.
-
-    Args:
-        out_channels (int): Channels of the image. Defaults to 3.
-        base_channels (int): As in the content encoder. Defaults to 64.
-        num_downsamples (int): As in the content encoder. Defaults to 2.
-        num_blocks (int): Residual blocks. Defaults to 4.
-        style_dim (int): Number of attributes. Defaults to 8.
-        mlp_channels (int): Width of the perceptron's two hidden layers. Defaults to 256.
-        init_cfg (dict): Initialisation; normal by default.
-
-    Raises:
-        ValueError: If a width or a number of layers is too small.
-    """
-
-    def __init__(self,
-                 out_channels: int = 3,
-                 base_channels: int = 64,
-                 num_downsamples: int = 2,
-                 num_blocks: int = 4,
-                 style_dim: int = 8,
-                 mlp_channels: int = 256,
-                 init_cfg: dict = NORMAL):
-        super().__init__(init_cfg)
-        check_integers(self, 1, out_channels=out_channels, base_channels=base_channels,
-                       num_blocks=num_blocks, style_dim=style_dim, mlp_channels=mlp_channels)
-        check_integers(self, 0, num_downsamples=num_downsamples)
-        self.in_channels = base_channels * 2**num_downsamples
-        self.style_dim = style_dim
-        self.mlp = nn.Sequential(
-            nn.Linear(style_dim, mlp_channels), nn.ReLU(inplace=True),
-            nn.Linear(mlp_channels, mlp_channels), nn.ReLU(inplace=True),
-            nn.Linear(mlp_channels, num_blocks * self.in_channels))
-        self.blocks = nn.ModuleList([_ModulatedBlock(self.in_channels) for _ in range(num_blocks)])
-        widths = [base_channels * 2**level for level in reversed(range(num_downsamples + 1))]
-        self.layers = nn.Sequential(
-            *[_up(*pair) for pair in zip(widths, widths[1:])],
-            nn.Conv2d(base_channels, out_channels, 1))
-
-    def forward(self, content: Tensor, attributes: Tensor) -> Tensor:
-        """Decodes; see :meth:`DRITDecoder.forward`."""
-        modulations = self.mlp(attributes).chunk(len(self.blocks), 1)
-        for block, modulation in zip(self.blocks, modulations):
-            content = block(content, modulation)
-        return at_least_float32(self.layers(content)).tanh()

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of DRIT: content and attributes of every domain, recombined."""
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Sequence, Tuple
 
 import torch
 from mmagic.registry import MODELS
@@ -9,14 +9,14 @@ from torch import Tensor
 from ...utils.checks import check_not_negative
 from ...utils.errors import UserError
 from ..layers import InstanceNormResidualBlock, add_latent_noise
-from ..networks.generator_side import Translator
+from ..networks.generator_side import CodeTranslator
 from .networks import NORMAL
 
 FLOWS = ('reconstruction', 'translation', 'cycle', 'random')
 
 
 @MODELS.register_module()
-class DRITTranslator(Translator):
+class DRITTranslator(CodeTranslator):
     """Content encoder, attribute encoder and decoder of every domain (DRIT's Fig. 3).
 
     ::
@@ -27,18 +27,15 @@ class DRITTranslator(Translator):
         x_sts = decoder_s (c(x_st), a(x_ts))      cross-cycle reconstruction
         x_sz  = decoder_t (c_s, z),  z ~ N(0, I)  translation to random attributes
 
-    In training noise is added to the contents, and attributes of a variational encoder are drawn;
-    in eval mode they are its means. All flows of an update come from one forward, so that a
-    distributed wrapper sees one forward per backward.
+    In training noise is added to the contents, and attributes are drawn from what the variational
+    encoder says; in eval mode they are its means. All flows of an update come from one forward, so
+    that a distributed wrapper sees one forward per backward.
 
     Args:
         encoder (dict): Config of the :class:`DRITContentEncoder`.
-        attribute_encoder (dict): Config of the :class:`DRITAttributeEncoder` or, without variance,
-            :class:`MUNITStyleEncoder`.
-        decoder (dict): Config of the :class:`DRITDecoder` or :class:`DRITModulatedDecoder`.
+        attribute_encoder (dict): Config of the :class:`DRITAttributeEncoder`.
+        decoder (dict): Config of the :class:`DRITDecoder`.
         domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        shared_generator_block (bool): Whether a block that the domains share comes before the
-            decoders, as in DRIT's concatenating form. Defaults to True.
         content_noise (float): Standard deviation of the noise. Defaults to 1.
         equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
         activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
@@ -52,11 +49,10 @@ class DRITTranslator(Translator):
                  attribute_encoder: dict,
                  decoder: dict,
                  domains: Sequence[str] = ('A', 'B'),
-                 shared_generator_block: bool = True,
                  content_noise: float = 1.,
                  equal_start: bool = False,
                  activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('code', ), equal_start)
+        super().__init__(domains, activation_checkpointing, equal_start)
         check_not_negative(self, content_noise=content_noise)
         self.content_noise = content_noise
         self.encoders = self.by_domain(encoder)
@@ -72,10 +68,8 @@ class DRITTranslator(Translator):
                 f'starts with {starts[0]} and {starts[1]}; give them the same base_channels, '
                 'num_downsamples and style_dim.')
         self.style_dim = ends[1]
-        self.variational = getattr(networks[1], 'variational', False)
         self.shared_content_block = InstanceNormResidualBlock(ends[0], NORMAL)
-        self.shared_generator_block = (
-            InstanceNormResidualBlock(ends[0], NORMAL) if shared_generator_block else None)
+        self.shared_generator_block = InstanceNormResidualBlock(ends[0], NORMAL)
 
     def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
         """Computes the flows of one minibatch.
@@ -89,8 +83,8 @@ class DRITTranslator(Translator):
         Returns:
             dict: ``content`` {d: (N, C, h, w)} and ``content_mean``, the same before the noise; and
             of the flows asked for: ``reconstruction`` {d: x_dd}, ``translation`` {(s, t): x_st},
-            ``cycle`` {(s, t): x_sts}, for these three ``attributes`` {d: (mean, log of variance or
-            None), each (N, style_dim)}; ``random`` {(s, t): x_sz} with ``random_attributes`` and
+            ``cycle`` {(s, t): x_sts}, for these three ``attributes`` {d: (mean, log of variance),
+            each (N, style_dim)}; ``random`` {(s, t): x_sz} with ``random_attributes`` and
             ``recovered_attributes`` {(s, t): (N, style_dim)}; images in [-1, 1].
         """
         flows = set(flows)
@@ -113,7 +107,7 @@ class DRITTranslator(Translator):
                 for s, t in self.directions
             }
         if 'random' in flows:
-            drawn = {way: self.prior(images[way[0]]) for way in self.directions}
+            drawn = {way: self.prior_style(images[way[0]]) for way in self.directions}
             x_sz = {(s, t): self.decode(contents[s], drawn[s, t], t) for s, t in self.directions}
             outputs.update(random=x_sz, random_attributes=drawn, recovered_attributes={
                 (s, t): self.attributes(x_sz[s, t], t)[0] for s, t in self.directions})
@@ -129,31 +123,21 @@ class DRITTranslator(Translator):
             return add_latent_noise(mean, self.content_noise)
         return mean
 
-    def attributes(self, images: Tensor, domain: str) -> Tuple[Tensor, Optional[Tensor]]:
-        """Mean and, of a variational encoder, log of the variance: each (N, style_dim)."""
-        code = self.run(self.attribute_encoders[domain], images)
-        return tuple(code.chunk(2, 1)) if self.variational else (code, None)
+    def attributes(self, images: Tensor, domain: str) -> Tuple[Tensor, Tensor]:
+        """Mean and log of the variance: each (N, style_dim)."""
+        mean, log_variance = self.run(self.attribute_encoders[domain], images).chunk(2, 1)
+        return mean, log_variance
 
-    def drawn(self, mean: Tensor, log_variance: Optional[Tensor]) -> Tensor:
+    def drawn(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """Attributes of a distribution; its mean in eval mode."""
-        if self.training and log_variance is not None:
+        if self.training:
             return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         return mean
 
-    def prior(self, like: Tensor) -> Tensor:
-        """Attributes drawn from N(0, I), one for each row: (N, style_dim)."""
-        return torch.randn(len(like), self.style_dim, device=like.device, dtype=like.dtype)
-
     def decode(self, content: Tensor, attributes: Tensor, target: str) -> Tensor:
         """(N, C, h, w) and (N or 1, style_dim) -> RGB in [-1, 1] of a domain, (N, 3, H, W)."""
-        if self.shared_generator_block is not None:
-            content = self.run(self.shared_generator_block, content)
+        content = self.run(self.shared_generator_block, content)
         return self.run(self.decoders[target], content, attributes)
-
-    def mean_style(self, target: str) -> Tensor:
-        """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
-        kept = super().mean_style(target)
-        return next(self.parameters()).new_zeros(1, self.style_dim) if kept is None else kept
 
     def encode_style(self, exemplar: Tensor, target: str) -> Tensor:
         """Attributes (N, style_dim) of exemplars (N, 3, H', W') of domain ``target``."""
