@@ -31,17 +31,16 @@ CASES = {
     'augmented': (tiny_augmented, {}, 1, 2),
     'cddit': (tiny_cddit, {}, 1, 2),
 }
-RANDOM = ('augmented', 'cddit')  # every rank draws codes of its own
+# Whose discriminators see codes, or mixtures with generated images, that every rank draws.
+RANDOM = ('augmented', 'cddit')
 RANKS = 2
 
 
 def built(case, seed, **changes):
     build, kwargs, counts, _ = CASES[case]
     model = build(seed, **{**kwargs, **changes}).double()
-    if case == 'munit':
-        return model.eval(), counts  # training draws style codes
-    if case == 'drit':  # so does DRIT, in eval mode, too
-        model.generators.prior = lambda like: like.mean((2, 3))
+    if hasattr(model.generators, 'prior_style'):  # of the images alone, not what a rank draws
+        model.generators.prior_style = lambda images: images.mean((2, 3))
         return model.eval(), counts
     model.generators.latent_noise = 0.
     return model.train(), counts
