@@ -57,13 +57,14 @@ from egscit_mm.config import merge_options, read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
+from egscit_mm.utils.records import fingerprint
 from egscit_mm.visualization import contact_sheet, exemplar_grid
 from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
 from egscit_mm.visualization.translations import first_test_samples, ground_truth, paths_of
 
 
-def load_figures(path: str, directions: list) -> dict:
-    """Reads and checks the file of tools/test.py."""
+def load_figures(path: str, checkpoint: str, directions: list) -> dict:
+    """Reads and checks the file of tools/test.py: it is of this checkpoint."""
     try:
         figures = mmengine.load(path, file_format='json')
     except ValueError as error:
@@ -75,6 +76,10 @@ def load_figures(path: str, directions: list) -> dict:
         raise SystemExit(
             f'{path} is not a file that tools/test.py --out writes: expected {names} with "mean" '
             f'and "std" each, found {wrong or sorted(figures)}.')
+    if checkpoint != NO_CHECKPOINT and figures.get('checkpoint') not in (
+            None, fingerprint(checkpoint)):
+        raise SystemExit(f'{path} has the figures of another checkpoint than {checkpoint}; give '
+                         'what tools/test.py --out wrote for this one.')
     return figures
 
 
@@ -121,7 +126,7 @@ def main():
                          'configs/egscit/egscit_mnist_single.py.')
     directions = [f'{source}2{target}'
                   for source, target in permutations(cfg.model.get('domains', ('A', 'B')), 2)]
-    figures = load_figures(args.metrics, directions) if args.metrics else {}
+    figures = load_figures(args.metrics, args.checkpoint, directions) if args.metrics else {}
     name = osp.splitext(osp.basename(args.config))[0]
 
     two_stages = args.stage1_dir or cfg.get('stage1_config')

@@ -161,6 +161,7 @@ from egscit_mm.evaluation.comparison import (
     what_std_is,
 )
 from egscit_mm.evaluation.functional import match_lab_statistics
+from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.files import atomic_path, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
@@ -573,8 +574,15 @@ def read(folder: Path, names: list):
     return stacked([torch.from_numpy(image).permute(2, 0, 1) / 127.5 - 1 for image in images])
 
 
+def check_vgg16(path: Path) -> None:
+    """Refuses a file without the weights of a VGG-16, before anything is painted or trained."""
+    VGGFeatures(['relu5_1'], str(path), arch='vgg16').load_weights('--vgg16')
+
+
 def main():
     args = parse_args()
+    if args.plan.get('vgg16'):
+        check_vgg16(args.vgg16)
     if args.table != 3:
         digits(args)
     elif args.budget == 'quick':

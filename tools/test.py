@@ -40,6 +40,7 @@ from egscit_mm.config import (
 from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_json
+from egscit_mm.utils.records import fingerprint
 
 
 class MetricsFileHook(Hook):
@@ -49,18 +50,21 @@ class MetricsFileHook(Hook):
 
     Args:
         path (str): The file.
-        checkpoint (str | None): What is tested; what its training took is written, too, if
-            tools/train.py left it beside the checkpoint.
+        checkpoint (str | None): What is tested. Its fingerprint is written, too, and what its
+            training took, if tools/train.py left that beside it.
     """
 
     def __init__(self, path: str, checkpoint: Optional[str]):
         self.path = path
+        self.checkpoint = checkpoint
         self.cost_file = checkpoint and osp.join(osp.dirname(checkpoint), COST_FILE)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict) -> None:
         """Writes ``{'ssim_exemplar/A2B': {'mean': ..., 'std': ...}, ..., 'train_seconds': ..}``."""
         figures = nested(metrics)
+        if self.checkpoint:
+            figures['checkpoint'] = fingerprint(self.checkpoint)
         if self.cost_file and osp.isfile(self.cost_file):
             cost = load(self.cost_file)
             figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})

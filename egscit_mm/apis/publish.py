@@ -57,12 +57,16 @@ def publish(checkpoint: Union[str, os.PathLike],
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If the file cannot be read as a checkpoint.
-        ValueError: If it holds no such model or no such weights, or ``out`` is a folder.
+        ValueError: If it holds no such model or no such weights, or ``out`` is a folder or the
+            name of a file of another kind.
     """
     checkpoint, out = os.fspath(checkpoint), Path(out)
     check_file(checkpoint, 'Checkpoint')
     if out.is_dir():
         raise UserError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
+    if out.suffix in ('.pth', '.pt', '.ckpt'):
+        raise UserError(f'{out}: the published file is one of safetensors; give a name such as '
+                        f'{out.with_suffix(".safetensors")}.')
     content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     state = content.get('state_dict', content)
     weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')

@@ -16,6 +16,7 @@ from tiny_data import tiny_options, write_tiny_digits
 from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
+from egscit_mm.apis.publish import publish as publish_file
 from egscit_mm.engine import load_from_safetensors
 from egscit_mm.utils.errors import UserError
 
@@ -129,7 +130,8 @@ def test_the_test_tool_reads_it(folder, publish, monkeypatch, tmp_path):
         out = tmp_path / 'figures.json'
         run(tmp_path / 'egscit.py', checkpoint, '--out', out, '--work-dir', tmp_path / 'log')
         figures.append(load(out))
-    assert figures[0] == figures[1] and figures[0]
+    made_of = [of.pop('checkpoint') for of in figures]
+    assert made_of[0] != made_of[1] and figures[0] == figures[1] and figures[0]
 
 
 class Malicious:
@@ -175,6 +177,11 @@ def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, t
     (tmp_path / 'published' / 'model.safetensors').mkdir(parents=True)
     with pytest.raises(SystemExit, match='is a folder'):
         publish(folder / 'egscit.pth')
+
+
+def test_a_name_of_another_kind_of_file_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match='model.pth: .* such as .*model.safetensors'):
+        publish_file(folder / 'egscit.pth', tmp_path / 'model.pth')
 
 
 def test_a_full_disk_leaves_no_file(folder, publish, monkeypatch, tmp_path):

@@ -182,6 +182,7 @@ def pretend(reproduce, monkeypatch, tmp_path):
         module = reproduce.module
         monkeypatch.setattr(module, 'run_logged', finish)
         monkeypatch.setattr(module.subprocess, 'run', prepared)
+        monkeypatch.setattr(module, 'check_vgg16', lambda path: None)  # its bytes are no weights
         monkeypatch.setattr(module, 'load_model', lambda cfg, checkpoint: None)
         monkeypatch.setattr(module, 'first_test_samples', lambda cfg, number: [])
         monkeypatch.setattr(module, 'translated_rows', lambda model, samples: {'A2B': grid})
@@ -380,6 +381,14 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
         pretend(*arguments)
 
 
+def test_weights_of_a_vgg_are_read_before_anything_is_painted(reproduce, tmp_path):
+    vgg16, work_dir = tmp_path / 'vgg16.pth', tmp_path / 'work'
+    torch.save({'features.0.weight': torch.zeros(64, 3, 3, 3)}, vgg16)
+    with pytest.raises(ValueError, match='vgg16.pth: no VGG-16 weights'):
+        reproduce('--table', 4, '--budget', 'quick', '--vgg16', vgg16, '--work-dir', work_dir)
+    assert not work_dir.exists()
+
+
 def test_a_segmenter_of_other_translations_is_refused(pretend, tmp_path):
     vgg16 = tmp_path / 'vgg16.pth'
     vgg16.touch()
@@ -421,6 +430,7 @@ def test_streets_in_miniature(reproduce, tmp_path, monkeypatch):
         run_here(command)
 
     monkeypatch.setattr(reproduce.module, 'run_logged', run_and_note)
+    monkeypatch.setattr(reproduce.module, 'check_vgg16', lambda path: None)
     monkeypatch.setattr(reproduce.module, 'call', lambda *command: run_here(
         reproduce.module.tool(*command, '--workers', 0)))
     monkeypatch.setattr(reproduce.module, 'STREETS', (

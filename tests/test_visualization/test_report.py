@@ -322,7 +322,7 @@ def test_tools_test_and_report(trained, tmp_path, run_tool):
                      'colour_accuracy', 'content_accuracy', 'content_iou', 'pixel_accuracy_8',
                      'pixel_accuracy_16', 'pixel_accuracy_32', 'pixel_accuracy_64')
         for direction in ('A2B', 'B2A')
-    } | {'train_seconds', 'peak_rss_mb'}
+    } | {'train_seconds', 'peak_rss_mb', 'checkpoint'}
     assert figures['train_seconds'] == cost['train_seconds'] > 0
     assert figures['peak_rss_mb'] == cost['peak_rss_mb'] > 0
 
@@ -365,6 +365,14 @@ def test_report_refuses_other_metrics_files(trained, tmp_path, run_tool, content
     metrics = tmp_path / 'metrics.json'
     metrics.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match=f"metrics.json is not .* found .*'{found}'"):
+        run_tool('report', trained / 'egscit_quickstart.py', trained / 'work' / 'iter_4.pth',
+                 '--metrics', metrics, '--out', tmp_path / 'out')
+
+
+def test_report_refuses_figures_of_another_checkpoint(trained, tmp_path, run_tool):
+    metrics = tmp_path / 'metrics.json'
+    metrics.write_text(json.dumps({'ssim_exemplar/A2B': {'mean': 0.4}, 'checkpoint': 'abc'}))
+    with pytest.raises(SystemExit, match='metrics.json has the figures of another checkpoint'):
         run_tool('report', trained / 'egscit_quickstart.py', trained / 'work' / 'iter_4.pth',
                  '--metrics', metrics, '--out', tmp_path / 'out')
 
