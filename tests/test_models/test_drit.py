@@ -274,7 +274,7 @@ def test_scales_see_halves_of_the_image():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match='8 channels and 4 attributes.*starts with 8 and 3'):
+    with pytest.raises(ValueError, match='8 channels and a code of 4 numbers.*starts with 8 and 3'):
         cfg = drit_cfg()
         cfg['generator']['attribute_encoder']['style_dim'] = 4
         MODELS.build(cfg)

@@ -6,9 +6,8 @@ from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
 from torch import Tensor
 
-from ...utils.errors import UserError
 from ..layers import reverse_gradient
-from ..networks.generator_side import CodeTranslator
+from ..networks.generator_side import CodeTranslator, check_codes_fit
 from .networks import pair_key
 
 FLOWS = ('translation', 'autoencoding', 'exclusive', 'codes')
@@ -52,14 +51,9 @@ class CDDITTranslator(CodeTranslator):
         self.exclusive_decoders = ModuleDict({
             pair_key(*direction): MODELS.build(dict(decoder, takes_shared=False))
             for direction in self.directions})
-        first, last = (group[self.domains[0]] for group in (self.encoders, self.decoders))
-        ends, starts = (first.out_channels, first.style_dim), (last.in_channels, last.style_dim)
-        if ends != starts:
-            raise UserError(
-                f'The encoders end with {ends[0]} channels and {ends[1]} style numbers, the '
-                f'decoder starts with {starts[0]} and {starts[1]}; give them the same '
-                'base_channels, num_convs, num_downsamples and style_dim.')
-        self.style_dim = first.style_dim
+        encoder, decoder = (group[self.domains[0]] for group in (self.encoders, self.decoders))
+        check_codes_fit(encoder, encoder, decoder)
+        self.style_dim = encoder.style_dim
 
     def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = ('translation', )) -> dict:
         """Computes the flows of one minibatch.

@@ -7,9 +7,8 @@ from mmagic.registry import MODELS
 from torch import Tensor
 
 from ...utils.checks import check_not_negative
-from ...utils.errors import UserError
 from ..layers import InstanceNormResidualBlock, add_latent_noise
-from ..networks.generator_side import CodeTranslator
+from ..networks.generator_side import CodeTranslator, check_codes_fit
 from .networks import NORMAL
 
 FLOWS = ('reconstruction', 'translation', 'cycle', 'random')
@@ -60,16 +59,10 @@ class DRITTranslator(CodeTranslator):
         self.decoders = self.by_domain(decoder)
         networks = [group[self.domains[0]]
                     for group in (self.encoders, self.attribute_encoders, self.decoders)]
-        ends = networks[0].out_channels, networks[1].style_dim
-        starts = networks[2].in_channels, networks[2].style_dim
-        if ends != starts:
-            raise UserError(
-                f'The encoders end with {ends[0]} channels and {ends[1]} attributes, the decoder '
-                f'starts with {starts[0]} and {starts[1]}; give them the same base_channels, '
-                'num_downsamples and style_dim.')
-        self.style_dim = ends[1]
-        self.shared_content_block = InstanceNormResidualBlock(ends[0], NORMAL)
-        self.shared_generator_block = InstanceNormResidualBlock(ends[0], NORMAL)
+        check_codes_fit(*networks)
+        self.style_dim = networks[1].style_dim
+        self.shared_content_block = InstanceNormResidualBlock(networks[0].out_channels, NORMAL)
+        self.shared_generator_block = InstanceNormResidualBlock(networks[0].out_channels, NORMAL)
 
     def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
         """Computes the flows of one minibatch.

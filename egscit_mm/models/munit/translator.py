@@ -5,8 +5,7 @@ from typing import Dict, Iterable, Sequence
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from ...utils.errors import UserError
-from ..networks.generator_side import CodeTranslator
+from ..networks.generator_side import CodeTranslator, check_codes_fit
 
 FLOWS = ('reconstruction', 'translation', 'codes', 'cycle')
 
@@ -50,14 +49,8 @@ class MUNITTranslator(CodeTranslator):
         self.decoders = self.by_domain(decoder)
         networks = [group[self.domains[0]]
                     for group in (self.encoders, self.style_encoders, self.decoders)]
-        ends = networks[0].out_channels, networks[1].style_dim
-        starts = networks[2].in_channels, networks[2].style_dim
-        if ends != starts:
-            raise UserError(
-                f'The encoders end with {ends[0]} channels and {ends[1]} style numbers, the '
-                f'decoder starts with {starts[0]} and {starts[1]}; give them the same '
-                'base_channels, num_downsamples and style_dim.')
-        self.style_dim = ends[1]
+        check_codes_fit(*networks)
+        self.style_dim = networks[1].style_dim
 
     def forward(self, images: Dict[str, Tensor], flows: Iterable[str] = FLOWS) -> dict:
         """Computes the flows of one minibatch.

@@ -174,3 +174,18 @@ class CodeTranslator(Translator):
         """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
         kept = super().mean_style(target)
         return next(self.parameters()).new_zeros(1, self.style_dim) if kept is None else kept
+
+
+def check_codes_fit(encoder: nn.Module, style_encoder: nn.Module, decoder: nn.Module) -> None:
+    """Refuses encoders of content and style and a decoder that do not fit together.
+
+    Raises:
+        ValueError: If they differ in the channels of the content or the length of the code.
+    """
+    ends = encoder.out_channels, style_encoder.style_dim
+    starts = decoder.in_channels, decoder.style_dim
+    if ends != starts:
+        raise UserError(
+            f'The encoders end with {ends[0]} channels and a code of {ends[1]} numbers, the '
+            f'decoder starts with {starts[0]} and {starts[1]}; give them the same base_channels, '
+            'numbers of layers and style_dim.')
