@@ -101,7 +101,7 @@ from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
-from egscit_mm.config import merge_options, read_config
+from egscit_mm.config import read_config
 from egscit_mm.utils.files import write_json
 
 
@@ -406,8 +406,7 @@ def main():
     if args.part == 'infer' and unfit:
         raise SystemExit(f'{", ".join(sorted(unfit))}: no way to translate; with --part infer '
                          f'--compare takes {", ".join(TRANSLATION_OPTIONS)}.')
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     device = get_device()
     if args.part not in ('step', 'largest') and cfg.model.type != 'EGSCIT':
         raise SystemExit(f'--part {args.part} needs a config of EGSCIT, this one has '

@@ -53,7 +53,7 @@ from mmengine.dataset import pseudo_collate
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.model import NO_CHECKPOINT
-from egscit_mm.config import merge_options, read_config
+from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
@@ -118,8 +118,7 @@ def main():
     for path, what in files:
         if path != NO_CHECKPOINT and not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader), whose images '
                          'the report shows. Add one, such as that of '

@@ -33,7 +33,6 @@ from egscit_mm.apis.train import COST_FILE
 from egscit_mm.compat import init_cpu_distributed
 from egscit_mm.config import (
     check_config,
-    merge_options,
     naming_the_setting,
     read_config,
 )
@@ -80,8 +79,7 @@ def main():
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # or an error, before the test
     init_cpu_distributed(args.launcher)
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     check_config(cfg, 'test')
     checkpoint = checkpoint_file(cfg, args.checkpoint)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(

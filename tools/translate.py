@@ -18,7 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from egscit_arguments import not_negative, parser_for, positive
+from egscit_arguments import add_config_options, config_options, not_negative, parser_for, positive
 
 
 def parse_args():
@@ -63,6 +63,7 @@ def parse_args():
                         help='width of the borders of regions (default: 8)')
     styles.add_argument('--region-statistics', choices=['image', 'region'], default='image',
                         help='what the content is normalised by (default: image)')
+    add_config_options(parser)
     args = parser.parse_args()
     if args.mean_of and args.strength == 1:
         parser.error('--mean-of needs a --strength other than 1')
@@ -83,11 +84,13 @@ if __name__ == '__main__':
 
 from egscit_mm.apis.shared_style import SharedStyle
 from egscit_mm.apis.translate import FolderTranslation
+from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 
 
 def main() -> int:
     args = vars(parse_args())
+    args['config'] = read_config(args['config'], config_options(args.pop('cfg_options')))
     shared = SharedStyle(**{field: args.pop(option) for field, option in dict(
         weights='exemplar_weights', regions='regions', labels='region_labels', blend='blend',
         statistics='region_statistics').items()})

@@ -8,7 +8,7 @@ again goes on where an earlier one stopped. The audio is kept where ffmpeg is th
 import argparse
 from pathlib import Path
 
-from egscit_arguments import parser_for, positive
+from egscit_arguments import add_config_options, config_options, parser_for, positive
 
 
 def parse_args():
@@ -36,6 +36,7 @@ def parse_args():
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--amp', action=argparse.BooleanOptionalAction,
                         help='compute in bfloat16 (default: on CPUs with AMX)')
+    add_config_options(parser)
     args = parser.parse_args()
     if args.mean_of and args.strength == 1:
         parser.error('--mean-of needs a --strength other than 1')
@@ -46,11 +47,14 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from egscit_mm.apis.video import FilmTranslation
+from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 
 
 def main() -> None:
-    FilmTranslation(**vars(parse_args())).run()
+    args = vars(parse_args())
+    args['config'] = read_config(args['config'], config_options(args.pop('cfg_options')))
+    FilmTranslation(**args).run()
 
 
 if __name__ == '__main__':

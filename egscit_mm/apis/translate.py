@@ -10,10 +10,10 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequenc
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from ..config import read_config
 from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
 from ..utils.files import check_outputs, write_output
@@ -39,7 +39,7 @@ class FolderTranslation:
     """Contents, exemplars and options of a translation into a folder.
 
     Args:
-        config (str): Config of the model.
+        config (Config): Of the model, as :func:`egscit_mm.config.read_config` reads it.
         checkpoint (str): Its checkpoint, or a published file.
         content (Sequence[str]): Files, folders and patterns, as
             :func:`egscit_mm.utils.listing.find_images` takes them.
@@ -62,7 +62,7 @@ class FolderTranslation:
         shared (SharedStyle | None): What all exemplars are together, in place of a pairing.
     """
 
-    config: str
+    config: Config
     checkpoint: str
     content: Sequence[str]
     exemplar: Sequence[str]
@@ -106,7 +106,8 @@ class FolderTranslation:
         if len(inferencer.model.domains) > 2:  # else the target says it, also in older folders
             self.source_domain, self.target_domain = source, target
         if self.masks and not inferencer.has_masks:
-            raise UserError(f'{self.config} has a model without feature masks: leave --masks out.')
+            raise UserError(f'{self.config.filename} has a model without feature masks: leave '
+                            '--masks out.')
         if is_matrix and len(contents) * len(exemplars) > MAX_MATRIX:
             raise UserError(f'A matrix of {len(contents)} contents and {len(exemplars)} exemplars '
                             f'is too large for one picture (at most {MAX_MATRIX} translations); '
@@ -146,7 +147,7 @@ class FolderTranslation:
         if self.html:
             files.append((self.out / PAGE, 'the results page'))
         files.append((self.out / RECORD, 'the record of what is there'))
-        check_outputs(files, [*contents, *exemplars, self.config, self.checkpoint])
+        check_outputs(files, [*contents, *exemplars, self.config.filename, self.checkpoint])
 
     def _mask_path(self, pair: 'Pair') -> Path:
         return self.out / 'masks' / pair.name.with_suffix('.png')
@@ -158,7 +159,7 @@ class FolderTranslation:
     def _recipes(self, pairs: list, contents: list, exemplars: list,
                  mean_of: list) -> Dict[str, str]:
         """What each picture of this run is made of, by its name in the output folder."""
-        model = (fingerprint(self.checkpoint), read_config(self.config).model, self.source_domain,
+        model = (fingerprint(self.checkpoint), self.config.model, self.source_domain,
                  self.target_domain, self.amp)
         paths = dict.fromkeys([*contents, *exemplars, *mean_of])
         known = {path: fingerprint(path) for path in tqdm(paths, 'fingerprints', leave=False)}

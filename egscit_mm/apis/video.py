@@ -13,10 +13,10 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 from torch import Tensor
 from tqdm import tqdm
 
-from ..config import read_config
 from ..evaluation.functional.flicker import Flicker, flicker
 from ..models.layers import channel_statistics
 from ..models.layers.styles import Style, check_mixture
@@ -55,7 +55,7 @@ class FilmTranslation:
     written: an interrupted run goes on there, and memory does not grow with the film.
 
     Args:
-        config (str): Config of the model.
+        config (Config): Of the model, as :func:`egscit_mm.config.read_config` reads it.
         checkpoint (str): Its checkpoint, or a published file.
         content (Path): The film to translate.
         exemplar (Sequence[str]): Files, folders and patterns; several are mixed to one style.
@@ -73,7 +73,7 @@ class FilmTranslation:
         amp (bool | None): As for :class:`EGSCITInferencer`.
     """
 
-    config: str
+    config: Config
     checkpoint: str
     content: Path
     exemplar: Sequence[str]
@@ -109,8 +109,8 @@ class FilmTranslation:
         source, target = inferencer.model.direction(self.source_domain, self.target_domain)
         generators = inferencer.model.inference_generators
         if self.smooth and getattr(generators, 'adain', None) is None:
-            raise UserError(f'{self.config}: smoothing needs EGSCIT with AdaIN, which takes one '
-                            'mean and variance of a content; leave --smooth out.')
+            raise UserError(f'{self.config.filename}: smoothing needs EGSCIT with AdaIN, which '
+                            'takes one mean and variance of a content; leave --smooth out.')
         if not mean_of:
             generators.check_strength(target, self.strength)
         self._keep_what_fits(parts, exemplars, mean_of, source, target)
@@ -134,7 +134,7 @@ class FilmTranslation:
             raise UserError(f'--smooth must be at least 0 and below 1, got {self.smooth}')
         check_mixture(len(exemplars), self.weights or [1.] * len(exemplars))
         check_outputs([(self.out, 'the translated film'), (parts / _STATE, 'the state of the run')],
-                      [self.config, self.checkpoint, self.content, *exemplars, *mean_of])
+                      [self.config.filename, self.checkpoint, self.content, *exemplars, *mean_of])
         if os.path.lexists(self.out):
             raise UserError(f'{self.out} is there already: choose another name, or move it away.')
         if parts.is_dir() and not (parts / _MADE_OF).is_file() and os.listdir(parts):
@@ -146,7 +146,7 @@ class FilmTranslation:
         """Removes the frames of an earlier run that was another translation."""
         made_of = recipe(
             *(fingerprint(path) for path in (self.content, self.checkpoint, *exemplars)),
-            read_config(self.config).model, source, target, self.weights, self.strength,
+            self.config.model, source, target, self.weights, self.strength,
             *(fingerprint(path) for path in mean_of), self.smooth, self.amp)
         record = parts / _MADE_OF
         if record.is_file() and json.loads(record.read_text()) != made_of:

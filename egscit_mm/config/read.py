@@ -3,7 +3,7 @@
 import ast
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Union
+from typing import Any, Dict, Iterator, List, Optional, Union
 
 from mmengine.config import Config
 
@@ -11,17 +11,22 @@ from ..packaged import packaged_folder
 from .names import TOP_LEVEL, ConfigError, closest
 
 
-def read_config(path: Union[str, os.PathLike, Config]) -> Config:
-    """Reads a config file.
+def read_config(path: Union[str, os.PathLike, Config],
+                options: Optional[Dict[str, Any]] = None) -> Config:
+    """Reads a config file; ``options`` override its settings, see :func:`merge_options`.
 
     A path that starts with ``configs/`` and is not there is looked up among the package's own
     configs, so that they can be used without a checkout.
 
     Raises:
-        ConfigError: If the file does not exist or is no config.
+        ConfigError: If the file does not exist or is no config, or an option is wrong.
     """
-    if isinstance(path, Config):
-        return path
+    cfg = path if isinstance(path, Config) else _from_file(path)
+    merge_options(cfg, options or {})
+    return cfg
+
+
+def _from_file(path: Union[str, os.PathLike]) -> Config:
     path = _packaged(os.fspath(path))
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'

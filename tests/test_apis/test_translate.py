@@ -46,6 +46,17 @@ def pictures_in(folder):
                   if path.is_file() and path.name != 'translation.json')
 
 
+def test_settings_of_the_config_can_be_overridden(translate, checkpoints, tmp_path):
+    images = save(tmp_path / 'content.png', 12, 12, 0), save(tmp_path / 'exemplar.png', 12, 12, 1)
+    arguments = ['--content', images[0], '--exemplar', images[1], '--out', tmp_path / 'out']
+    translate(*arguments)
+    masked = (tmp_path / 'out' / 'content.png').read_bytes()
+    translate(*arguments, '--cfg-options', 'model.generator.eta=1.')  # no mask; made anew
+    assert (tmp_path / 'out' / 'content.png').read_bytes() != masked
+    with pytest.raises(UserError, match='model.generator.etta is no setting: did you mean eta'):
+        translate(*arguments, '--cfg-options', 'model.generator.etta=1.')
+
+
 def test_translate_folders(translate, inferencer, tmp_path):
     names = ['a.png', 'sub/b.png', 'sub/c.png']
     contents = {name: picture(12, 14, seed) for seed, name in enumerate(names)}

@@ -58,7 +58,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from egscit_mm.config import merge_options, read_config
+from egscit_mm.config import read_config
 from egscit_mm.utils.files import write_json
 
 
@@ -173,8 +173,7 @@ def main():
     args = parse_args()
     if not osp.isfile(args.config):
         raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     loader_cfg = cfg.get(f'{args.loader}_dataloader')
     if loader_cfg is None:
         found = [name for name in ('train', 'val', 'test') if cfg.get(f'{name}_dataloader')]

@@ -46,7 +46,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
-from egscit_mm.config import merge_options, read_config
+from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.visualization.report import png
@@ -111,8 +111,7 @@ def main():
     for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
         if path != NO_CHECKPOINT and not osp.isfile(path):
             raise SystemExit(f'{what} {path!r} does not exist.')
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader); take a config of the '
                          'digit tasks, such as configs/egscit/egscit_mnist_single.py.')

@@ -23,7 +23,7 @@ def parse_args():
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
-from egscit_mm.config import check_config, merge_options, read_config
+from egscit_mm.config import check_config, read_config
 from egscit_mm.evaluation.comparison import mean_std
 from egscit_mm.evaluation.yardsticks import measure_yardsticks
 from egscit_mm.utils.cli import exit_with
@@ -33,8 +33,7 @@ from egscit_mm.utils.tables import markdown_table
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args.config)
-    merge_options(cfg, config_options(args.cfg_options))
+    cfg = read_config(args.config, config_options(args.cfg_options))
     check_config(cfg, 'test')
     if args.out:
         check_outputs([(args.out, 'the figures')], [args.config])
