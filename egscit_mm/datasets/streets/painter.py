@@ -77,19 +77,19 @@ class Painter(NamedTuple):
     glow_size: float
 
 
+def _colours(words: str) -> np.ndarray:
+    """Colours from words such as ``'ff0000 00ff00'``, float32 (N, 3), 0..1."""
+    return np.array([tuple(bytes.fromhex(word)) for word in words.split()], np.float32) / 255
+
+
 def hex_palette(colours: Mapping[str, str]) -> np.ndarray:
-    """Six colours of each kind, from words such as ``'ff0000 00ff00'``, repeated as needed."""
-    rows = []
-    for kind in KINDS:
-        some = [tuple(bytes.fromhex(word)) for word in colours[kind].split()]
-        rows.append([some[i % len(some)] for i in range(6)])
-    return np.array(rows, np.float32) / 255
+    """Six colours of each kind, repeated as needed, from a text of hexadecimal digits."""
+    return np.stack([np.resize(_colours(colours[kind]), (6, 3)) for kind in KINDS])
 
 
-def light_of(row: str, lamps: float) -> Light:
+def light_of(colours: str, lamps: float) -> Light:
     """A light from five colours in hexadecimal digits."""
-    return Light(*(np.array(tuple(bytes.fromhex(word)), np.float32) / 255
-                   for word in row.split()), lamps)
+    return Light(*_colours(colours), lamps)
 
 
 def paint_light(painter: Painter, raster: Raster, scene: Scene, style: Style) -> np.ndarray:

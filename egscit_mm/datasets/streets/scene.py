@@ -106,11 +106,11 @@ class _Thing(NamedTuple):
 
 
 class _Street(NamedTuple):
-    """What all things of a street have to do with.
+    """What all things of a street need.
 
     Args:
         camera (Camera): What it is seen by.
-        sun (int): Whether the sun is at the left, -1, or at the right, 1.
+        sun (int): Where the sun is: -1 left, 1 right.
         slope (tuple[float, float]): X and Z of the shadow of a metre.
         road (float): Half its width.
         pavement (float): Its width.
@@ -178,7 +178,8 @@ def _flat(x1: float, x2: float, z1: float, z2: float) -> Polygon:
 
 def _front(x1: float, x2: float, y1: float, y2: float, z: float) -> Polygon:
     """A rectangle that faces the camera."""
-    return [(x1, y2, z), (x2, y2, z), (x2, y1, z), (x1, y1, z)]
+    left, right = (x1, x2) if x1 < x2 else (x2, x1)
+    return [(left, y2, z), (right, y2, z), (right, y1, z), (left, y1, z)]
 
 
 def _side(x: float, y1: float, y2: float, z1: float, z2: float) -> Polygon:
@@ -280,13 +281,12 @@ def _buildings(street: _Street, rng: random.Random, outward: int) -> list[_Thing
         height, tone, floor = rng.uniform(5, 18), rng.random(), rng.uniform(2.8, 3.6)
         middle = (z1 + z2) / 2
         shapes = [
-            Shape('facade', [_front(*sorted((x, x + 14 * outward)), 0, height, z1)], z1, tone, 0.5),
+            Shape('facade', [_front(x, x + 14 * outward, 0, height, z1)], z1, tone, 0.5),
             Shape('facade', [_side(x, 0, height, z1, z2)], middle, tone, lit)]
         if z1 < 45:
             shapes += _openings(street.camera, rng, x, z1, z2, height, floor, lit)
-        things.append(_Thing(z1, shapes, [
-            street.shadow(*sorted((x, x + 8 * outward)), z1, z2, height)]
-            if outward == street.sun else ()))
+        shadows = [street.shadow(*sorted((x, x + 8 * outward)), z1, z2, height)]
+        things.append(_Thing(z1, shapes, shadows if outward == street.sun else ()))
     return things
 
 
@@ -310,10 +310,9 @@ def _openings(camera: Camera, rng: random.Random, x: float, z1: float, z2: float
         outward = math.copysign(1, x)
         for i in range(3):
             at = x + outward * (1.0 + i * 2.6)
-            ends = sorted((at, at + outward * 2.6 * size))
             for low, high in levels:
                 panes['lit_window' if rng.random() < 0.4 else 'window'].append(
-                    _front(*ends, low, high, z1))
+                    _front(at, at + outward * 2.6 * size, low, high, z1))
     tone = rng.random()
     shapes = [Shape(kind, some, depth, tone, lit) for kind, some in panes.items() if some]
 
@@ -340,7 +339,7 @@ def _grove(rng: random.Random, x: float, outward: int, z1: float, z2: float) -> 
             _rough(rng, 0.15))], z, rng.random(), rng.uniform(0.3, 0.9)))
     tone, hedge = rng.random(), rng.uniform(0.8, 1.6)
     return [*shapes,
-            Shape('hedge', [_front(*sorted((x, x + 14 * outward)), 0, hedge, z1)], z1, tone, 0.4),
+            Shape('hedge', [_front(x, x + 14 * outward, 0, hedge, z1)], z1, tone, 0.4),
             Shape('hedge', [_side(x, 0, hedge, z1, z2)], (z1 + z2) / 2, tone, 0.8)]
 
 
@@ -379,8 +378,7 @@ def _posts(street: _Street, rng: random.Random) -> list[_Thing]:
     while z < 60:
         things.append(_Thing(z, [
             Shape('pole', [_front(x - 0.09, x + 0.09, 0, height, z)], z, tone, 0.6),
-            Shape('pole', [_front(*sorted((x, arm)), height - 0.05, height + 0.1, z)], z, tone,
-                  0.8),
+            Shape('pole', [_front(x, arm, height - 0.05, height + 0.1, z)], z, tone, 0.8),
             Shape('lamp', [_front(arm - 0.35, arm + 0.35, height - 0.2, height, z)], z)],
             [street.shadow(x - 0.09, x + 0.09, z, z + 0.2, height)],
             [Glow((arm, height, z), 0.9, 'lamp'), Glow((arm, 0, z), 2.5, 'lamp', on_ground=True)]))
@@ -409,10 +407,9 @@ def _bins(street: _Street, rng: random.Random) -> list[_Thing]:
     for _ in range(int(rng.random() * 4)):
         x = rng.choice((-1, 1)) * (street.road + street.pavement * rng.uniform(0.7, 0.9))
         z, height, width = rng.uniform(4, 25), rng.uniform(0.8, 1.3), rng.uniform(0.25, 0.5)
-        ends = x - width, x + width
-        things.append(_Thing(
-            z, [Shape('bin', [_front(*ends, 0, height, z)], z, rng.random(), 0.6)],
-            [street.shadow(*ends, z, z + 0.6, height)]))
+        bin_front = _front(x - width, x + width, 0, height, z)
+        things.append(_Thing(z, [Shape('bin', [bin_front], z, rng.random(), 0.6)],
+                             [street.shadow(x - width, x + width, z, z + 0.6, height)]))
     return things
 
 
