@@ -18,7 +18,7 @@ pytest.register_assert_rewrite('converter_contract', 'metric_contract')
 
 def pytest_addoption(parser):
     parser.addoption('--renew-golden', action='store_true',
-                     help='record the losses of test_apis/test_golden_losses.py anew')
+                     help='record anew what the golden_*.json files of tests hold')
 
 
 def pytest_collection_modifyitems(items):

@@ -3,12 +3,10 @@
 
 :mod:`.scene` draws what there is, :mod:`.style` how it is seen, :mod:`.raster` makes pixels of the
 shapes. :mod:`.game` and :mod:`.camera` paint domains A and B with what :mod:`.painter` has for
-both.
-:mod:`.pictures` plans a whole data set and writes it; :mod:`.drive` paints films.
+both. :mod:`.pictures` plans a whole data set and writes it, and paints films.
 """
-from .drive import paint_drive
 from .labels import CATEGORIES
-from .pictures import SIZES, paint
+from .pictures import SIZES, paint, paint_drive
 from .scene import Scene, draw_scene
 from .style import DOMAINS, TIMES, WEATHERS, Style, draw_style
 

@@ -77,19 +77,19 @@ class Painter(NamedTuple):
     glow_size: float
 
 
+def _colours(words: str) -> np.ndarray:
+    """Colours from words such as ``'ff0000 00ff00'``, float32 (N, 3), 0..1."""
+    return np.array([tuple(bytes.fromhex(word)) for word in words.split()], np.float32) / 255
+
+
 def hex_palette(colours: Mapping[str, str]) -> np.ndarray:
-    """Six colours of each kind, from words such as ``'ff0000 00ff00'``, repeated as needed."""
-    rows = []
-    for kind in KINDS:
-        some = [tuple(bytes.fromhex(word)) for word in colours[kind].split()]
-        rows.append([some[i % len(some)] for i in range(6)])
-    return np.array(rows, np.float32) / 255
+    """Six colours of each kind, repeated as needed, from a text of hexadecimal digits."""
+    return np.stack([np.resize(_colours(colours[kind]), (6, 3)) for kind in KINDS])
 
 
-def light_of(row: str, lamps: float) -> Light:
+def light_of(colours: str, lamps: float) -> Light:
     """A light from five colours in hexadecimal digits."""
-    return Light(*(np.array(tuple(bytes.fromhex(word)), np.float32) / 255
-                   for word in row.split()), lamps)
+    return Light(*_colours(colours), lamps)
 
 
 def paint_light(painter: Painter, raster: Raster, scene: Scene, style: Style) -> np.ndarray:
@@ -143,12 +143,12 @@ def paint_light(painter: Painter, raster: Raster, scene: Scene, style: Style) ->
     # Colours and rows as planes: NumPy is ten times as fast on them as on pixels of three values.
     planes = np.stack([
         cv2.resize(cv2.LUT(raster.shapes, row), (width, height), interpolation=cv2.INTER_AREA)
-        for row in table]).astype(np.float32)
-    planes *= 1 / 255
+        for row in table]) * np.float32(1 / 255)
     image, by_row = planes[:3], planes[3]
     mist, zenith = mist[:, None, None], zenith[:, None, None]
 
-    horizon = min(max(int(scene.horizon * height), 1), height - 1)
+    camera = scene.camera
+    horizon = min(max(int(camera.y * height), 1), height - 1)
     sky, ground = by_row[:horizon], by_row[horizon:]
     above, below = image[:, :horizon], image[:, horizon:]
     shadow_strength = painter.shadow * float((sun / (ambient + sun + 1e-6)).mean())
@@ -164,9 +164,9 @@ def paint_light(painter: Painter, raster: Raster, scene: Scene, style: Style) ->
         part += (weather.wet * ground[:mirror.shape[1]]) * (mirror - part)
     # The sky's gradient above the horizon, the ground's haze below.
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height
-    gradient = zenith + np.minimum(y[:horizon] / scene.horizon, 1)**1.5 * (mist - zenith)
+    gradient = zenith + np.minimum(y[:horizon] / camera.y, 1)**1.5 * (mist - zenith)
     above += sky * (gradient - above)
-    depth = scene.ground_depth / np.maximum(y[horizon:] - scene.horizon, 1e-3)
+    depth = camera.focal * camera.height / np.maximum(y[horizon:] - camera.y, 1e-3)
     below += ground * (1 - np.exp(-weather.haze * np.minimum(depth, FAR))) * (mist - below)
     if light.lamps > 0.05:
         image += _glows(painter, scene, (height, width), light.lamps)
@@ -177,10 +177,12 @@ def _glows(painter: Painter, scene: Scene, size: tuple[int, int], lamps: float) 
     """Light around lamps, float32 (3, H, W), painted small and enlarged."""
     height, width = size[0] // 4, size[1] // 4
     glows = np.zeros((height, width, 3), np.uint8)
-    for glow in scene.glows:
-        radius = max(1, min(int(painter.glow_size * glow.radius * height / 2), height // 5))
+    centres = np.array([glow.centre for glow in scene.glows]).reshape(-1, 3)
+    for glow, x, y, scale in zip(scene.glows, *scene.camera(*centres.T)):
+        centre = int(x * height), int(y * height)
+        radius = int(painter.glow_size * (glow.radius * scale) * height / 2)
+        radius = max(1, min(radius, height // 5))
         colour = 255 * painter.palette[KINDS.index(glow.kind), 0]
-        centre = int(glow.x * height), int(glow.y * height)
         if glow.on_ground:
             cv2.ellipse(glows, centre, (2 * radius, radius // 2), 0, 0, 360,
                         (0.22 * colour).tolist(), -1)
@@ -189,9 +191,7 @@ def _glows(painter: Painter, scene: Scene, size: tuple[int, int], lamps: float) 
             cv2.circle(glows, centre, radius // 3, (0.8 * colour).tolist(), -1)
     side = 2 * (height // 10) + 1
     glows = cv2.resize(cv2.GaussianBlur(glows, (side, side), 0), size[::-1])
-    planes = np.stack(cv2.split(glows)).astype(np.float32)
-    planes *= painter.glow * lamps / 255
-    return planes
+    return np.stack(cv2.split(glows)) * np.float32(painter.glow * lamps / 255)
 
 
 def develop(image: np.ndarray, gain: float, warmth: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Which streets a data set shows in which styles, and painting them."""
+"""Which streets a data set shows in which styles, painting them, and films of a drive."""
 import random
+from collections.abc import Iterator
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +60,26 @@ def paint(scene: Scene, styles: list[Style],
     """
     raster = rasterise(scene, size)
     return [PAINTERS[style.domain](raster, scene, style) for style in styles], raster.labels
+
+
+def paint_drive(seed: str, style: Style, size: tuple[int, int], frames: int,
+                step: float = 0.1) -> Iterator[np.ndarray]:
+    """Paint the frames of a drive.
+
+    Args:
+        seed (str): Chooses the street, as for :func:`draw_scene`.
+        style (Style): How all frames are painted.
+        size (tuple[int, int]): Height H and width W = 2 H in pixels.
+        frames (int): How many.
+        step (float): Metres from one frame to the next. Defaults to 0.1: 2.5 m a second at 25
+            frames, a walk.
+
+    Yields:
+        np.ndarray: RGB, uint8 (H, W, 3).
+    """
+    for number in range(frames):
+        (picture, ), _ = paint(draw_scene(seed, ahead=number * step), [style], size)
+        yield picture
 
 
 def plan_streets(counts: dict[str, int], seed: int) -> list[Street]:

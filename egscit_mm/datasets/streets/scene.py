@@ -1,22 +1,31 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Scenes: a street as a list of shapes, whatever it is painted like.
 
-The world is in metres: X to the right, Y up from the ground, Z ahead of the camera. What a scene
-holds is projected: x and y in units of the picture's height, from its upper left corner, so that
-all sizes show the same. A picture is twice as wide as high.
+The world is in metres: X to the right, Y up from the ground, Z ahead of where the camera starts.
+Pictures are in their heights, x and y from the upper left corner, so that all sizes show the same.
+They are twice as wide as high.
 """
 import math
 import random
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
-WIDTH = 2.0  # of a picture, in its heights
-Polygon = Sequence[tuple[float, float]]
+import numpy as np
 
-_CIRCLE = [(math.cos(angle), math.sin(angle))
-           for angle in (math.tau * i / 14 for i in range(14))]
+WIDTH = 2.0  # of a picture, in its heights
 NEAR, FAR = 1.2, 400.0  # depths in between are shown
 MAX_SHAPES = 256
+Point = tuple[float, ...]  # (x, y) in a picture, (x, y, z) in the world
+Polygon = Sequence[Point]
+
+# Outlines of half width and half height 1, y down.
+_CIRCLE = [(math.cos(angle), math.sin(angle))
+           for angle in (math.tau * i / 14 for i in range(14))]
+_SQUARE = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+_TRIANGLE = [(-1, 0.8), (0, -1), (1, 0.8)]
+# Outlines of signs, and half widths of the whole and of its inner part.
+_SIGNS = ((_CIRCLE, 0.42, 0.27), (_SQUARE, 0.4, 0.3), (_TRIANGLE, 0.5, 0.28))
 
 
 class Shape(NamedTuple):
@@ -25,7 +34,7 @@ class Shape(NamedTuple):
     Args:
         kind (str): What it is, of :data:`.labels.KINDS`.
         polygons (list[Polygon]): Disjoint.
-        depth (float): Metres ahead of the camera.
+        depth (float): Its z.
         tone (float): Chooses among a painter's colours of this kind, 0..1.
         light (float): How far it faces the sun, 0..1.
     """
@@ -38,98 +47,86 @@ class Shape(NamedTuple):
 
 
 class Glow(NamedTuple):
-    """Light of a lamp: its place, radius and kind ('lamp', 'head_light', ...); or on the ground."""
+    """Light of a lamp: its centre, radius and kind (as 'lamp'); or on the ground."""
 
-    x: float
-    y: float
+    centre: Point
     radius: float
     kind: str
     on_ground: bool = False
+
+
+class Camera(NamedTuple):
+    """How the world gets into a picture.
+
+    Args:
+        x (float): Of the vanishing point.
+        y (float): Of the vanishing point, which is the horizon's.
+        focal (float): Focal length.
+        height (float): Above the ground, metres.
+        ahead (float): Metres that it has gone ahead. Defaults to 0.
+    """
+
+    x: float
+    y: float
+    focal: float
+    height: float
+    ahead: float = 0.
+
+    def __call__(self, x, y, z):
+        """The picture's x, y and heights per metre of a point, or of arrays of points."""
+        scale = self.focal / np.maximum(z - self.ahead, NEAR)
+        return self.x + scale * x, self.y + scale * (self.height - y), scale
 
 
 class Scene(NamedTuple):
     """A street.
 
     Args:
-        horizon (float): Its y.
-        shapes (list[Shape]): From back to front.
-        shadows (list[Polygon]): On the ground, where the sun shines.
-        glows (list[Glow]): Lamps.
-        ground_depth (float): Depth of the ground at distance d below the horizon, times d; metres.
+        camera (Camera): What it is seen by.
+        backdrop (list[Shape]): In the picture, from back to front.
+        shapes (list[Shape]): In the world, before the backdrop, from back to front.
+        shadows (list[Polygon]): In the world, on the ground, where the sun shines.
+        glows (list[Glow]): Lamps, in the world.
         grain (tuple[float, float]): Where noise is taken from, 0..1 each.
     """
 
-    horizon: float
+    camera: Camera
+    backdrop: list[Shape]
     shapes: list[Shape]
     shadows: list[Polygon]
     glows: list[Glow]
-    ground_depth: float
     grain: tuple[float, float]
 
 
 class _Thing(NamedTuple):
     depth: float
     shapes: list[Shape]
-    glows: Iterable[Glow] = ()
     shadows: Iterable[Polygon] = ()
+    glows: Iterable[Glow] = ()
 
 
-class _View:
-    """The camera, which may have gone ahead by some metres, and where the sun stands."""
+class _Street(NamedTuple):
+    """What all things of a street need.
 
-    def __init__(self, rng: random.Random, ahead: float) -> None:
-        self.ahead = ahead
-        self.x = WIDTH * rng.uniform(0.38, 0.62)
-        self.y = rng.uniform(0.42, 0.54)
-        self.focal = rng.uniform(0.85, 1.15)
-        self.height = rng.uniform(1.4, 2.0)
-        self.sun = rng.choice((-1, 1))
-        self.slope = (-self.sun * rng.uniform(0.4, 1.1), -rng.uniform(0.0, 0.5))
+    Args:
+        camera (Camera): What it is seen by.
+        sun (int): Where the sun is: -1 left, 1 right.
+        slope (tuple[float, float]): X and Z of the shadow of a metre.
+        road (float): Half its width.
+        pavement (float): Its width.
+    """
 
-    def scale(self, z: float) -> float:
-        """Of what is z metres from the start, in heights of the picture per metre."""
-        return self.focal / max(z - self.ahead, NEAR)
+    camera: Camera
+    sun: int
+    slope: tuple[float, float]
+    road: float
+    pavement: float
 
-    def __call__(self, x: float, y: float, z: float) -> tuple[float, float]:
-        scale = self.scale(z)
-        return self.x + scale * x, self.y + scale * (self.height - y)
-
-    def ground(self, x1: float, x2: float, z1: float, z2: float) -> Polygon:
-        """A rectangle on the ground."""
-        return [self(x1, 0, z1), self(x2, 0, z1), self(x2, 0, z2), self(x1, 0, z2)]
-
-    def front(self, x1: float, x2: float, y1: float, y2: float, z: float) -> Polygon:
-        """A rectangle that faces the camera."""
-        left, top = self(x1, y2, z)
-        right, bottom = self(x2, y1, z)
-        return [(left, top), (right, top), (right, bottom), (left, bottom)]
-
-    def side(self, x: float, y1: float, y2: float, z1: float, z2: float) -> Polygon:
-        """A rectangle along the street."""
-        return [self(x, y1, z1), self(x, y2, z1), self(x, y2, z2), self(x, y1, z2)]
-
-    def blob(self, x: float, y: float, z: float, width: float, height: float,
-             wobble: Sequence[float] = (1.0, ) * 14) -> Polygon:
-        """An ellipse that faces the camera, its outline moved by ``wobble``."""
-        centre_x, centre_y = self(x, y, z)
-        scale = self.scale(z)
-        return [(centre_x + scale * width * cos * by, centre_y + scale * height * sin * by)
-                for (cos, sin), by in zip(_CIRCLE, wobble)]
-
-    def shadow(self, x1: float, x2: float, z1: float, z2: float, height: float,
-               base: float = 0.0) -> list[Polygon]:
-        """What a box, or one that begins above the ground, keeps the sun from."""
-        across, along = self.slope
-        if across < 0:
-            x1, x2, far = x1 + across * height, x2 + across * base, x2
-        else:
-            x1, x2, far = x1 + across * base, x2 + across * height, x1
-        low, high = z1 + along * height, z2 + along * base
-        if high < NEAR:
-            return []
-        near_side = x1 if across < 0 else x2
-        return [[self(far, 0, z1), self(far, 0, z2), self(near_side, 0, max(high, NEAR)),
-                 self(near_side, 0, max(low, NEAR))]]
+    def shadow(self, x1: float, x2: float, z1: float, z2: float, height: float) -> Polygon:
+        """What a box keeps the sun from."""
+        across, along = (height * by for by in self.slope)
+        base, tip = (x2, x1 + across) if across < 0 else (x1, x2 + across)
+        return [(base, 0, z1), (base, 0, z2), (tip, 0, z2), (tip, 0, z1 + along)]
 
 
 def draw_scene(seed: str, without: Iterable[str] = (), ahead: float = 0.) -> Scene:
@@ -146,376 +143,353 @@ def draw_scene(seed: str, without: Iterable[str] = (), ahead: float = 0.) -> Sce
         Scene: The street, with at most 256 shapes.
     """
     rng = random.Random(seed)  # for single numbers much faster than NumPy's
-    view = _View(rng, ahead)
+    camera = Camera(WIDTH * rng.uniform(0.38, 0.62), rng.uniform(0.42, 0.54),
+                    rng.uniform(0.85, 1.15), rng.uniform(1.4, 2.0), ahead)
+    sun = rng.choice((-1, 1))
+    slope = -sun * rng.uniform(0.4, 1.1), -rng.uniform(0.0, 0.5)
     grain = rng.random(), rng.random()
-    road = rng.uniform(3.2, 6.5)  # half its width
-    pavement = rng.uniform(2.0, 4.5)
-    front = road + pavement
-    still = [*_sky(view, rng), *_distance(view, rng), *_ground(view, rng, road, pavement)]
-    shapes, shadows = [], []
-    for thing in sorted((*_buildings(view, rng, -front), *_buildings(view, rng, front)),
-                        key=_far_first):
+    street = _Street(camera, sun, slope, rng.uniform(3.2, 6.5), rng.uniform(2.0, 4.5))
+    backdrop = [*_sky(street, rng), *_distance(camera, rng)]
+    shapes = _ground(street, rng, on_grass=backdrop[-1].kind == 'grass')
+    shadows, glows, nearer = [], [], []
+    for thing in sorted((*_buildings(street, rng, -1), *_buildings(street, rng, 1)),
+                        key=attrgetter('depth'), reverse=True):
         shapes += thing.shapes
         shadows += thing.shadows
     things = dict(
-        nature=_trees(view, rng, road, pavement), object=_posts(view, rng, road),
-        void=_bins(view, rng, road, pavement), vehicle=_cars(view, rng, road),
-        human=_people(view, rng, road, pavement))
-    glows, front_shapes = [], []
+        nature=_trees(street, rng), object=_posts(street, rng), void=_bins(street, rng),
+        vehicle=_cars(street, rng), human=_people(street, rng))
     # Nothing between the two rows of buildings is ever hidden by one of them. From near to far, so
     # that what is too much is what is hardly seen.
+    room = MAX_SHAPES - len(backdrop) - len(shapes)
     for thing in sorted((thing for category, some in things.items() if category not in without
-                         for thing in some), key=_far_first, reverse=True):
-        if len(still) + len(shapes) + len(front_shapes) + len(thing.shapes) <= MAX_SHAPES:
-            if ahead and thing.depth - ahead < NEAR:
-                continue
-            front_shapes = thing.shapes + front_shapes
+                         for thing in some), key=attrgetter('depth')):
+        if len(nearer) + len(thing.shapes) <= room and thing.depth - ahead >= NEAR:
+            nearer = thing.shapes + nearer
             shadows += thing.shadows
             glows += thing.glows
-    nearer = [shape._replace(depth=max(shape.depth - ahead, NEAR))
-              for shape in shapes + front_shapes]
-    return Scene(view.y, still + nearer, shadows, glows, view.focal * view.height, grain)
+    return Scene(camera, backdrop, shapes + nearer, shadows, glows, grain)
 
 
-def _far_first(thing: _Thing) -> float:
-    return -thing.depth
+def _flat(x1: float, x2: float, z1: float, z2: float) -> Polygon:
+    """A rectangle on the ground."""
+    return [(x1, 0, z1), (x2, 0, z1), (x2, 0, z2), (x1, 0, z2)]
 
 
-def _wobble(rng: random.Random, amount: float) -> list[float]:
-    return [1 + amount * (2 * rng.random() - 1) for _ in _CIRCLE]
+def _front(x1: float, x2: float, y1: float, y2: float, z: float) -> Polygon:
+    """A rectangle that faces the camera."""
+    left, right = (x1, x2) if x1 < x2 else (x2, x1)
+    return [(left, y2, z), (right, y2, z), (right, y1, z), (left, y1, z)]
 
 
-def _sky(view: _View, rng: random.Random) -> list[Shape]:
+def _side(x: float, y1: float, y2: float, z1: float, z2: float) -> Polygon:
+    """A rectangle along the street."""
+    return [(x, y1, z1), (x, y2, z1), (x, y2, z2), (x, y1, z2)]
+
+
+def _blob(x: float, y: float, z: float, width: float, height: float,
+          outline: Polygon = _CIRCLE) -> Polygon:
+    """An outline that faces the camera."""
+    return [(x + width * right, y - height * down, z) for right, down in outline]
+
+
+def _rough(rng: random.Random, amount: float) -> Polygon:
+    """A circle with bumps."""
+    radii = [1 + amount * (2 * rng.random() - 1) for _ in _CIRCLE]
+    return [(cos * radius, sin * radius) for (cos, sin), radius in zip(_CIRCLE, radii)]
+
+
+def _sky(street: _Street, rng: random.Random) -> list[Shape]:
     shapes = [Shape('sky', [[(0, 0), (WIDTH, 0), (WIDTH, 1), (0, 1)]])]
-    x = view.x + view.sun * rng.uniform(0.1, 0.7)
-    y, radius = view.y * rng.uniform(0.1, 0.5), rng.uniform(0.02, 0.04)
+    horizon = street.camera.y
+    x = street.camera.x + street.sun * rng.uniform(0.1, 0.7)
+    y, radius = horizon * rng.uniform(0.1, 0.5), rng.uniform(0.02, 0.04)
     shapes.append(Shape('sun', [[(x + radius * cos, y + radius * sin) for cos, sin in _CIRCLE]]))
     for _ in range(int(rng.random() * 6)):
-        x, y = WIDTH * rng.random(), view.y * rng.uniform(0.0, 0.75)
+        x, y = WIDTH * rng.random(), horizon * rng.uniform(0.0, 0.75)
         width = rng.uniform(0.12, 0.4)
         height = width * rng.uniform(0.12, 0.25)
         shapes.append(Shape('cloud', [[
-            (x + width * cos * by, y + height * (sin if sin < 0 else 0.4 * sin) * by)
-            for (cos, sin), by in zip(_CIRCLE, _wobble(rng, 0.3))]], tone=rng.random()))
+            (x + width * right, y + height * (down if down < 0 else 0.4 * down))
+            for right, down in _rough(rng, 0.3)]], tone=rng.random()))
     return shapes
 
 
-def _distance(view: _View, rng: random.Random) -> list[Shape]:
-    """Hills and, before them, the roofs of a town."""
-    hills = [(0.0, view.y + 0.02)]
+def _distance(camera: Camera, rng: random.Random) -> list[Shape]:
+    """Hills, before them the roofs of a town, and the ground."""
+    horizon = camera.y
     height, steps = rng.uniform(0.01, 0.09), 16
     phase, waves = rng.uniform(0, 6), rng.uniform(2, 6)
-    for i in range(steps + 1):
-        at = i / steps
-        hills.append((WIDTH * at, view.y - height * (0.6 + 0.4 * math.sin(phase + waves * at))))
-    hills.append((WIDTH, view.y + 0.02))
-    shapes = [Shape('hill', [hills], 250, rng.random())]
+    ridge = [(WIDTH * at, horizon - height * (0.6 + 0.4 * math.sin(phase + waves * at)))
+             for at in (i / steps for i in range(steps + 1))]
+    shapes = [Shape('hill', [[(0, horizon + 0.02), *ridge, (WIDTH, horizon + 0.02)]], 250,
+                    rng.random())]
     if rng.random() < 0.6:
         roofs, x = [], 0.0
         while x < WIDTH:
-            width, top = rng.uniform(0.03, 0.12), rng.uniform(0.01, 0.08)
-            roofs.append([(x, view.y - top), (x + width, view.y - top),
-                          (x + width, view.y + 0.01), (x, view.y + 0.01)])
+            width, top = rng.uniform(0.03, 0.12), horizon - rng.uniform(0.01, 0.08)
+            roofs.append([(x, top), (x + width, top), (x + width, horizon + 0.01),
+                          (x, horizon + 0.01)])
             x += width + 0.01 + rng.uniform(-0.01, 0.08)
         shapes.append(Shape('skyline', roofs, 150, rng.random()))
+    shapes.append(Shape('grass' if rng.random() < 0.35 else 'pavement',
+                        [[(0, horizon), (WIDTH, horizon), (WIDTH, 1), (0, 1)]], tone=rng.random()))
     return shapes
 
 
-def _ground(view: _View, rng: random.Random, road: float, pavement: float) -> list[Shape]:
-    near = view.y
-    shapes = [Shape('grass' if rng.random() < 0.35 else 'pavement',
-                    [[(0, near), (WIDTH, near), (WIDTH, 1), (0, 1)]], 12, rng.random())]
-    if shapes[0].kind == 'grass':
-        shapes.append(Shape('pavement', [view.ground(-road - pavement, road + pavement, NEAR, FAR)],
-                            12, rng.random()))
-    shapes.append(Shape('kerb', [view.ground(-road - 0.25, road + 0.25, NEAR, FAR)], 12,
-                        rng.random()))
-    shapes.append(Shape('road', [view.ground(-road, road, NEAR, FAR)], 12, rng.random()))
+def _ground(street: _Street, rng: random.Random, on_grass: bool) -> list[Shape]:
+    """The road, between pavements if all around is grass."""
+    road = street.road
+
+    def strip(kind: str, half: float) -> Shape:
+        return Shape(kind, [_flat(-half, half, NEAR, FAR)], tone=rng.random())
+
+    shapes = [strip('pavement', road + street.pavement)] if on_grass else []
+    shapes += [strip('kerb', road + 0.25), strip('road', road)]
     start, length, gap = rng.uniform(0, 6), rng.uniform(2, 4), rng.uniform(3, 6)
-    lanes = [-road / 3, road / 3] if road > 5 else [0.0]
-    dashes = []
-    for lane in lanes:
+    lines = []
+    for x in (-road / 3, road / 3) if road > 5 else (0, ):
         z = start
         while z < 70:
             if z + length > NEAR:
-                dashes.append(view.ground(lane - 0.09, lane + 0.09, max(z, NEAR), z + length))
+                lines.append(_flat(x - 0.09, x + 0.09, z, z + length))
             z += length + gap
-    if rng.random() < 0.5:  # lines along the edges
-        dashes += [view.ground(x - 0.08, x + 0.08, NEAR, 120)
-                   for x in (-road + 0.5, road - 0.5)]
-    shapes.append(Shape('lane', dashes, 12, rng.random()))
+    if rng.random() < 0.5:  # along the edges, too
+        lines += [_flat(x - 0.08, x + 0.08, NEAR, 120) for x in (-road + 0.5, road - 0.5)]
+    shapes.append(Shape('lane', lines, tone=rng.random()))
     if rng.random() < 0.35:  # a crossing
-        z, stripes = rng.uniform(6, 20), int(road / 0.5)
-        shapes.append(Shape('road', [view.ground(-road, road, z - 0.8, z + 3.8)], 12, 0.5))
-        shapes.append(Shape('lane', [
-            view.ground(-road + 0.25 + i, -road + 0.75 + i, z, z + 3)
-            for i in range(stripes)], 12, rng.random()))
+        z = rng.uniform(6, 20)
+        shapes.append(Shape('road', [_flat(-road, road, z - 0.8, z + 3.8)]))
+        shapes.append(Shape('lane', [_flat(-road + 0.25 + i, -road + 0.75 + i, z, z + 3)
+                                     for i in range(int(road / 0.5))], tone=rng.random()))
     return shapes
 
 
-def _buildings(view: _View, rng: random.Random, x: float) -> list[_Thing]:
-    """A row of houses, their fronts in the plane ``x``, with gaps where trees stand."""
-    outward = 1 if x > 0 else -1
-    lit = 0.95 if outward != view.sun else 0.25
+def _buildings(street: _Street, rng: random.Random, outward: int) -> list[_Thing]:
+    """A row of houses, left (-1) or right (1), with gaps where trees stand."""
+    x = outward * (street.road + street.pavement)
+    lit = 0.95 if outward != street.sun else 0.25
     z, things, share = rng.uniform(-6, 3), [], rng.uniform(0.65, 1.0)
     while z < 110:
-        length = rng.uniform(7, 18)
-        z1, z2 = max(z, NEAR), z + length
+        z1, z2 = max(z, NEAR), z + rng.uniform(7, 18)
         z = z2 + (0 if rng.random() < 0.7 else rng.uniform(1, 5))
         if z2 < 3:
             continue
         if rng.random() > share:
-            things.append(_Thing(z1, _grove(view, rng, x, outward, z1, z2)))
+            things.append(_Thing(z1, _grove(rng, x, outward, z1, z2)))
             continue
-        height, tone = rng.uniform(5, 18), rng.random()
-        floor = rng.uniform(2.8, 3.6)
+        height, tone, floor = rng.uniform(5, 18), rng.random(), rng.uniform(2.8, 3.6)
+        middle = (z1 + z2) / 2
         shapes = [
-            Shape('facade', [view.front(*sorted((x, x + 14 * outward)), 0, height, z1)], z1,
-                  tone, 0.5),
-            Shape('facade', [view.side(x, 0, height, z1, z2)], (z1 + z2) / 2, tone, lit)]
+            Shape('facade', [_front(x, x + 14 * outward, 0, height, z1)], z1, tone, 0.5),
+            Shape('facade', [_side(x, 0, height, z1, z2)], middle, tone, lit)]
         if z1 < 45:
-            shapes += _front_details(view, rng, x, outward, z1, z2, height, floor, lit)
-        things.append(_Thing(
-            z1, shapes, (), view.shadow(*sorted((x, x + 8 * outward)), z1, z2, height)
-            if outward == view.sun else ()))
+            shapes += _openings(street.camera, rng, x, z1, z2, height, floor, lit)
+        shadows = [street.shadow(*sorted((x, x + 8 * outward)), z1, z2, height)]
+        things.append(_Thing(z1, shapes, shadows if outward == street.sun else ()))
     return things
 
 
-def _front_details(view: _View, rng: random.Random, x: float, outward: int, z1: float, z2: float,
-                   height: float, floor: float, lit: float) -> list[Shape]:
-    """Windows of both walls, and the shop or door of the ground floor."""
+def _openings(camera: Camera, rng: random.Random, x: float, z1: float, z2: float, height: float,
+              floor: float, lit: float) -> list[Shape]:
+    """Windows of both walls of a house, and the shop or door of its ground floor."""
     depth, panes = (z1 + z2) / 2, dict(window=[], lit_window=[])
-    step = rng.uniform(1.8, 3.2)
-    size = rng.uniform(0.35, 0.65)  # share of a window in its cell
+    step, size = rng.uniform(1.8, 3.2), rng.uniform(0.35, 0.65)  # size: a window's share of a cell
     levels = [(y + 0.25 * floor, y + (0.25 + size) * floor)
               for y in (floor * i for i in range(1, int(height / floor)))]
     columns = int((z2 - z1) / step)
     for i in range(columns):
-        z = z1 + (i + 0.5 - size / 2) * (z2 - z1) / columns
-        far_z = z + size * step
-        if not -0.1 < view.x + view.focal / far_z * x < WIDTH + 0.1:
+        near_z = z1 + (i + 0.5 - size / 2) * (z2 - z1) / columns
+        far_z = near_z + size * step
+        if not -0.1 < camera.x + camera.focal / far_z * x < WIDTH + 0.1:
             continue  # nor is it seen from further ahead
-        scale, far_scale = view.scale(z), view.scale(far_z)
-        left, right = view.x + scale * x, view.x + far_scale * x
         for low, high in levels:
-            low, high = view.height - low, view.height - high
             panes['lit_window' if rng.random() < 0.35 else 'window'].append(
-                [(left, view.y + scale * low), (left, view.y + scale * high),
-                 (right, view.y + far_scale * high), (right, view.y + far_scale * low)])
-    if z1 > 2.5 and view.focal / z1 * floor > 0.03:
+                _side(x, low, high, near_z, far_z))
+    if z1 > 2.5 and camera.focal / z1 * floor > 0.03:
+        outward = math.copysign(1, x)
         for i in range(3):
             at = x + outward * (1.0 + i * 2.6)
-            ends = sorted((at, at + outward * 2.6 * size))
             for low, high in levels:
                 panes['lit_window' if rng.random() < 0.4 else 'window'].append(
-                    view.front(*ends, low, high, z1))
+                    _front(at, at + outward * 2.6 * size, low, high, z1))
     tone = rng.random()
     shapes = [Shape(kind, some, depth, tone, lit) for kind, some in panes.items() if some]
-    margin = 0.06 * (z2 - z1)
+
+    def opening(kind: str, y1: float, y2: float, z: float, length: float) -> Shape:
+        return Shape(kind, [_side(x, y1, y2, z, z + length)], depth, rng.random(), lit)
+
+    start, length, top = z1 + 0.06 * (z2 - z1), 0.88 * (z2 - z1), 0.8 * floor
     if rng.random() < 0.5:
-        top = 0.8 * floor
-        shapes.append(Shape('shop', [view.side(x, top, top + 0.5, z1 + margin, z2 - margin)],
-                            depth, rng.random(), lit))
-        pane = (z2 - z1 - 2 * margin) / 4
-        shapes += [Shape('lit_window', [view.side(x, 0.5, top - 0.1, at + 0.1, at + pane - 0.1)],
-                         depth, rng.random(), lit)
-                   for at in (z1 + margin + i * pane for i in range(4))]
+        shapes.append(opening('shop', top, top + 0.5, start, length))
+        shapes += [opening('lit_window', 0.5, top - 0.1, start + i * length / 4 + 0.1,
+                           length / 4 - 0.2) for i in range(4)]
     else:
-        door = z1 + margin + rng.random() * (z2 - z1 - 2 * margin - 1.4)
-        shapes.append(Shape('door', [view.side(x, 0, 2.3, door, door + 1.3)], depth, rng.random(),
-                            lit))
+        shapes.append(opening('door', 0, 2.3, start + rng.random() * (length - 1.4), 1.3))
     return shapes
 
 
-def _grove(view: _View, rng: random.Random, x: float, outward: int, z1: float,
-           z2: float) -> list[Shape]:
+def _grove(rng: random.Random, x: float, outward: int, z1: float, z2: float) -> list[Shape]:
     """A hedge, and trees behind it, where a house is missing."""
     shapes = []
     for i in range(3):
         z, height = z2 - (i + 0.5) * (z2 - z1) / 3, rng.uniform(4, 9)
-        shapes.append(Shape('leaves', [view.blob(
+        shapes.append(Shape('leaves', [_blob(
             x + outward * rng.uniform(3, 7), 0.6 * height, z, 0.45 * height, 0.5 * height,
-            _wobble(rng, 0.15))], z, rng.random(), rng.uniform(0.3, 0.9)))
-    tone = rng.random()
-    hedge = rng.uniform(0.8, 1.6)
-    shapes.append(Shape('hedge', [view.front(*sorted((x, x + 14 * outward)), 0, hedge, z1)], z1,
-                        tone, 0.4))
-    shapes.append(Shape('hedge', [view.side(x, 0, hedge, z1, z2)], (z1 + z2) / 2, tone, 0.8))
-    return shapes
+            _rough(rng, 0.15))], z, rng.random(), rng.uniform(0.3, 0.9)))
+    tone, hedge = rng.random(), rng.uniform(0.8, 1.6)
+    return [*shapes,
+            Shape('hedge', [_front(x, x + 14 * outward, 0, hedge, z1)], z1, tone, 0.4),
+            Shape('hedge', [_side(x, 0, hedge, z1, z2)], (z1 + z2) / 2, tone, 0.8)]
 
 
-def _trees(view: _View, rng: random.Random, road: float, pavement: float) -> list[_Thing]:
+def _trees(street: _Street, rng: random.Random) -> list[_Thing]:
     things = []
     for side in (-1, 1):
         if rng.random() < 0.4:
             continue
         z, step, size = rng.uniform(4, 14), rng.uniform(7, 16), rng.uniform(0.8, 1.25)
+        x = side * (street.road + 0.3 * street.pavement)
         while z < 55:
-            x = side * (road + 0.3 * pavement)
-            height = size * rng.uniform(4.5, 7.0)
-            crown = size * rng.uniform(1.2, 2.0)
+            height, crown = size * rng.uniform(4.5, 7.0), size * rng.uniform(1.2, 2.0)
             tone, up = rng.random(), height - crown
-            light_x = view.sun * 0.25 * crown
             shapes = [
-                Shape('trunk', [view.front(x - 0.14, x + 0.14, 0, up, z)], z, tone, 0.5),
-                Shape('leaves', [view.blob(x, up, z, crown, 1.1 * crown, _wobble(rng, 0.14))], z,
-                      tone, 0.2),
-                Shape('leaves', [view.blob(x + light_x, up + 0.2 * crown, z, 0.7 * crown,
-                                           0.75 * crown, _wobble(rng, 0.2))], z, tone, 0.95)]
-            across, along = view.slope
-            at_x, at_z = x + across * up, z + along * up
-            shade = [view(at_x + 1.1 * crown * cos, 0, max(at_z + 0.8 * crown * sin, NEAR))
+                Shape('trunk', [_front(x - 0.14, x + 0.14, 0, up, z)], z, tone, 0.5),
+                Shape('leaves', [_blob(x, up, z, crown, 1.1 * crown, _rough(rng, 0.14))], z, tone,
+                      0.2),
+                Shape('leaves', [_blob(x + street.sun * 0.25 * crown, up + 0.2 * crown, z,
+                                       0.7 * crown, 0.75 * crown, _rough(rng, 0.2))], z, tone,
+                      0.95)]
+            across, along = (up * by for by in street.slope)
+            shade = [(x + across + 1.1 * crown * cos, 0, z + along + 0.8 * crown * sin)
                      for cos, sin in _CIRCLE]
-            things.append(_Thing(z, shapes, (), [
-                shade, *view.shadow(x - 0.14, x + 0.14, z, z + 0.3, up)]))
+            things.append(_Thing(z, shapes, [
+                shade, street.shadow(x - 0.14, x + 0.14, z, z + 0.3, up)]))
             z += step
     return things
 
 
-def _posts(view: _View, rng: random.Random, road: float) -> list[_Thing]:
+def _posts(street: _Street, rng: random.Random) -> list[_Thing]:
     """Street lamps, traffic lights and signs along the kerb."""
     things = []
     side, z, step = rng.choice((-1, 1)), rng.uniform(5, 12), rng.uniform(14, 24)
-    tone = rng.random()
+    x, height, tone = side * (street.road + 0.6), 6.5, rng.random()
+    arm = x - side * 1.6
     while z < 60:
-        x, height = side * (road + 0.6), 6.5
-        arm = x - side * 1.6
-        lamp = view(arm, height, z)
         things.append(_Thing(z, [
-            Shape('pole', [view.front(x - 0.09, x + 0.09, 0, height, z)], z, tone, 0.6),
-            Shape('pole', [view.front(*sorted((x, arm)), height - 0.05, height + 0.1, z)], z,
-                  tone, 0.8),
-            Shape('lamp', [view.front(arm - 0.35, arm + 0.35, height - 0.2, height, z)], z)],
-            [Glow(*lamp, 0.9 * view.scale(z), 'lamp'),
-             Glow(*view(arm, 0, z), 2.5 * view.scale(z), 'lamp', True)],
-            view.shadow(x - 0.09, x + 0.09, z, z + 0.2, height)))
+            Shape('pole', [_front(x - 0.09, x + 0.09, 0, height, z)], z, tone, 0.6),
+            Shape('pole', [_front(x, arm, height - 0.05, height + 0.1, z)], z, tone, 0.8),
+            Shape('lamp', [_front(arm - 0.35, arm + 0.35, height - 0.2, height, z)], z)],
+            [street.shadow(x - 0.09, x + 0.09, z, z + 0.2, height)],
+            [Glow((arm, height, z), 0.9, 'lamp'), Glow((arm, 0, z), 2.5, 'lamp', on_ground=True)]))
         z += step
     for _ in range(int(rng.random() * 4)):
-        x, z = rng.choice((-1, 1)) * (road + rng.uniform(0.5, 1.0)), rng.uniform(5, 35)
-        pole = Shape('pole', [view.front(x - 0.05, x + 0.05, 0, 2.7, z)], z, tone, 0.6)
+        x = rng.choice((-1, 1)) * (street.road + rng.uniform(0.5, 1.0))
+        z, glows = rng.uniform(5, 35), []
+        shapes = [Shape('pole', [_front(x - 0.05, x + 0.05, 0, 2.7, z)], z, tone, 0.6)]
         if rng.random() < 0.4:
-            kind = rng.choice(('red_light', 'green_light'))
-            y = 3.25 if kind == 'red_light' else 2.85
-            shapes = [pole, Shape('light_box', [view.front(x - 0.2, x + 0.2, 2.6, 3.5, z)], z),
-                      Shape(kind, [view.blob(x, y, z, 0.13, 0.13)], z)]
-            glows = [Glow(*view(x, y, z), 0.3 * view.scale(z), kind)]
+            kind, y = rng.choice((('red_light', 3.25), ('green_light', 2.85)))
+            shapes += [Shape('light_box', [_front(x - 0.2, x + 0.2, 2.6, 3.5, z)], z),
+                       Shape(kind, [_blob(x, y, z, 0.13, 0.13)], z)]
+            glows = [Glow((x, y, z), 0.3, kind)]
         else:
-            tone_of_sign, glows = rng.random(), []
-            outlines = dict(
-                round=[view.blob(x, 2.5, z, size, size) for size in (0.42, 0.27)],
-                square=[view.front(x - size, x + size, 2.5 - size, 2.5 + size, z)
-                        for size in (0.4, 0.3)],
-                triangle=[[view(x - size, 2.5 - 0.8 * size, z), view(x, 2.5 + size, z),
-                           view(x + size, 2.5 - 0.8 * size, z)] for size in (0.5, 0.28)])
-            outer, inner = outlines[rng.choice(('round', 'square', 'triangle'))]
-            shapes = [pole, Shape('sign', [outer], z, tone_of_sign),
-                      Shape('sign_face', [inner], z, tone_of_sign)]
-        things.append(_Thing(z, shapes, glows, view.shadow(x - 0.05, x + 0.05, z, z + 0.2, 2.7)))
+            tone_of_sign = rng.random()
+            outline, *sizes = rng.choice(_SIGNS)
+            shapes += [Shape(kind, [_blob(x, 2.5, z, size, size, outline)], z, tone_of_sign)
+                       for kind, size in zip(('sign', 'sign_face'), sizes)]
+        things.append(_Thing(z, shapes, [
+            street.shadow(x - 0.05, x + 0.05, z, z + 0.2, 2.7)], glows))
     return things
 
 
-def _bins(view: _View, rng: random.Random, road: float, pavement: float) -> list[_Thing]:
+def _bins(street: _Street, rng: random.Random) -> list[_Thing]:
     things = []
     for _ in range(int(rng.random() * 4)):
-        x = rng.choice((-1, 1)) * (road + pavement * rng.uniform(0.7, 0.9))
+        x = rng.choice((-1, 1)) * (street.road + street.pavement * rng.uniform(0.7, 0.9))
         z, height, width = rng.uniform(4, 25), rng.uniform(0.8, 1.3), rng.uniform(0.25, 0.5)
-        things.append(_Thing(z, [Shape('bin', [view.front(x - width, x + width, 0, height, z)], z,
-                                       rng.random(), 0.6)],
-                             (), view.shadow(x - width, x + width, z, z + 0.6, height)))
+        bin_front = _front(x - width, x + width, 0, height, z)
+        things.append(_Thing(z, [Shape('bin', [bin_front], z, rng.random(), 0.6)],
+                             [street.shadow(x - width, x + width, z, z + 0.6, height)]))
     return things
 
 
-def _cars(view: _View, rng: random.Random, road: float) -> list[_Thing]:
+def _cars(street: _Street, rng: random.Random) -> list[_Thing]:
     things = []
     for side in (-1, 1):  # parked ones
         if rng.random() < 0.5:
             z = rng.uniform(3, 12)
             while z < 40:
                 if rng.random() < 0.75:
-                    things.append(_car(view, rng, side * (road - 1.1), z, away=side > 0))
+                    things.append(_car(street, rng, side * (street.road - 1.1), z, away=side > 0))
                 z += rng.uniform(5.5, 7.5)
     for _ in range(int(rng.random() * 5)):
-        side = rng.choice((-1, 1))
-        z = rng.uniform(7, 50)
+        side, z = rng.choice((-1, 1)), rng.uniform(7, 50)
         if all(abs(z - thing.depth) > 5 for thing in things):
-            things.append(_car(view, rng, side * road * rng.uniform(0.3, 0.45), z, away=side > 0))
+            x = side * street.road * rng.uniform(0.3, 0.45)
+            things.append(_car(street, rng, x, z, away=side > 0))
     return things
 
 
-def _car(view: _View, rng: random.Random, x: float, z: float, away: bool) -> _Thing:
+def _car(street: _Street, rng: random.Random, x: float, z: float, away: bool) -> _Thing:
     """A car, or a van, that drives on the right."""
-    tall = rng.random() < 0.2
-    half, length = (1.0, 5.5) if tall else (0.86, rng.uniform(3.8, 4.6))
-    belt, top = (1.2, 2.3) if tall else (0.92, rng.uniform(1.4, 1.55))
-    tone, far = rng.random(), z + length
-    flank = x - half if x > 0 else x + half  # the one that the camera sees
-    light = 0.95 if (flank < x) == (view.sun < 0) else 0.35
-    inset = 0.1 if tall else 0.18
-    start, stop = (0.1, 0.9) if tall else (0.12, 0.75) if away else (0.25, 0.88)
-    cabin_near, cabin_far = z + start * length, z + stop * length
-    roof = flank + (inset if flank < x else -inset)
-    wheel = [view.side(flank, 0, 0.6, z + at * length, z + at * length + 0.65)
-             for at in (0.12, 0.72)]
-    tyres = [view.front(x + at, x + at + 0.24, 0, 0.4, z) for at in (-half + 0.05, half - 0.29)]
-    lights = 'tail_light' if away else 'head_light'
-    lamps = [view.front(x + at - 0.15, x + at + 0.15, 0.6, 0.78, z)
-             for at in (-half + 0.2, half - 0.2)]
+    van = rng.random() < 0.2
+    half, length = (1.0, 5.5) if van else (0.86, rng.uniform(3.8, 4.6))
+    belt, top = (1.2, 2.3) if van else (0.92, rng.uniform(1.4, 1.55))
+    tone, far, inset = rng.random(), z + length, 0.1 if van else 0.18
+    start, stop = (0.1, 0.9) if van else (0.12, 0.75) if away else (0.25, 0.88)
+    cabin, cabin_far = z + start * length, z + stop * length
+    inward = 1 if x < 0 else -1
+    flank = x + inward * half  # the one that the camera sees
+    light = 0.95 if inward == street.sun else 0.35
+    roof = flank - inward * inset
+    wheels = [_side(flank, 0, 0.6, at, at + 0.65) for at in (z + 0.12 * length, z + 0.72 * length)]
+    tyres = [_front(at, at + 0.24, 0, 0.4, z) for at in (x - half + 0.05, x + half - 0.29)]
+    lamps, lamp = (x - half + 0.2, x + half - 0.2), 'tail_light' if away else 'head_light'
+
+    def panel(half1: float, y1: float, z1: float, half2: float, y2: float, z2: float) -> Polygon:
+        return [(x - half1, y1, z1), (x + half1, y1, z1), (x + half2, y2, z2), (x - half2, y2, z2)]
+
     shapes = [
-        Shape('wheel', [*wheel, *tyres], z),
-        Shape('car', [view.side(flank, 0.28, belt, z, far)], z, tone, light),
-        Shape('cabin', [[view(flank, belt, cabin_near), view(roof, top - 0.1, cabin_near + 0.4),
-                         view(roof, top - 0.1, cabin_far - 0.4), view(flank, belt, cabin_far)]],
-              z, 0.5, light),
-        Shape('wheel', wheel, z),
-        # Roof, bonnet or boot, seen from above where the camera is higher.
-        Shape('car', [[view(x - half, belt, z), view(x + half, belt, z),
-                       view(x + half, belt, cabin_near), view(x - half, belt, cabin_near)],
-                      ], z, tone, 1.0),
-        Shape('car', [[view(x - half + inset, top, cabin_near + 0.3),
-                       view(x + half - inset, top, cabin_near + 0.3),
-                       view(x + half, belt, cabin_near), view(x - half, belt, cabin_near)]], z,
-              tone, 0.8),
-        Shape('cabin', [[view(x - half + inset + 0.08, top - 0.1, cabin_near + 0.25),
-                         view(x + half - inset - 0.08, top - 0.1, cabin_near + 0.25),
-                         view(x + half - 0.12, belt + 0.02, cabin_near),
-                         view(x - half + 0.12, belt + 0.02, cabin_near)]], z, 0.5, 0.4),
-        Shape('car', [view.front(x - half, x + half, 0.28, belt, z)], z, tone, 0.55),
-        Shape(lights, lamps, z),
-        Shape('plate', [view.front(x - 0.25, x + 0.25, 0.42, 0.55, z)], z),
-    ]
-    glows = [Glow(*view(x + at, 0.69, z), 0.35 * view.scale(z), lights)
-             for at in (-half + 0.2, half - 0.2)]
-    return _Thing(z, shapes, glows, [
-        view.ground(x - half, x + half, z, far), *view.shadow(x - half, x + half, z, far, top)])
+        Shape('wheel', [*wheels, *tyres], z),
+        Shape('car', [_side(flank, 0.28, belt, z, far)], z, tone, light),
+        Shape('cabin', [[(flank, belt, cabin), (roof, top - 0.1, cabin + 0.4),
+                         (roof, top - 0.1, cabin_far - 0.4), (flank, belt, cabin_far)]], z, 0.5,
+              light),
+        Shape('wheel', wheels, z),
+        # Bonnet or boot, seen from above where the camera is higher.
+        Shape('car', [panel(half, belt, z, half, belt, cabin)], z, tone, 1.0),
+        Shape('car', [panel(half - inset, top, cabin + 0.3, half, belt, cabin)], z, tone, 0.8),
+        Shape('cabin', [panel(half - inset - 0.08, top - 0.1, cabin + 0.25, half - 0.12,
+                              belt + 0.02, cabin)], z, 0.5, 0.4),
+        Shape('car', [panel(half, belt, z, half, 0.28, z)], z, tone, 0.55),
+        Shape(lamp, [_front(at - 0.15, at + 0.15, 0.6, 0.78, z) for at in lamps], z),
+        Shape('plate', [_front(x - 0.25, x + 0.25, 0.42, 0.55, z)], z)]
+    return _Thing(
+        z, shapes, [_flat(x - half, x + half, z, far),
+                    street.shadow(x - half, x + half, z, far, top)],
+        [Glow((at, 0.69, z), 0.35, lamp) for at in lamps])
 
 
-def _people(view: _View, rng: random.Random, road: float, pavement: float) -> list[_Thing]:
+def _people(street: _Street, rng: random.Random) -> list[_Thing]:
     things = []
     for _ in range(int(rng.random() * 7)):
-        crossing = rng.random() < 0.15
-        x = (road * rng.uniform(-0.8, 0.8) if crossing else
-             rng.choice((-1, 1)) * (road + pavement * rng.uniform(0.35, 0.9)))
+        if rng.random() < 0.15:  # crosses the road
+            x = street.road * rng.uniform(-0.8, 0.8)
+        else:
+            x = rng.choice((-1, 1)) * (street.road + street.pavement * rng.uniform(0.35, 0.9))
         z, size = rng.uniform(4.5, 26), rng.uniform(0.9, 1.08)
-        things.append(_person(view, rng, x, z, size))
+        stride = rng.uniform(0.05, 0.3)
+        skin, top, trousers = rng.random(), rng.random(), rng.random()
+        hips, waist = 0.85 * size, 0.8 * size
+        legs = [[(x + hip - 0.09, hips, z), (x + hip + 0.09, hips, z),
+                 (x + foot + 0.07, 0, z), (x + foot - 0.07, 0, z)]
+                for hip, foot in ((-0.08, -stride), (0.08, stride))]
+        torso = [(x + right, up, z) for right, up in (
+            (-0.24, 1.42 * size), (0.24, 1.42 * size), (0.26, 0.95 * size), (0.17, waist),
+            (-0.17, waist), (-0.26, 0.95 * size))]
+        things.append(_Thing(z, [
+            Shape('trousers', legs, z, trousers, 0.6),
+            Shape('top', [torso], z, top, 0.7),
+            Shape('skin', [_blob(x, 1.6 * size, z, 0.13, 0.17)], z, skin, 0.8)],
+            [street.shadow(x - 0.2, x + 0.2, z, z + 0.3, 1.7 * size)]))
     return things
-
-
-def _person(view: _View, rng: random.Random, x: float, z: float, size: float) -> _Thing:
-    stride = rng.uniform(0.05, 0.3)
-    skin, top, trousers = rng.random(), rng.random(), rng.random()
-
-    def leg(foot: float) -> Polygon:
-        hip = 0.08 if foot > 0 else -0.08
-        return [view(x + hip - 0.09, 0.85 * size, z), view(x + hip + 0.09, 0.85 * size, z),
-                view(x + foot + 0.07, 0, z), view(x + foot - 0.07, 0, z)]
-
-    torso = [view(x - 0.24, 1.42 * size, z), view(x + 0.24, 1.42 * size, z),
-             view(x + 0.26, 0.95 * size, z), view(x + 0.17, 0.8 * size, z),
-             view(x - 0.17, 0.8 * size, z), view(x - 0.26, 0.95 * size, z)]
-    return _Thing(z, [
-        Shape('trousers', [leg(-stride), leg(stride)], z, trousers, 0.6),
-        Shape('top', [torso], z, top, 0.7),
-        Shape('skin', [view.blob(x, 1.6 * size, z, 0.13, 0.17)], z, skin, 0.8)],
-        (), view.shadow(x - 0.2, x + 0.2, z, z + 0.3, 1.7 * size))
-
-

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from egscit_mm.datasets.streets import CATEGORIES, DOMAINS, SIZES, Scene, Style, draw_scene, paint
-from egscit_mm.datasets.streets.scene import Shape
+from egscit_mm.datasets.streets.scene import Camera, Shape
 from egscit_mm.datasets.streets.style import TIMES, WEATHERS
 
 SIZE = 128, 256
@@ -19,9 +19,10 @@ def one(scene, style, size=SIZE):
 
 
 def square(kind, tone=0.5):
-    """A scene of a shape in the left half, before a sky."""
+    """A picture of a shape in the left half, before a sky."""
     whole, left = ([[(0, 0), (x, 0), (x, 1), (0, 1)]] for x in (2, 1))
-    return Scene(0.99, [Shape('sky', whole), Shape(kind, left, 5.0, tone)], [], [], 1.0, (0, 0))
+    return Scene(Camera(1, 0.99, 1, 1), [Shape('sky', whole), Shape(kind, left, 5.0, tone)], [],
+                 [], [], (0, 0))
 
 
 @pytest.mark.parametrize('size', SIZES)

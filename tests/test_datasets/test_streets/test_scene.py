@@ -20,7 +20,8 @@ SEEDS = [str(i) for i in range(200)]
 
 
 def categories(scene):
-    return {CATEGORIES[CATEGORY_OF_KIND[shape.kind]] for shape in scene.shapes}
+    return {CATEGORIES[CATEGORY_OF_KIND[shape.kind]]
+            for shape in (*scene.backdrop, *scene.shapes)}
 
 
 def test_a_seed_gives_one_scene():
@@ -28,7 +29,8 @@ def test_a_seed_gives_one_scene():
 
 
 def test_scenes_stay_within_what_an_index_of_a_byte_can_tell():
-    assert max(len(draw_scene(seed).shapes) for seed in SEEDS) <= MAX_SHAPES == 256
+    scenes = map(draw_scene, SEEDS)
+    assert max(len(scene.backdrop + scene.shapes) for scene in scenes) <= MAX_SHAPES == 256
 
 
 def test_every_category_is_common():
