@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-import gc
 import random
 import socket
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,12 +30,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
-def pytest_collection_finish():
-    """MMEngine collects garbage with every dataset: a quarter of a second among all the imports."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def seeds():
     """Every test draws the same random numbers, whatever ran before it."""
@@ -62,6 +56,14 @@ def plain_config_texts():
         # mmengine has it by name, onedl-mmengine looks it up in yapf.
         for name in ('mmengine.config.config.FormatCode', 'yapf.yapflib.yapf_api.FormatCode'):
             patch.setattr(name, lambda text, **kwargs: (text, False), raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope='session')
+def no_collection_for_datasets():
+    """MMEngine collects garbage with every dataset: a tenth of a second among all the imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=lambda: 0))
         yield
 
 

@@ -28,6 +28,7 @@ from .host_defects import (
     cyclegan_by_size,
     define_torchvision_operators,
     fix_generation_init_weights,
+    format_configs_once,
     import_mmagic_beside_newer_mmcv,
     provide_mmcv_ext,
     restore_numpy_bool8,
@@ -49,6 +50,7 @@ def apply() -> None:
     provide_mmcv_ext()
     import_mmagic_beside_newer_mmcv()
     cap_history_buffers()
+    format_configs_once()
     store_plain_message_hub()
     store_plain_checkpoints()
     load_checkpoints_safely()

@@ -3,9 +3,10 @@
 
 ``import mmagic.models`` imports every model, and with them diffusers, transformers, scikit-learn
 and pandas: half of the time and a third of the memory, and releases that hold everything else at
-old versions. A finder loads the modules named in :data:`DEFERRED` itself. Of their top-level
-statements, those that bind one of the named names wait until that name is looked up (PEP 562); all
-others run as released. A registry that misses a name runs the waiting statements that register.
+old versions. MMEngine imports sharded training, and with it sympy: a third of what is left. A
+finder loads the modules named in :data:`DEFERRED` itself. Of their top-level statements, those
+that bind one of the named names wait until that name is looked up (PEP 562); all others run as
+released. A registry that misses a name runs the waiting statements that register.
 
 Nothing of any other package is touched, and no placeholder stands in ``sys.modules``.
 """
@@ -49,13 +50,22 @@ DEFERRED = {
     'mmagic.apis.inferencers.controlnet_animation_inferencer': {'HEDdetector', 'requests'},
     'torchvision.ops.roi_align': {'is_compile_supported'},  # torch._dynamo, sympy
     'mmengine.optim.optimizer.builder': {'TRANSFORMERS_OPTIMIZERS'},  # transformers
+    # torch.distributed.optim and torch.distributed.fsdp: sympy
+    'mmengine.optim.optimizer': {'ZeroRedundancyOptimizer'},
+    'mmengine.optim': {'ZeroRedundancyOptimizer'},
+    'mmengine.model.wrappers': {'MMFullyShardedDataParallel'},
+    'mmengine.model': {'MMFullyShardedDataParallel'},
+    'mmengine._strategy': {'FSDPStrategy'},
 }
 # (scope, name) of a registry: the modules whose waiting statements register into it, and what these
 # cannot do without.
 _REGISTERING = {
     ('mmagic', 'model'): {'mmagic.models.archs': 'diffusers', 'mmagic.models.editors': 'diffusers'},
     ('mmagic', 'diffusion scheduler'): {'mmagic.models.diffusion_schedulers': 'diffusers'},
-    ('mmengine', 'optimizer'): {'mmengine.optim.optimizer.builder': 'transformers'},
+    ('mmengine', 'optimizer'): {'mmengine.optim.optimizer.builder': 'transformers',
+                                'mmengine.optim.optimizer': 'torch.distributed.optim'},
+    ('mmengine', 'model_wrapper'): {'mmengine.model.wrappers': 'torch.distributed.fsdp'},
+    ('mmengine', 'strategy'): {'mmengine._strategy': 'torch.distributed.fsdp'},
 }
 # What is looked for in vain without them, so that the error should say why. The classes of
 # diffusers itself are too many to name.
@@ -104,6 +114,7 @@ class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Run all statements but those that wait."""
         tree = ast.parse(self.get_data(self.path), self.path)
+        tree.body = [part for statement in tree.body for part in _by_name(statement)]
         waiting: dict[str, list[ast.stmt]] = {}
         for statement in list(tree.body):
             if names := _bound(statement) & DEFERRED[self.name]:
@@ -142,14 +153,22 @@ class _LookUps(ast.NodeTransformer):
         return ast.copy_location(call, node)
 
 
+def _by_name(statement: ast.stmt) -> list[ast.stmt]:
+    """An import of several names as several, for one of them may have to wait."""
+    if not isinstance(statement, ast.ImportFrom):
+        return [statement]
+    return [ast.copy_location(ast.ImportFrom(statement.module, [alias], statement.level), statement)
+            for alias in statement.names]
+
+
 def _bound(statement: ast.stmt) -> set[str]:
-    """Names that a top-level import, assignment or try binds."""
+    """Names that a top-level import, assignment, if or try binds."""
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name.partition('.')[0] for alias in statement.names}
     if isinstance(statement, ast.Assign):
         return {node.id for target in statement.targets for node in ast.walk(target)
                 if isinstance(node, ast.Name)}
-    if isinstance(statement, ast.Try):
+    if isinstance(statement, (ast.If, ast.Try)):
         return set().union(*map(_bound, statement.body))
     return set()
 

@@ -36,8 +36,8 @@ class SeededIndex(int):
         return (int(self), *self.place)
 
     def seed_generators(self) -> None:
-        """Seeds the global generators for this sample."""
-        seed_generators(*self.place)
+        """Seeds the global generators for this sample, which is made on the CPU."""
+        seed_generators(*self.place, devices=False)
 
 
 @DATA_SAMPLERS.register_module()

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 
 
-def seed_generators(*place: int) -> None:
-    """Seeds the global generators of Python, NumPy and PyTorch (on every device).
+def seed_generators(*place: int, devices: bool = True) -> None:
+    """Seeds the global generators of Python, NumPy and PyTorch.
 
     Args:
         *place (int): What the random numbers shall depend on, each >= 0, such as the seed of the
             run, the rank and the iteration. Places that differ in any of them get unrelated
             numbers.
+        devices (bool): Whether PyTorch's generators of all devices are seeded, or that of the CPU
+            alone. Defaults to True.
 
     Examples:
         >>> seed_generators(0, 1, 2)
@@ -24,4 +26,6 @@ def seed_generators(*place: int) -> None:
     python, numpy, high, low = np.random.SeedSequence(place).generate_state(4).tolist()
     random.seed(python)
     np.random.seed(numpy)
-    torch.manual_seed(high << 32 | low)
+    # Where CUDA is not initialised, the former formats the stack of all callers.
+    seed = torch.manual_seed if devices else torch.default_generator.manual_seed
+    seed(high << 32 | low)

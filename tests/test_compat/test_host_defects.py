@@ -1,5 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Every defect is cured where it shows, and left alone where it does not."""
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -224,3 +226,28 @@ def test_shorter_history_of_another_mmengine_stays(monkeypatch):
     monkeypatch.setattr(HistoryBuffer.__init__, '__defaults__', ([], [], 500))
     host_defects.cap_history_buffers()
     assert HistoryBuffer().max_length == 500
+
+
+def test_the_text_of_a_config_is_formatted_once():
+    out = run_python('''
+        from mmengine.config import Config
+        from yapf.yapflib import yapf_api
+        calls, released = [], yapf_api.FormatCode
+        def counting(text, **options):
+            calls.append(text)
+            return released(text, **options)
+        configs = [Config(dict(a=dict(b=[value, 'text' * 30]))) for value in range(20)]
+        texts = [cfg.pretty_text for cfg in configs]
+
+        import mmengine.config.config as module
+        yapf_api.FormatCode = counting
+        compat.host_defects.format_configs_once()
+        compat.host_defects.format_configs_once()
+        again = [[cfg.pretty_text for _ in range(3)][-1] for cfg in configs]
+        print(again == texts, len(calls), 'b=[\\n' in texts[0])
+        configs[-1].a.b[0] = -1
+        print('-1' in configs[-1].pretty_text, len(calls))
+        configs[0].pretty_text, configs[-1].pretty_text  # only the last ones are remembered
+        print(len(calls))
+    ''', *sys.path)
+    assert out.splitlines() == ['True 20 True', 'True 21', '22']

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What waits, that it waits, and that nothing is lost by it."""
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -30,13 +31,16 @@ def run_with_package(code, *arguments):
 # ---------------------------------------------------------------------------------- the mechanism
 HOST = '''
     import missing_module
+    from json import loads, missing_name
     from missing_module import Thing as thing, other
+    if 'json':
+        from json import missing_too
+        known = ['missing_too']
     try:
         import missing_again
         has_again = True
     except ImportError:
         has_again = False
-    import json
 
     __all__ = ['use', 'thing', 'parse']
 
@@ -45,14 +49,15 @@ HOST = '''
 
     def parse(text: thing = None):
         thing_2 = other
-        return json.loads(text), thing_2
+        return loads(text), thing_2
 
     def flag():
         return has_again
 '''
 DEFER_HOST = '''
     compat.lazy_imports.DEFERRED = {
-        'host.waiting': {'missing_module', 'thing', 'other', 'missing_again', 'has_again'}}
+        'host.waiting': {'missing_module', 'thing', 'other', 'missing_again', 'has_again',
+                         'missing_name', 'missing_too'}}
     compat.defer_imports()
     compat.defer_imports()
     assert [type(f).__name__ for f in sys.meta_path].count('_Finder') == 1
@@ -65,13 +70,16 @@ def test_statements_wait_until_their_names_are_looked_up(tmp_path):
     lines = run_python(textwrap.dedent(DEFER_HOST) + textwrap.dedent('''
         from host.waiting import *
         print(host.waiting.__all__, 'thing' in globals(), sorted(host.waiting.__waiting__))
-        for look_up in (use, lambda: host.waiting.missing_module, lambda: host.waiting.nothing):
+        for look_up in (use, lambda: host.waiting.missing_module, lambda: host.waiting.nothing,
+                        lambda: host.waiting.missing_name, lambda: host.waiting.missing_too):
             try:
                 look_up()
             except (AttributeError, ImportError) as error:
                 print(error)
-        print(host.waiting.flag())
-        import types
+        print(host.waiting.flag(), hasattr(host.waiting, 'known'))
+        import json, types
+        json.missing_name, json.missing_too = 1, 2
+        print(host.waiting.missing_name, host.waiting.missing_too, host.waiting.known)
         sys.modules['missing_module'] = types.ModuleType('missing_module')
         sys.modules['missing_module'].Thing = types.SimpleNamespace(value=7)
         sys.modules['missing_module'].other = 8
@@ -79,9 +87,13 @@ def test_statements_wait_until_their_names_are_looked_up(tmp_path):
         print(use(), thing.value, parse('[1]'), 'thing' in vars(host.waiting))
     '''), tmp_path).splitlines()
     assert lines == [
-        "['use', 'parse'] False ['has_again', 'missing_again', 'missing_module', 'other', 'thing']",
+        "['use', 'parse'] False ['has_again', 'missing_again', 'missing_module', 'missing_name', "
+        "'missing_too', 'other', 'thing']",
         "No module named 'missing_module'", "No module named 'missing_module'",
-        "module 'host.waiting' has no attribute 'nothing'", 'False', '7 7 ([1], 8) True'
+        "module 'host.waiting' has no attribute 'nothing'",
+        *(f"cannot import name '{name}' from 'json' ({json.__file__})"
+          for name in ('missing_name', 'missing_too')),
+        'False False', "1 2 ['missing_too']", '7 7 ([1], 8) True'
     ]
 
 
@@ -95,25 +107,37 @@ def test_a_traceback_shows_the_line_of_the_released_file(tmp_path):
             traceback.print_exc(file=sys.stdout)
     '''.replace('host.waiting.parse', 'vars(host.waiting).update(other=1) or host.waiting.parse')),
         tmp_path)
-    assert 'return json.loads(text), thing_2' in out
+    assert 'return loads(text), thing_2' in out
 
 
 # --------------------------------------------------------------------------- the installed MMagic
-def test_the_table_fits_the_installed_packages():
-    """Every name in it is bound by a top-level statement that can wait."""
-    out = run_with_package('''
-        import importlib
-        import egscit_mm
+@pytest.fixture(scope='module')
+def imported():
+    """What a process has imported and deferred, after the package and after MMagic's tools, too."""
+    return json.loads(run_with_package('''
+        import importlib, json, sys
+        import egscit_mm, egscit_mm.apis
+        loaded = list(sys.modules)
         import mmagic.apis
         from egscit_mm.compat.lazy_imports import DEFERRED
-        for name, names in DEFERRED.items():
-            waiting = importlib.import_module(name).__waiting__
-            if waiting != names:
-                print(name, sorted(names - waiting))
-    ''')
-    if 'torchvision.ops.roi_align' in out:  # torchvision before it had this import
-        out = ''.join(line for line in out.splitlines() if 'torchvision.ops' not in line)
-    assert out == ''
+        misfits = {name: sorted(names - importlib.import_module(name).__waiting__
+                                | importlib.import_module(name).__waiting__ - names)
+                   for name, names in DEFERRED.items()}
+        print(json.dumps([loaded, {name: names for name, names in misfits.items() if names}]))
+    '''))
+
+
+def test_the_table_fits_the_installed_packages(imported):
+    """Every name in it is bound by a top-level statement that can wait."""
+    misfits = imported[1]
+    misfits.pop('torchvision.ops.roi_align', None)  # torchvision before it had this import
+    assert misfits == {}
+
+
+def test_nothing_slow_is_loaded_by_the_import(imported):
+    """PyTorch loads _dynamo itself at the first step of an optimiser."""
+    assert not {*FOREIGN, 'torch._dynamo', 'torch.distributed.fsdp', 'torch.distributed.optim',
+                'sympy', 'scipy.ndimage', 'skimage.metrics', 'matplotlib.pyplot'} & {*imported[0]}
 
 
 # As where they are not installed.
@@ -149,47 +173,44 @@ USE = '''
 '''
 
 
-@pytest.mark.slow
-def test_nothing_foreign_is_loaded_nor_needed(tmp_path):
-    """Import, init_model and an iteration of both stages with validation, in their absence."""
-    out = run_with_package(
-        textwrap.dedent(BLOCK) + textwrap.dedent(USE) +
-        f'\nprint([name for name in {FOREIGN} if name in sys.modules])',
-        ' '.join(FOREIGN), tmp_path)
-    assert out.splitlines()[-1] == '[]'
-
-
-def test_nothing_slow_is_loaded_by_the_import():
-    """PyTorch loads _dynamo itself at the first step of an optimiser."""
-    slow = (*FOREIGN, 'torch._dynamo', 'scipy.ndimage', 'skimage.metrics', 'matplotlib.pyplot')
-    out = run_with_package(f'''
-        import sys
-        import egscit_mm, egscit_mm.apis
-        print([name for name in {slow} if name in sys.modules])
-    ''')
-    assert out.strip() == '[]'
-
-
-def test_a_missing_diffusion_model_says_why_and_what_to_type():
-    out = run_with_package(textwrap.dedent(BLOCK) + textwrap.dedent('''
-        import egscit_mm
-        from mmagic.registry import DIFFUSION_SCHEDULERS, MODELS
-        from mmengine.registry import OPTIMIZERS
-        for registry, name in ((MODELS, 'ControlStableDiffusion'), (MODELS, 'mmagic.ViCo'),
-                               (DIFFUSION_SCHEDULERS, 'DDPMScheduler'), (MODELS, 'EGSCITT')):
-            try:
-                registry.build(dict(type=name))
-            except (ImportError, KeyError) as error:
-                print(type(error).__name__, str(error).splitlines()[0])
-        print(OPTIMIZERS.get('Adafactor'))
+LOOK_UP = '''
+    from mmagic.registry import DIFFUSION_SCHEDULERS, MODELS
+    from mmengine.registry import OPTIMIZERS
+    for registry, name in ((MODELS, 'ControlStableDiffusion'), (MODELS, 'mmagic.ViCo'),
+                           (DIFFUSION_SCHEDULERS, 'DDPMScheduler'), (MODELS, 'EGSCITT')):
         try:
-            from mmagic.models import ControlStableDiffusion
-        except ImportError as error:
-            print(error)
-    '''), 'diffusers transformers')
+            registry.build(dict(type=name))
+        except (ImportError, KeyError) as error:
+            print(type(error).__name__, str(error).splitlines()[0])
+    print(OPTIMIZERS.get('Adafactor'))
+    try:
+        from mmagic.models import ControlStableDiffusion
+    except ImportError as error:
+        print(error)
+'''
+
+
+@pytest.fixture(scope='module')
+def without_foreign(tmp_path_factory):
+    """What is printed, in the absence of :data:`FOREIGN`, by import, init_model and an iteration of
+    both stages with validation, and by a look at what the diffusion models need.
+    """
+    loaded = f'print([name for name in {FOREIGN} if name in sys.modules])'
+    return run_with_package(
+        '\n'.join([*map(textwrap.dedent, (BLOCK, USE)), loaded, textwrap.dedent(LOOK_UP)]),
+        ' '.join(FOREIGN), tmp_path_factory.mktemp('without')).splitlines()[-7:]
+
+
+@pytest.mark.slow
+def test_nothing_foreign_is_loaded_nor_needed(without_foreign):
+    assert without_foreign[0] == '[]'
+
+
+@pytest.mark.slow
+def test_a_missing_diffusion_model_says_why_and_what_to_type(without_foreign):
     hint = ' of MMagic needs: pip install "egscit_mm[diffusion]"'
     missing = "MissingPackageError ModuleNotFoundError: No module named 'diffusers', which "
-    lines = out.splitlines()
+    lines = without_foreign[1:]
     assert lines[:3] == [f'{missing}{name}{hint}' for name in
                          ('ControlStableDiffusion', 'mmagic.ViCo', 'DDPMScheduler')]
     assert lines[3].startswith("KeyError 'EGSCITT is not in the mmagic::model registry.")

@@ -97,3 +97,15 @@ def test_places_that_differ_anywhere_give_other_numbers():
         seed_generators(*place)
         drawn |= {random.random(), np.random.random(), torch.rand(()).item()}
     assert len(drawn) == 15
+
+
+def test_a_sample_seeds_the_cpu_alone_with_the_same_numbers(monkeypatch):
+    seed_generators(3, 45)
+    expected = [random.random(), np.random.random(), torch.rand(()).item()]
+    assert Drawn()[SeededIndex(0, 3, 45)] == expected
+    seeded = []
+    monkeypatch.setattr(torch.cuda, 'manual_seed_all', seeded.append)
+    SeededIndex(0, 3, 45).seed_generators()
+    assert not seeded
+    seed_generators(3, 45)
+    assert len(seeded) == 1

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from tiny_data import picture
 
-gr = pytest.importorskip('gradio', reason='the web page needs the extra "demo"')
-gradio_client = pytest.importorskip('gradio_client')
-httpx = pytest.importorskip('httpx')
+# Imported by the tests, for it takes seconds: every process of the suite reads this file.
+if not importlib.util.find_spec('gradio'):
+    pytest.skip('the web page needs the extra "demo"', allow_module_level=True)
 
 APP = Path(__file__).parents[2] / 'demo' / 'gradio_app.py'
 CHROMIUM, CHROMEDRIVER = shutil.which('chromium'), shutil.which('chromedriver')
@@ -61,7 +61,8 @@ def url(app, translator, tmp_path_factory):
 
 
 def refused(function, *args):
-    with pytest.raises(gr.Error) as error:
+    from gradio import Error
+    with pytest.raises(Error) as error:
         function(*args)
     return error.value.message
 
@@ -107,6 +108,7 @@ def test_mix(translator, inferencer, files, tmp_path):
 
 
 def test_server_mixes(url, inferencer, files):
+    import gradio_client
     client = gradio_client.Client(url, verbose=False, download_files=True)
     upload = {name: gradio_client.handle_file(path) for name, path in files.items()}
     result = client.predict(upload['content'], upload['exemplar'], upload['other'], None, 0.25, 1,
@@ -150,6 +152,7 @@ def test_refused_uploads(translator, files, tmp_path, monkeypatch):
 
 
 def test_server_translates_for_two_at_once(url, inferencer, files):
+    import gradio_client
     start = threading.Barrier(2)
 
     def visit(name):
@@ -171,12 +174,14 @@ def test_server_translates_for_two_at_once(url, inferencer, files):
 
 @pytest.mark.parametrize('address', ['https://example.org/', 'HTTP%3A//example.org/'])
 def test_server_sends_nobody_elsewhere(url, address):
+    import httpx
     response = httpx.get(f'{url}gradio_api/file={address}', follow_redirects=False)
     assert response.status_code == 404 and 'location' not in response.headers
 
 
 @pytest.mark.parametrize('name', ['text.png', 'empty.png', 'huge.png'])
 def test_server_says_why_it_refuses_a_file(url, files, tmp_path, name):
+    import gradio_client
     (tmp_path / 'text.png').write_text('no image')
     (tmp_path / 'empty.png').touch()
     Image.new('1', (20_000, 20_000)).save(tmp_path / 'huge.png')  # 50 kB; Pillow will not open it
@@ -188,6 +193,8 @@ def test_server_says_why_it_refuses_a_file(url, files, tmp_path, name):
 
 
 def test_server_refuses_large_uploads_and_foreign_files(url, files, tmp_path):
+    import gradio_client
+    import httpx
     client = gradio_client.Client(url, verbose=False)
     Image.fromarray(picture(300, 300)).save(tmp_path / 'large.png')  # 270 kB of noise
     with pytest.raises(Exception, match='413|larger|exceed|size'):
@@ -210,6 +217,7 @@ def test_server_refuses_large_uploads_and_foreign_files(url, files, tmp_path):
 @pytest.mark.parametrize('name', ['../../outside.png', '/tmp/outside.png', '..\\outside.png',
                                   '%2e%2e%2foutside.png', 'a' * 300 + '.png', 'ümläut 漢字.png'])
 def test_server_keeps_uploads_in_its_folder_whatever_their_name(url, files, tmp_path, name):
+    import httpx
     with httpx.Client(base_url=f'{url}gradio_api/', timeout=30) as http:
         answer = http.post('upload', files=dict(files=(name, Path(files['content']).read_bytes())))
         if answer.status_code != 200:
@@ -231,6 +239,7 @@ def resident_mb():
 @pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='reads /proc of Linux')
 def test_many_requests_keep_the_memory(url, files):
     """$EGSCIT_DEMO_REQUESTS sets how many; a leak of the images would be 4 MB each."""
+    import httpx
     number = int(os.environ.get('EGSCIT_DEMO_REQUESTS', 60))
     upload = io.BytesIO()
     Image.new('RGB', (100, 100), (200, 30, 40)).save(upload, 'PNG')  # at most what the page takes

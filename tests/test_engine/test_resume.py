@@ -203,26 +203,27 @@ def test_overwrite_with_another_folder(configs, data_root, tmp_path, messages, b
     stage1 = {}
 
     def train_in(folder, iters, **kwargs):
-        options = {**stage1, 'default_hooks.checkpoint.out_dir': folder and str(tmp_path / folder)}
+        options = {**stage1, 'default_hooks.checkpoint.interval': 1,
+                   'default_hooks.checkpoint.out_dir': folder and str(tmp_path / folder)}
         return run(configs, tmp_path / 'work', data_root, iters=iters, options=options, **kwargs)
 
-    train_in(before, 4)
+    train_in(before, 2)
     path = tmp_path / (before or '') / 'work'
-    stage1['model.feature_checkpoint'] = str(path / 'vaegan_mnist_single' / 'iter_4.pth')
+    stage1['model.feature_checkpoint'] = str(path / 'vaegan_mnist_single' / 'iter_2.pth')
     if before:
         stage1['model.feature_checkpoint'] = str(
-            tmp_path / before / 'vaegan_mnist_single' / 'iter_4.pth')
-    assert (path / 'iter_4.pth').is_file()
+            tmp_path / before / 'vaegan_mnist_single' / 'iter_2.pth')
+    assert (path / 'iter_2.pth').is_file()
     if before is None:
         with pytest.raises(ValueError, match='holds checkpoints of an earlier training'):
-            train_in(after, 2)
-    train_in(after, 2, overwrite=True)
+            train_in(after, 1)
+    train_in(after, 1, overwrite=True)
     new = tmp_path / (after or '') / 'work'
-    assert [entry.name for entry in new.glob('iter_*.pth')] == ['iter_2.pth']
+    assert [entry.name for entry in new.glob('iter_*.pth')] == ['iter_1.pth']
     if before is None:
         assert not [*path.glob('iter_*.pth')]
     else:
-        assert any(str(path / 'iter_4.pth') in text and 'is left' in text for text in messages)
+        assert any(str(path / 'iter_2.pth') in text and 'is left' in text for text in messages)
 
 
 def test_overwrite_of_a_run_that_cannot_start(copied, data_root):

@@ -15,7 +15,6 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
-from torchmetrics.functional.image.lpips import _LPIPS
 from torchvision.models import alexnet
 
 from egscit_mm.evaluation import ExemplarDiversity, LPIPSDistance, LPIPSDiversity
@@ -264,6 +263,7 @@ class TestLPIPSDistance:
 
     def test_parity_with_torchmetrics(self, weights):
         distance = MODELS.build(dict(type='LPIPSDistance', weights=str(weights))).eval()
+        from torchmetrics.functional.image.lpips import _LPIPS  # takes seconds
         reference = _LPIPS(net='alex', pnet_rand=True)
         state = torch.load(weights, weights_only=True)
         reference.net.load_state_dict({

@@ -21,8 +21,8 @@ from tiny_models import (
 EMA = dict(type='mmengine.ExponentialMovingAverage', momentum=0.25)
 # One image per update and rank; for accumulation two. Iterations last.
 CASES = {
-    'vaegan': (tiny_vaegan, {}, 1, 20),
-    'egscit': (tiny_egscit, dict(ema_config=EMA), 1, 20),
+    'vaegan': (tiny_vaegan, {}, 1, 6),
+    'egscit': (tiny_egscit, dict(ema_config=EMA), 1, 6),
     'compiled': (tiny_vaegan, dict(compile=dict(backend='eager')), 1, 2),
     'unit': (tiny_egscit, dict(generator=dict(eta=1., adain=None), perceptual_loss=None), 1, 2),
     'accumulation': (tiny_egscit, {}, 2, 2),

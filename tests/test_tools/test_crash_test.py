@@ -12,7 +12,7 @@ def crash_test():
 
 @pytest.mark.slow
 def test_two_ranks_killed_and_resumed(crash_test, monkeypatch, capsys):
-    monkeypatch.setattr(crash_test.module, 'ITERATIONS', 4)
+    monkeypatch.setattr(crash_test.module, 'ITERATIONS', 2)
     monkeypatch.setattr(crash_test.module, 'SAVE_INTERVAL', 1)
     crash_test('--kills', 1, '--scenarios', 'two ranks', '--seed', 1)
     row = capsys.readouterr().out.splitlines()[-1]

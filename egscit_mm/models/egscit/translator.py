@@ -304,6 +304,8 @@ class ExemplarTranslator(Translator):
 
     def _in_one_pass(self, network: BaseModule, batches: Dict[Key, Tensor]) -> Dict[Key, Tensor]:
         """Runs a network once over several batches; once for each size, where these differ."""
+        if len(batches) == 1:  # nothing to join; an export could not compare sizes that are free
+            return {key: self.run(network, batch) for key, batch in batches.items()}
         keys, outputs = list(batches), {}
         for places in groups([batches[key].shape[1:] for key in keys]):
             group = [keys[place] for place in places]
