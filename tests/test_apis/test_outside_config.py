@@ -126,6 +126,7 @@ def test_dist_train_on_two_ranks(tmp_path, monkeypatch):
     runpy.run_path(str(REPOSITORY / 'tools' / 'test.py'))['main']()
     one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'two'))
     assert 'ssim_ground_truth/A2B' in one and one.keys() == two.keys()
+    assert one.pop('checkpoint') == two.pop('checkpoint')
     for name, figures in one.items():
         assert two[name] == pytest.approx(figures, rel=1e-5), name
 

@@ -34,9 +34,11 @@ def trained(request, data_root, tmp_path_factory):
         **tiny_model_options(request.param.split('_')[0]),
         **tiny_options(data_root, iters=4, validate=True),
         'train_dataloader.batch_size': 2, 'custom_hooks.0.interval': 4})
-    cfg.dump(folder / 'config.py')
-    train(Config.fromfile(folder / 'config.py'), work_dir=str(folder / 'work'))
-    return folder / 'config.py', folder / 'work', request.param
+    # MMEngine names a training after its config and the second: another name, another log.
+    config = folder / f'{request.param}.py'
+    cfg.dump(config)
+    train(Config.fromfile(config), work_dir=str(folder / 'work'))
+    return config, folder / 'work', request.param
 
 
 def test_training_logs_its_terms_and_draws_pictures(trained):

@@ -6,6 +6,7 @@ from tool import Tool
 
 from egscit_mm.evaluation import TranslationSSIM, paper
 from egscit_mm.evaluation.results import nested
+from egscit_mm.utils.records import fingerprint
 
 
 class TestNested:
@@ -33,10 +34,12 @@ class TestNested:
 
 
 def test_hook_of_the_tool_writes_the_file(tmp_path):
-    path = tmp_path / 'metrics.json'
-    hook = Tool('test.py').module.MetricsFileHook(str(path), str(tmp_path / 'iter_1.pth'))
+    path, checkpoint = tmp_path / 'metrics.json', tmp_path / 'iter_1.pth'
+    checkpoint.write_bytes(b'weights')
+    hook = Tool('test.py').module.MetricsFileHook(str(path), str(checkpoint))
     hook.after_test_epoch(None, {'ssim/A2B_mean': 0.5, 'ssim/A2B_std': 0.})
-    assert json.loads(path.read_text()) == {'ssim/A2B': {'mean': 0.5, 'std': 0.}}
+    assert json.loads(path.read_text()) == {
+        'ssim/A2B': {'mean': 0.5, 'std': 0.}, 'checkpoint': fingerprint(checkpoint)}
 
 
 class TestPaper:

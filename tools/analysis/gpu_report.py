@@ -391,7 +391,7 @@ def flat(figures: dict, prefix: str = '') -> list:
     for name, value in figures.items():
         if isinstance(value, dict):
             rows += flat(value, f'{prefix}{name} ')
-        else:
+        elif not isinstance(value, str):  # such as the fingerprint of the checkpoint
             rows.append([f'{prefix}{name}', f'{value:.4g}'])
     return rows
 
