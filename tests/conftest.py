@@ -1,12 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import random
 import socket
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 
 # First of all, as in a config: it makes MMagic importable.
 import egscit_mm  # noqa: F401
@@ -64,6 +66,23 @@ def no_collection_for_datasets():
     """MMEngine collects garbage with every dataset: a tenth of a second among all the imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=lambda: 0))
+        yield
+
+
+@pytest.fixture(autouse=True, scope='session')
+def trainings_of_their_own():
+    """MMEngine names a training after its config and the second; tiny ones share a second.
+
+    They would share the list of the checkpoints to keep, too, and the log.
+    """
+    released, number = Runner.setup_env, count()
+
+    def setup_env(self, env_cfg):
+        released(self, env_cfg)
+        self._timestamp += f'_{next(number)}'
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runner, 'setup_env', setup_env)
         yield
 
 
