@@ -45,12 +45,18 @@ def config_options(words: list[str]) -> dict:
 
     Args:
         words (list[str]): ``KEY=VALUE`` each.
+
+    Raises:
+        SystemExit: If a bracket of a value is not closed.
     """
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser()
     parser.add_argument('--words', nargs='*', action=DictAction)
-    return parser.parse_args(['--words', *words]).words
+    try:
+        return parser.parse_args(['--words', *words]).words
+    except AssertionError as error:
+        raise SystemExit(f'--cfg-options: {error}') from error
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:

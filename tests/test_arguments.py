@@ -80,6 +80,11 @@ def test_what_else_the_command_lines_repeat():
     assert list(mnist.PLANS) == list(mnist.TASKS)
 
 
+def test_an_open_bracket_in_a_config_option_is_named():
+    with pytest.raises(SystemExit, match=r'--cfg-options: Imbalanced brackets exist in \[1,2'):
+        config_options(['model.domains=[1,2'])
+
+
 def test_config_options_are_read_as_mmengine_does():
     parser = argparse.ArgumentParser()
     add_config_options(parser)

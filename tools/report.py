@@ -8,6 +8,7 @@ Usage::
 """
 import os.path as osp
 import platform
+import sys
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import permutations
@@ -71,11 +72,15 @@ def load_figures(path: str, checkpoint: str, directions: list) -> dict:
         raise SystemExit(f'{path} is no JSON file: {error}') from error
     names = [f'{figure}/{direction}' for figure in FIGURES for direction in directions]
     known = [name for name in names if name in figures]
-    wrong = [name for name in known if 'mean' not in figures[name]]
+    wrong = [name for name in known
+             if not isinstance(figures[name], dict) or 'mean' not in figures[name]]
     if wrong or not known:
         raise SystemExit(
             f'{path} is not a file that tools/test.py --out writes: expected {names} with "mean" '
             f'and "std" each, found {wrong or sorted(figures)}.')
+    if checkpoint != NO_CHECKPOINT and 'checkpoint' not in figures:
+        print(f'{path} does not say of which checkpoint it is: see to it that it is this one.',
+              file=sys.stderr)
     if checkpoint != NO_CHECKPOINT and figures.get('checkpoint') not in (
             None, fingerprint(checkpoint)):
         raise SystemExit(f'{path} has the figures of another checkpoint than {checkpoint}; give '

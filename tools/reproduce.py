@@ -162,6 +162,7 @@ from egscit_mm.evaluation.comparison import (
 )
 from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.models.networks.vgg import VGGFeatures
+from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import atomic_path, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
@@ -597,4 +598,4 @@ def main():
 if __name__ == '__main__':
     # As Ctrl-C does, it lets a training save a checkpoint first.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    main()
+    exit_with(main)

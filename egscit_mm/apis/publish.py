@@ -45,7 +45,7 @@ def publish(checkpoint: Union[str, os.PathLike],
     wrote, ``config``: what inference needs of the config.
 
     Args:
-        checkpoint (str | PathLike): Its checkpoint.
+        checkpoint (str | PathLike): Its checkpoint, as the training wrote it.
         out (str | PathLike): ``NAME.safetensors`` becomes ``NAME-<first 8 of its
             SHA-256>.safetensors``.
         weights (str | None): ``ema``, the averaged weights, or ``plain``; by default the average
@@ -57,8 +57,8 @@ def publish(checkpoint: Union[str, os.PathLike],
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If the file cannot be read as a checkpoint.
-        ValueError: If it holds no such model or no such weights, or ``out`` is a folder or the
-            name of a file of another kind.
+        ValueError: If it holds no such model or no such weights, or is published already, or
+            ``out`` is a folder or the name of a file of another kind.
     """
     checkpoint, out = os.fspath(checkpoint), Path(out)
     check_file(checkpoint, 'Checkpoint')
@@ -67,6 +67,9 @@ def publish(checkpoint: Union[str, os.PathLike],
     if out.suffix in ('.pth', '.pt', '.ckpt'):
         raise UserError(f'{out}: the published file is one of safetensors; give a name such as '
                         f'{out.with_suffix(".safetensors")}.')
+    if checkpoint.endswith('.safetensors'):
+        raise UserError(f'{checkpoint} is published already; give the checkpoint (.pth) of the '
+                        'training, which holds all that can be published.')
     content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     state = content.get('state_dict', content)
     weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')

@@ -184,6 +184,13 @@ def test_a_name_of_another_kind_of_file_is_refused(folder, tmp_path):
         publish_file(folder / 'egscit.pth', tmp_path / 'model.pth')
 
 
+def test_a_published_file_is_not_published_again(folder, publish, tmp_path):
+    path = publish(folder / 'egscit.pth')
+    with pytest.raises(ValueError, match=f'{path.name} is published already'):
+        publish_file(path, tmp_path / 'again.safetensors')
+    assert not list(tmp_path.glob('again*'))
+
+
 def test_a_full_disk_leaves_no_file(folder, publish, monkeypatch, tmp_path):
 
     def full(*args):

@@ -360,6 +360,7 @@ def test_report_without_logs_and_metrics(trained, tmp_path, run_tool):
 @pytest.mark.parametrize('content, found', [
     ({'ssim_exemplar/A2B_mean': 0.4}, 'ssim_exemplar/A2B_mean'),
     ({'ssim_exemplar/A2B': {'std': 0.4}}, 'ssim_exemplar/A2B'),
+    ({'ssim_exemplar/A2B': 0.4}, 'ssim_exemplar/A2B'),
 ])
 def test_report_refuses_other_metrics_files(trained, tmp_path, run_tool, content, found):
     metrics = tmp_path / 'metrics.json'
