@@ -5,8 +5,10 @@ import logging
 import os.path as osp
 import resource
 import time
-from typing import Any, List, Optional
+from contextlib import contextmanager, nullcontext
+from typing import Any, Iterator, List, Optional
 
+from filelock import FileLock, Timeout
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
@@ -34,6 +36,9 @@ from .stage2_check import check_stage2
 COST_FILE = 'training.json'
 # Beside the final checkpoint of stage 1: what it was trained with.
 STAGE1_SETTINGS_FILE = 'stage1_settings.json'
+# Held in the work dir while a training writes there.
+LOCK_FILE = '.training.lock'
+LOCK_PATIENCE = 10  # seconds
 
 # Settings of the stage that is named, not of its stage 1.
 _OWN_SETTINGS = ('model', 'optim_wrapper', 'load_from', 'stage1_config')
@@ -67,7 +72,8 @@ def train(cfg: Config,
 
     Raises:
         ValueError: If a setting is wrong, if the folder holds checkpoints and neither ``resume``
-            nor ``overwrite`` is given, or if stage 2 could not train on these images.
+            nor ``overwrite`` is given, if another training writes to it, or if stage 2 could not
+            train on these images.
         SystemExit: If Ctrl-C or SIGTERM stopped it; it has saved a checkpoint.
     """
     options = options or {}
@@ -183,19 +189,39 @@ def _differences(here: Any, there: Any, path: str = '') -> List[str]:
 
 def _run(cfg: Config, overwrite: bool) -> Runner:
     with naming_the_setting(cfg), full_disk_explained(cfg):
-        runner = Runner.from_cfg(cfg)
-        if overwrite and not cfg.resume:
-            if is_main_process():
-                remove_checkpoints(cfg)
-            barrier()
-        start = time.perf_counter()
-        try:
-            runner.train()
-        finally:
-            # Also of a training that was stopped: the one that resumes it adds its own.
-            if runner.iter and is_main_process():
-                _write_cost(cfg, time.perf_counter() - start)
+        runner = Runner.from_cfg(cfg)  # from here on each process knows its rank
+        with _alone_in(cfg.work_dir) if is_main_process() else nullcontext():
+            if overwrite and not cfg.resume:
+                if is_main_process():
+                    remove_checkpoints(cfg)
+                barrier()
+            start = time.perf_counter()
+            try:
+                runner.train()
+            finally:
+                # Also of a training that was stopped: the one that resumes it adds its own.
+                if runner.iter and is_main_process():
+                    _write_cost(cfg, time.perf_counter() - start)
     return runner
+
+
+@contextmanager
+def _alone_in(work_dir: str) -> Iterator[None]:
+    """Refuses a second training in the folder of one that runs; they would mix their checkpoints.
+
+    The system lets go of the lock when the process ends, a killed one as soon as its loaders have
+    noticed, which is a matter of seconds.
+    """
+    lock = FileLock(osp.join(work_dir, LOCK_FILE))
+    try:
+        lock.acquire(timeout=LOCK_PATIENCE)
+    except Timeout:
+        raise UserError(f'another training writes to {work_dir} at this moment: wait until it has '
+                        'ended, or choose another --work-dir.') from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write_cost(cfg: Config, seconds: float) -> None:

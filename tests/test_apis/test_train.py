@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_training import configs, data_root, run
 
-from egscit_mm.apis.train import enable_amp, train
+from egscit_mm.apis.train import LOCK_FILE, enable_amp, train
+from egscit_mm.utils.errors import UserError
 
 __all__ = ['configs', 'data_root']
 
@@ -104,6 +106,20 @@ def test_resume_in_either_stage(configs, data_root, tmp_path, monkeypatch, stage
     assert starts == [('vaegan_mnist_single' if stage == 1 else 'work', None, 2)]
     assert runner.iter == 4
     assert (work_dir / 'iter_4.pth').is_file()
+
+
+@pytest.mark.parametrize('stage', ['vaegan_mnist_single', ''])
+def test_a_second_training_in_the_same_folder(configs, data_root, tmp_path, monkeypatch, stage):
+    monkeypatch.setattr(sys.modules['egscit_mm.apis.train'], 'LOCK_PATIENCE', 0)
+    work_dir = tmp_path / 'work'
+    folder = work_dir / stage
+    folder.mkdir(parents=True)
+    with FileLock(folder / LOCK_FILE):
+        with pytest.raises(UserError, match=f'another training writes to {folder} at this moment'):
+            run(configs, work_dir, data_root)
+    assert not list(folder.glob('*.pth'))
+
+    assert run(configs, work_dir, data_root, resume=True).iter == 4  # now nobody does
 
 
 def test_options_of_the_model_stay_in_their_stage(configs, data_root, tmp_path):

@@ -25,6 +25,7 @@ VERSIONS = {
     'opencv-python': ('4.7.0.72', '4.8.0.74', '5.0.0.93', None),
     'Pillow': ('9.5.0', '10.0.0', '12.3.0', None),
     'scikit-image': ('0.21.0', '0.22.0', '0.26.0', None),
+    'filelock': (None, '3.0', '4.3.1', None),
     'tqdm': (None, '1.0', '4.70.1', None),
     'jinja2': (None, '2.0', '3.1.6', None),
     'matplotlib': (None, '3.0', '3.11.2', None),
