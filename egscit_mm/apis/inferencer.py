@@ -81,7 +81,7 @@ class EGSCITInferencer:
     @property
     def has_masks(self) -> bool:
         """Whether the model makes feature masks."""
-        return getattr(self.model.inference_generators, 'eta', 1) < 1
+        return self.model.inference_generators.makes_masks
 
     @torch.inference_mode()
     def __call__(self,

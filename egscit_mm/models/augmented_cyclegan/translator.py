@@ -27,9 +27,6 @@ class AugmentedTranslator(CodeTranslator):
     Both domains are augmented, as in the paper; its release does so with one of them. So the way
     from the exemplar to the other domain needs a code, too: it takes 0, the mean of the prior.
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         image_generator (dict): Config of the :class:`ConditionalResnet`.
         latent_encoder (dict): Config of the :class:`LatentEncoder`.
@@ -78,15 +75,11 @@ class AugmentedTranslator(CodeTranslator):
             {(s, t): E_t (x_s, x_st)} and ``cycle`` {(s, t): x_sts}, which brings
             ``source_style``; images in [-1, 1], codes (N, style_dim).
         """
-        flows = set(flows)
-        if self.training:
-            styles = {(s, t): self.prior_style(images[s]) for s, t in self.directions}
-        else:
-            exemplar_styles = {t: self.encode_style(x_t, t) for t, x_t in images.items()}
-            styles = {(s, t): exemplar_styles[t] for s, t in self.directions}
-        x_st = {(s, t): self.run(self.image_generators[t], images[s], styles[s, t])
-                for s, t in self.directions}
-        outputs = dict(translation=x_st, translation_style=styles)
+        flows, own_styles = set(flows), {}
+        if not self.training:
+            own_styles = {t: self.encode_style(x_t, t) for t, x_t in images.items()}
+        outputs = self.translated(self.image_generators, images, images, own_styles)
+        x_st = outputs['translation']
         if flows & {'source_style', 'cycle'}:
             outputs['source_style'] = {
                 (s, t): self.run(self.latent_encoders[s], x_st[s, t], images[s])

@@ -25,9 +25,6 @@ class CDDITTranslator(CodeTranslator):
         x_st^ex = exclusive decoder_st (reverse (E_s))  what E_s should not be able to make
         x_st = decoder_t (S_s, E_t)                     translation after x_t, in eval mode
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         encoder (dict): Config of the :class:`CDDITEncoder`.
         decoder (dict): Config of the :class:`CDDITDecoder`, for the exclusive ones, too.
@@ -77,11 +74,8 @@ class CDDITTranslator(CodeTranslator):
             shared[s], own_styles[s] = self.run(self.encoders[s], x_s)
         outputs = dict(shared=shared, style=own_styles)
         if 'translation' in flows:
-            styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
-                      for s, t in self.directions}
-            x_st = {(s, t): self.run(self.decoders[t], shared[s], styles[s, t])
-                    for s, t in self.directions}
-            outputs.update(translation=x_st, translation_style=styles)
+            outputs.update(self.translated(self.decoders, images, shared, own_styles))
+            x_st = outputs['translation']
         if 'autoencoding' in flows:
             outputs['autoencoding'] = {
                 (s, t): self.run(self.decoders[t], shared[s], own_styles[t])

@@ -27,8 +27,7 @@ class DRITTranslator(CodeTranslator):
         x_sz  = decoder_t (c_s, z),  z ~ N(0, I)  translation to random attributes
 
     In training noise is added to the contents, and attributes are drawn from what the variational
-    encoder says; in eval mode they are its means. All flows of an update come from one forward, so
-    that a distributed wrapper sees one forward per backward.
+    encoder says; in eval mode they are its means.
 
     Args:
         encoder (dict): Config of the :class:`DRITContentEncoder`.

@@ -68,11 +68,6 @@ class ExemplarTranslator(Translator):
 
     works_in_tiles = True
 
-    @property
-    def styles_regions(self) -> bool:
-        """Whether AdaIN can take a style that differs from place to place."""
-        return self.adain is not None
-
     def __init__(self,
                  encoder: dict,
                  decoder: dict,
@@ -110,6 +105,16 @@ class ExemplarTranslator(Translator):
             self.register_buffer('features_loaded', torch.tensor(False))
 
     @property
+    def makes_masks(self) -> bool:
+        """Whether feature masks weight the content."""
+        return self.eta < 1
+
+    @property
+    def takes_statistics(self) -> bool:
+        """Whether :meth:`decode` takes styles of regions, and statistics of other frames."""
+        return self.adain is not None
+
+    @property
     def features_missing(self) -> bool:
         """Whether feature networks are needed, but not yet those of a trained stage 1."""
         return self.feature_networks is not None and not bool(self.features_loaded)
@@ -143,7 +148,7 @@ class ExemplarTranslator(Translator):
 
     def mask(self, features: Tensor) -> Optional[Tensor]:
         """Feature mask of a content image, None where there is no mask."""
-        return feature_mask(features, self.eta) if self.eta < 1 else None
+        return feature_mask(features, self.eta) if self.makes_masks else None
 
     def style(self, features: Tensor) -> Style:
         """AdaIN statistics of an exemplar, None where there is no AdaIN."""
@@ -216,7 +221,7 @@ class ExemplarTranslator(Translator):
             dict: ``cycle`` and ``cycle_latent_mean``, see :meth:`forward`.
         """
         back = {(s, t): masks[s] for s, t in translations}
-        if self.eta < 1 and self.cycle_mask == 'translation':
+        if self.makes_masks and self.cycle_mask == 'translation':
             # F is frozen, but the translation learns through it.
             for target in self.domains:
                 maps = self._in_one_pass(self.feature_networks[target], {
@@ -278,7 +283,7 @@ class ExemplarTranslator(Translator):
     def masked_content(self, content: Tensor, source: str) -> Tensor:
         """m * c of content images of domain ``source``: (N, 3, H, W) -> (N, C, h, w)."""
         maps = self.content(self.encode({source: content}))[source]
-        if self.eta < 1:
+        if self.makes_masks:
             maps = maps * self.mask(self.features({source: content})[source])
         return maps
 

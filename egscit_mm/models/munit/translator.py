@@ -21,9 +21,6 @@ class MUNITTranslator(CodeTranslator):
         x_st = decoder_t (c_s, s),  s ~ N(0, I)  translation in training
         x_st = decoder_t (c_s, s_t)              translation after an exemplar, in eval mode
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         encoder (dict): Config of the :class:`MUNITContentEncoder`.
         style_encoder (dict): Config of the :class:`MUNITStyleEncoder`.
@@ -78,11 +75,8 @@ class MUNITTranslator(CodeTranslator):
             outputs['reconstruction'] = {
                 s: self.run(self.decoders[s], contents[s], own_styles[s]) for s in self.domains}
         if 'translation' in flows:
-            styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
-                      for s, t in self.directions}
-            x_st = {(s, t): self.run(self.decoders[t], contents[s], styles[s, t])
-                    for s, t in self.directions}
-            outputs.update(translation=x_st, translation_style=styles)
+            outputs.update(self.translated(self.decoders, images, contents, own_styles))
+            x_st = outputs['translation']
         if flows & {'codes', 'cycle'}:
             recovered = {(s, t): self.run(self.encoders[t], x_st[s, t])
                          for s, t in self.directions}

@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the generator sides of all models share."""
 from itertools import permutations
-from typing import Sequence
+from typing import Dict, Sequence
 
 import torch
 from mmagic.registry import MODELS
@@ -15,7 +15,7 @@ from ..layers.styles import MeanStyle, Style, check_strength, strengthen
 
 
 class GeneratorSide(BaseModule):
-    """Networks of all domains in one module, so that an update is one forward of it.
+    """Networks of all domains in one module: a distributed wrapper needs one forward per backward.
 
     Args:
         domains (Sequence[str]): Names of the domains.
@@ -82,7 +82,8 @@ class Translator(GeneratorSide):
     """
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
-    styles_regions = False  # whether a style may differ from place to place of the features
+    makes_masks = False  # whether feature masks weight the content
+    takes_statistics = False  # whether AdaIN may get styles of regions, statistics of other frames
 
     def __init__(self,
                  domains: Sequence[str],
@@ -169,6 +170,24 @@ class CodeTranslator(Translator):
     def prior_style(self, images: Tensor) -> Tensor:
         """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
         return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
+
+    def translated(self, decoders: ModuleDict, images: Dict[str, Tensor],
+                   contents: Dict[str, Tensor], own_styles: Dict[str, Tensor]) -> Dict[str, dict]:
+        """Translations in every direction: to codes of the prior, in eval mode to the exemplars'.
+
+        Args:
+            decoders (ModuleDict): By domain, of a content and a code.
+            images (dict[str, Tensor]): By domain, (N, 3, H, W).
+            contents (dict[str, Tensor]): By domain, what the decoders take of them.
+            own_styles (dict[str, Tensor]): Their codes by domain, (N, style_dim), for eval mode.
+
+        Returns:
+            dict: ``translation`` {(s, t): x_st} and ``translation_style`` {(s, t): its code}.
+        """
+        styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
+                  for s, t in self.directions}
+        return dict(translation={(s, t): self.run(decoders[t], contents[s], styles[s, t])
+                                 for s, t in self.directions}, translation_style=styles)
 
     def mean_style(self, target: str) -> Tensor:
         """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""
