@@ -329,7 +329,7 @@ def test_unknown_loss_weights_and_arguments_are_refused():
     with pytest.raises(ValueError, match=r"unknown keys \['gan'\]"):
         tiny('WCT', loss_weights=dict(gan=1.))
     for kind in TRAINED:
-        with pytest.raises(ValueError, match='alpha must lie in 0..1, got 1.5'):
+        with pytest.raises(ValueError, match=r'alpha must lie in \[0, 1\], got 1.5'):
             tiny(kind, alpha=1.5)
     with pytest.raises(ValueError, match='size'):
         tiny('NeuralStyle', size=8)

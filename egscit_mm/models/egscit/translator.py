@@ -7,7 +7,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...utils.checks import check_not_negative
+from ...utils.checks import check_not_negative, check_shares
 from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
@@ -81,8 +81,7 @@ class ExemplarTranslator(Translator):
                  activation_checkpointing: bool = False):
         super().__init__(domains, activation_checkpointing, ('gamma', 'beta'), equal_start)
         check_not_negative(self, latent_noise=latent_noise)
-        if not 0 <= eta <= 1:
-            raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
+        check_shares(self, eta=eta)
         if cycle_mask not in CYCLE_MASKS:
             raise UserError(f'ExemplarTranslator: cycle_mask must be one of {CYCLE_MASKS}, got '
                             f'{cycle_mask!r}')

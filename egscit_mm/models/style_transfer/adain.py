@@ -10,7 +10,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from ...utils.errors import UserError
+from ...utils.checks import check_shares
 from ..base.image_model import Images
 from ..layers import AdaIN
 from .decoder_training import DecoderTraining, squared_error
@@ -44,7 +44,7 @@ class AdaINNetworks(VGGTranslator):
                  base_channels: int = 64):
         super().__init__(_LAYERS, ('std', 'mean'), domains, size, arch, pretrained, base_channels,
                          persistent=True)
-        check_alpha(self, alpha)
+        check_shares(self, alpha=alpha)
         self.alpha = alpha
         self.adain = AdaIN('std')
         self.decoder = VGGDecoder(len(_LAYERS), arch, base_channels)
@@ -114,13 +114,3 @@ class AdaINStyleTransfer(DecoderTraining):
             losses[f'loss_content_{s}2{t}'] = self.loss_weights['content'] * content
             losses[f'loss_style_{s}2{t}'] = self.loss_weights['style'] * style
         return losses
-
-
-def check_alpha(owner, alpha: float) -> None:
-    """Refuses what is no share of the style.
-
-    Raises:
-        ValueError: If it is outside 0..1.
-    """
-    if not 0 <= alpha <= 1:
-        raise UserError(f'{type(owner).__name__}: alpha must lie in 0..1, got {alpha!r}')

@@ -11,8 +11,8 @@ from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
 from torch import Tensor
 
+from ...utils.checks import check_shares
 from ..base.image_model import Images
-from .adain import check_alpha
 from .decoder_training import DecoderTraining, squared_error
 from .networks import VGGDecoder, VGGTranslator, first_layers
 from .whitening import mean_and_root, whitened_and_coloured
@@ -46,7 +46,7 @@ class WCTNetworks(VGGTranslator):
         parts = [f'{part}{stage}' for stage in range(1, 6) for part in ('mean', 'root')]
         super().__init__(_LAYERS, parts, domains, size, arch, pretrained, base_channels,
                          persistent=True)
-        check_alpha(self, alpha)
+        check_shares(self, alpha=alpha)
         self.alpha = alpha
         self.stage_decoders = ModuleDict({
             layer: VGGDecoder(stage, arch, base_channels) for stage, layer in enumerate(_LAYERS, 1)
