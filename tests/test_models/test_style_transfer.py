@@ -102,8 +102,8 @@ def test_each_image_has_its_own_statistics():
     ('vgg16', [1, 3, 5, 8, 11]), ('vgg19', [1, 3, 5, 9, 13])])
 def test_a_decoder_mirrors_the_vgg(arch, convolutions):
     for stage, number in enumerate(convolutions, 1):
-        decoder = VGGDecoder(stage, arch, 2)
         vgg = VGGFeatures([f'relu{stage}_1'], None, 2, arch)
+        decoder = VGGDecoder(stage, vgg)
         own, mirrored = ([tuple(layer.weight.shape[:2]) for layer in layers
                           if isinstance(layer, torch.nn.Conv2d)]
                          for layers in (decoder.layers, vgg.layers))

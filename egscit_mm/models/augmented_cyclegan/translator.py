@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of Augmented CycleGAN: images with codes of every domain, in cycles."""
-from typing import Dict, Iterable, Sequence
+from typing import Dict, Iterable
 
 import torch
 from mmagic.registry import MODELS
@@ -30,21 +30,14 @@ class AugmentedTranslator(CodeTranslator):
     Args:
         image_generator (dict): Config of the :class:`ConditionalResnet`.
         latent_encoder (dict): Config of the :class:`LatentEncoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
     """
 
-    def __init__(self,
-                 image_generator: dict,
-                 latent_encoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+    def __init__(self, image_generator: dict, latent_encoder: dict, **kwargs):
+        super().__init__(**kwargs)
         self.image_generators = self.by_domain(image_generator)
         self.latent_encoders = self.by_domain(latent_encoder)
         generator, encoder = (group[self.domains[0]]

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of CDD-IT: what domains share, what is exclusive to each, recombined."""
-from typing import Dict, Iterable, Sequence
+from typing import Dict, Iterable
 
 from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
@@ -28,21 +28,14 @@ class CDDITTranslator(CodeTranslator):
     Args:
         encoder (dict): Config of the :class:`CDDITEncoder`.
         decoder (dict): Config of the :class:`CDDITDecoder`, for the exclusive ones, too.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
     """
 
-    def __init__(self,
-                 encoder: dict,
-                 decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+    def __init__(self, encoder: dict, decoder: dict, **kwargs):
+        super().__init__(**kwargs)
         self.encoders = self.by_domain(encoder)
         self.decoders = self.by_domain(decoder)
         self.exclusive_decoders = ModuleDict({

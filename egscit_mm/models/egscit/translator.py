@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of stage 2: everything that turns content and exemplar into an image."""
-from typing import Dict, Iterable, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Optional, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
@@ -41,7 +41,6 @@ class ExemplarTranslator(Translator):
     Args:
         encoder (dict): Config of the :class:`ContentEncoder`; the feature networks use it, too.
         decoder (dict): Config of the :class:`ImageDecoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         eta (float): Lower bound of the feature mask, in [0, 1]; 1 means no mask (ablation).
             Defaults to 0.5.
         adain (str | None): Form of :class:`AdaIN`; None means no AdaIN (ablation). With no mask
@@ -58,9 +57,8 @@ class ExemplarTranslator(Translator):
             what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
             Steganography"), and the way back to read it there in place of recognising the content.
             Defaults to False, as in the paper.
-        equal_start (bool): See :class:`GeneratorSide`; stage 1 needs it, too, for AdaIN gives the
-            features of one domain to the content of the other. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`. ``equal_start`` needs that of stage 1, too,
+            for AdaIN gives the features of one domain to the content of the other.
 
     Raises:
         ValueError: If an argument is outside its range or the networks do not fit together.
@@ -71,15 +69,13 @@ class ExemplarTranslator(Translator):
     def __init__(self,
                  encoder: dict,
                  decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
                  eta: float = 0.5,
                  adain: Optional[str] = 'release',
                  latent_noise: float = 1.,
                  cycle_mask: str = 'translation',
                  detach_cycle: bool = False,
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'), equal_start)
+                 **kwargs):
+        super().__init__(('gamma', 'beta'), **kwargs)
         check_not_negative(self, latent_noise=latent_noise)
         check_shares(self, eta=eta)
         if cycle_mask not in CYCLE_MASKS:
