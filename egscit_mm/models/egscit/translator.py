@@ -311,6 +311,7 @@ class ExemplarTranslator(Translator):
             group = [keys[place] for place in places]
             # Not len(): it would fix the batch size in an exported model.
             sizes = [batches[key].shape[0] for key in group]
-            output = self.run(network, torch.cat([batches[key] for key in group]))
+            joint = torch.cat([batches[key] for key in group])  # (sum of sizes, C, h, w)
+            output = self.run(network, joint)
             outputs.update(zip(group, output.split(sizes)))
         return {key: outputs[key] for key in batches}

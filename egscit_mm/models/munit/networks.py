@@ -175,6 +175,7 @@ class MUNITDecoder(BaseModule):
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, h * stride, w * stride).
         """
+        # (N, 4 * num_blocks * C) -> by AdaIN layer, scale and shift, each (N, C, 1, 1).
         styles = [layer.unbind(1) for layer in self.mlp(style).unflatten(1, self.style_shape)
                   .unbind(1)]
         for index, block in enumerate(self.blocks):
