@@ -40,6 +40,38 @@ def add_config_options(parser: argparse.ArgumentParser,
                         metavar='KEY=VALUE', help=text)
 
 
+def add_translation_arguments(parser: argparse.ArgumentParser, contents: str,
+                              batch_size: int) -> argparse._ArgumentGroup:
+    """Add the options of tools that translate many images, which :func:`parse_translation` reads.
+
+    Returns:
+        The group of options of styles, for more of them.
+    """
+    parser.add_argument('--source-domain', help=f'domain of the {contents} (default: with two '
+                        'domains the other one)')
+    parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
+    parser.add_argument('--batch-size', type=positive, default=batch_size,
+                        help='default: %(default)s')
+    parser.add_argument('--device', help='default: a GPU where there is one')
+    parser.add_argument('--amp', action=argparse.BooleanOptionalAction,
+                        help='compute in bfloat16 (default: on CPUs with AMX)')
+    add_config_options(parser)
+    styles = parser.add_argument_group('styles')
+    styles.add_argument('--strength', type=float, default=1., metavar='S', help='0: the mean style '
+                        "of the domain, 1: the exemplar's (default), up to 1.5")
+    styles.add_argument('--mean-of', nargs='+', default=[], metavar='PATH', help='images whose '
+                        'mean style is that of strength 0, where the checkpoint holds none')
+    return styles
+
+
+def parse_translation(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Reads the command line of a tool with :func:`add_translation_arguments`."""
+    args = parser.parse_args()
+    if args.mean_of and args.strength == 1:
+        parser.error('--mean-of needs a --strength other than 1')
+    return args
+
+
 def config_options(words: list[str]) -> dict:
     """Settings by their place in the config, as MMEngine reads them.
 

@@ -14,13 +14,15 @@ from pathlib import Path
 from egscit_mm import run
 from egscit_mm.packaged import packaged_folder
 
+_NO_COMMANDS = ('naive_egscit.py', 'site_hooks.py')  # of the benchmark and of the site's generator
+
 
 def commands() -> dict[str, Path]:
     """The tools by name, such as ``train`` and ``dataset_converters/mnist``."""
     folder = packaged_folder('tools')
     paths = folder.glob('**/*.py') if folder else ()
     return {path.relative_to(folder).with_suffix('').as_posix(): path for path in sorted(paths)
-            if path.name != 'site_hooks.py'}  # of the site's generator
+            if path.name not in _NO_COMMANDS}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -138,6 +138,11 @@ def test_a_tool_runs_by_its_name(tmp_path, monkeypatch, capsys, launchers):
     assert {'train', 'test', 'translate'} <= set(capsys.readouterr().out.split())
 
 
+def test_only_what_runs_is_a_command():
+    for name, path in command_line.commands().items():
+        assert "__name__ == '__main__'" in path.read_text(), name
+
+
 def test_a_built_package_works_in_an_empty_folder(tmp_path):
     built, empty = tmp_path / 'built', tmp_path / 'empty'
     empty.mkdir()

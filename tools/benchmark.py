@@ -103,6 +103,7 @@ import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
 from egscit_mm.config import read_config
 from egscit_mm.utils.files import write_json
+from egscit_mm.utils.tables import markdown_table
 
 
 def reset_peak(device: str) -> float:
@@ -461,8 +462,9 @@ def timed(args, cfg, device, size, minibatch) -> dict:
         print(f'This machine, {dtype}: {speed["matrix"]:.0f} G multiply-adds/s in a matrix '
               f'product, {speed["convolution"]:.0f} in a 3x3 convolution')
     print(f'\nMinibatches of {minibatch}:\n')
-    print('|  | ms, median (min to max) | of our time | images/s | G multiply-adds | of the '
-          'convolution speed | peak MB | for the step, MB |\n|---|---|---|---|---|---|---|---|')
+    header = ['', 'ms, median (min to max)', 'of our time', 'images/s', 'G multiply-adds',
+              'of the convolution speed', 'peak MB', 'for the step, MB']
+    cells = []
     for name, result in results.items():
         ms = [seconds * 1e3 for seconds in result['time'].times]
         median = result['time'].median * 1e3
@@ -481,11 +483,11 @@ def timed(args, cfg, device, size, minibatch) -> dict:
             ratios = np.divide(ms, results['ours']['time'].times) / 1e3
             row['of_our_time'] = float(np.median(ratios))
             of_ours = f'{row["of_our_time"]:.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
-        print(f'| {name} | {median:.1f} ({row["min_ms"]:.1f} to {row["max_ms"]:.1f}) | {of_ours} | '
-              f'{"" if "update" in name else format(row["images_per_second"], ".2f")} | '
-              f'{row["gmacs"]:.2f} | {share} | '
-              f'{"" if args.compare else format(row["peak_mb"], ".0f")} | '
-              f'{row["step_mb"]:.0f} |')
+        cells.append([
+            name, f'{median:.1f} ({row["min_ms"]:.1f} to {row["max_ms"]:.1f})', of_ours,
+            '' if 'update' in name else f'{row["images_per_second"]:.2f}', f'{row["gmacs"]:.2f}',
+            share, '' if args.compare else f'{row["peak_mb"]:.0f}', f'{row["step_mb"]:.0f}'])
+    print(markdown_table(header, cells), end='')
     return dict(gmacs_per_second=speeds, results=table)
 
 

@@ -22,17 +22,15 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from egscit_mm.apis.export import export_onnx, onnx_files
+from egscit_mm.utils.cli import exit_with
 
 
 def main():
     args = parse_args()
     print('Exporting and comparing, half a minute or so ...', flush=True)
-    try:
-        differences = export_onnx(
-            args.config, args.checkpoint, args.out, args.target_domain, args.opset,
-            args.source_domain, args.styles)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+    differences = export_onnx(
+        args.config, args.checkpoint, args.out, args.target_domain, args.opset,
+        args.source_domain, args.styles)
     for shapes, difference in differences.items():
         print(f'{shapes}: largest difference to PyTorch {difference:.2g}')
     for path in onnx_files(args.out, args.styles):
@@ -40,4 +38,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Nothing was written')

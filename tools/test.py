@@ -38,6 +38,7 @@ from egscit_mm.config import (
 )
 from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.files import check_outputs, write_json
 from egscit_mm.utils.records import fingerprint
 
@@ -73,8 +74,8 @@ class MetricsFileHook(Hook):
 def main():
     args = parse_args()
     if args.out and osp.isdir(args.out):
-        raise ValueError(f'--out {args.out} is a folder; give a file name such as '
-                         f'{osp.join(args.out, "metrics.json")}.')
+        raise UserError(f'--out {args.out} is a folder; give a file name such as '
+                        f'{osp.join(args.out, "metrics.json")}.')
     if args.out:
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # or an error, before the test

@@ -50,9 +50,9 @@ from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import list_images
 
 
-def load_strokes(folder: Path, limit: int = 20000) -> Tensor:
-    """Strokes of the pictures in trainA, (N, 1, 28, 28) as bool."""
-    names = list_images(folder)[:limit] if folder.is_dir() else []
+def load_strokes(folder: Path) -> Tensor:
+    """Strokes of the pictures in trainA, at most 20,000, (N, 1, 28, 28) as bool."""
+    names = list_images(folder)[:20000] if folder.is_dir() else []
     if not names:
         raise SystemExit(f'{folder} holds no images; paint digits with '
                          'tools/dataset_converters/mnist.py.')

@@ -14,11 +14,16 @@ nothing: they are listed at the end, and the exit code is 1.
 Instead, --exemplar-weights mixes all exemplars to one style for all contents, and --regions gives
 each region of a content its own exemplar.
 """
-import argparse
 import sys
 from pathlib import Path
 
-from egscit_arguments import add_config_options, config_options, not_negative, parser_for, positive
+from egscit_arguments import (
+    add_translation_arguments,
+    config_options,
+    not_negative,
+    parse_translation,
+    parser_for,
+)
 
 
 def parse_args():
@@ -32,26 +37,15 @@ def parse_args():
     parser.add_argument('--pairing', choices=['each', 'random', 'all', 'matrix'],
                         default='each', help='default: each')
     parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
-    parser.add_argument('--source-domain', help='domain of the contents (default: with two '
-                        'domains the other one)')
-    parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
-    parser.add_argument('--batch-size', type=positive, default=8, help='default: 8')
     parser.add_argument('--masks', action='store_true',
                         help='write the feature masks of the contents, too, into OUT/masks/')
     parser.add_argument('--html', action='store_true',
                         help='write OUT/index.html: contents, exemplars and translations')
-    parser.add_argument('--device', help='default: a GPU where there is one')
-    parser.add_argument('--amp', action=argparse.BooleanOptionalAction,
-                        help='compute in bfloat16 (default: on CPUs with AMX)')
     parser.add_argument('--tile', type=not_negative, metavar='PIXELS',
                         help='side of the tiles that larger images are cut into, with the same '
                         'result in less memory, by EGSC-IT alone; 0: never (default: 512 for '
                         'images of more than a megapixel)')
-    styles = parser.add_argument_group('styles')
-    styles.add_argument('--strength', type=float, default=1., metavar='S', help='0: the mean style '
-                        "of the domain, 1: the exemplar's (default), up to 1.5")
-    styles.add_argument('--mean-of', nargs='+', default=[], metavar='PATH', help='images whose '
-                        'mean style is that of strength 0, where the checkpoint holds none')
+    styles = add_translation_arguments(parser, 'contents', batch_size=8)
     shared = styles.add_mutually_exclusive_group()
     shared.add_argument('--exemplar-weights', type=float, nargs='+', metavar='W',
                         help='mix the exemplars, in the order of --exemplar, with these weights')
@@ -63,10 +57,7 @@ def parse_args():
                         help='width of the borders of regions (default: 8)')
     styles.add_argument('--region-statistics', choices=['image', 'region'], default='image',
                         help='what the content is normalised by (default: image)')
-    add_config_options(parser)
-    args = parser.parse_args()
-    if args.mean_of and args.strength == 1:
-        parser.error('--mean-of needs a --strength other than 1')
+    args = parse_translation(parser)
     if (args.exemplar_weights or args.regions) and (
             args.pairing != 'each' or args.masks or args.html):
         parser.error('--exemplar-weights and --regions do not go with --pairing, --masks and '

@@ -81,7 +81,7 @@ class EGSCITInferencer:
     @property
     def has_masks(self) -> bool:
         """Whether the model makes feature masks."""
-        return getattr(self.model.inference_generators, 'eta', 1) < 1
+        return self.model.inference_generators.makes_masks
 
     @torch.inference_mode()
     def __call__(self,
@@ -127,9 +127,7 @@ class EGSCITInferencer:
         """
         if pairing not in PAIRINGS:
             raise UserError(f'pairing must be one of {PAIRINGS}, got {pairing!r}')
-        if output not in ('array', 'pil'):
-            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
-        check_integers(self, 1, batch_size=batch_size)
+        self._check_options(output, batch_size)
         source, target = self.model.direction(source_domain, target_domain)
         contents, exemplars = _listed(content), _listed(exemplar)
         if not exemplars:
@@ -166,8 +164,7 @@ class EGSCITInferencer:
                 image, generators.strengthened(tiled.style(style, target), target, strength),
                 source, target),
             pairs, batch_size)
-        if output == 'pil':
-            results = [Image.fromarray(image) for image in results]
+        results = _as_asked(results, output)
         if pairing == 'matrix':
             columns = len(exemplars)
             results = [results[i * columns:(i + 1) * columns] for i in range(len(contents))]
@@ -177,9 +174,7 @@ class EGSCITInferencer:
         masks = self._in_batches(lambda images: self.model.inner_rows(images, source)['mask'],
                                  lambda tiled, image: tiled.mask(image, source),
                                  [(image, ) for image in contents], batch_size)
-        masks = [mask[..., 0] for mask in masks]
-        if output == 'pil':
-            masks = [Image.fromarray(mask) for mask in masks]
+        masks = _as_asked([mask[..., 0] for mask in masks], output)
         return (results[0], masks[0]) if alone else (results, masks)
 
     @torch.no_grad()
@@ -263,9 +258,7 @@ class EGSCITInferencer:
             ValueError: If an image or a label map cannot be read, a map has another size than its
                 content or a label without a style, or the model cannot style regions.
         """
-        if output not in ('array', 'pil'):
-            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
-        check_integers(self, 1, batch_size=batch_size)
+        self._check_options(output, batch_size)
         source, target = self.model.direction(source_domain, target_domain)
         contents = [_pixels(image) for image in _listed(content)]
         if regions is None:
@@ -286,8 +279,7 @@ class EGSCITInferencer:
                 translation = Regions(labels, style, blend, region_statistics).translation(
                     self.model.inference_generators, source, target)
                 results += self.apply(partial(self._at_any_size, translation), [image])
-        if output == 'pil':
-            results = [Image.fromarray(image) for image in results]
+        results = _as_asked(results, output)
         return results if _is_list(content) else results[0]
 
     @torch.inference_mode()
@@ -304,6 +296,11 @@ class EGSCITInferencer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             result = _bytes(function(self._numbers(_tensor(images))))
         return list(result.permute(0, 2, 3, 1).numpy())
+
+    def _check_options(self, output: str, batch_size: int) -> None:
+        if output not in ('array', 'pil'):
+            raise UserError(f"output must be 'array' or 'pil', got {output!r}")
+        check_integers(self, 1, batch_size=batch_size)
 
     def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
         """A translation of images whose sides the stride need not divide."""
@@ -369,6 +366,10 @@ def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
 def _bytes(images: torch.Tensor) -> torch.Tensor:
     """RGB in [-1, 1] as bytes on the CPU, (N, 3, H, W)."""
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
+
+
+def _as_asked(images: List[np.ndarray], output: str) -> list:
+    return [Image.fromarray(image) for image in images] if output == 'pil' else images
 
 
 def _is_list(images: Images) -> bool:

@@ -22,7 +22,7 @@ from ..utils.files import write_atomically
 from ..utils.listing import find_images
 from ..version import __version__
 
-WEIGHTS = ('ema', 'plain')
+WEIGHTS = dict(ema='generators_ema.module.', plain='generators.')  # where a checkpoint has them
 DTYPES = dict(float32=torch.float32, float16=torch.float16)
 # How settings of the config's model end that only its training uses; they may name files of the
 # author.
@@ -72,7 +72,7 @@ def publish(checkpoint: Union[str, os.PathLike],
                         'training, which holds all that can be published.')
     content = _load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     state = content.get('state_dict', content)
-    weights = weights or ('ema' if _part(state, 'generators_ema.module.') else 'plain')
+    weights = weights or ('ema' if _part(state, WEIGHTS['ema']) else 'plain')
     model = _model_of(state, checkpoint)
     metadata = dict(model=model, egscit_mm_version=__version__, weights=weights, dtype=dtype)
     meta = content.get('meta')
@@ -106,7 +106,7 @@ def _model_of(state: Dict[str, Tensor], checkpoint: str) -> str:
 
 def _published(state: Dict[str, Tensor], weights: str, dtype: torch.dtype,
                checkpoint: str) -> Dict[str, Tensor]:
-    prefix = dict(ema='generators_ema.module.', plain='generators.')[weights]
+    prefix = WEIGHTS[weights]
     generators = _part(state, prefix)
     if not generators:
         raise UserError(f'{checkpoint} has no averaged weights (its config has no ema_config); '

@@ -58,7 +58,7 @@ class Regions:
     def translation(self, generators: Translator, source: str,
                     target: str) -> Callable[[Tensor], Tensor]:
         """Function that translates the content, (1, 3, H', W') with :func:`fitted` sides."""
-        if len(self.styles) > 1 and not generators.styles_regions:
+        if len(self.styles) > 1 and not generators.takes_statistics:
             raise UserError('This model cannot style regions: its style is one for the whole image '
                             '(EGSCIT with AdaIN can).')
 

@@ -108,7 +108,7 @@ class FilmTranslation:
         self.amp = inferencer.amp
         source, target = inferencer.model.direction(self.source_domain, self.target_domain)
         generators = inferencer.model.inference_generators
-        if self.smooth and getattr(generators, 'adain', None) is None:
+        if self.smooth and not generators.takes_statistics:
             raise UserError(f'{self.config.filename}: smoothing needs EGSCIT with AdaIN, which '
                             'takes one mean and variance of a content; leave --smooth out.')
         if not mean_of:

@@ -51,7 +51,7 @@ def arguments_of(constructor: Callable) -> tuple[dict, bool]:
         except (TypeError, ValueError):  # written in C
             return arguments, True
         for name, parameter in [*parameters.items()][is_class:]:
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 arguments.setdefault(name, (parameter.default, hints.get(name)))
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters.values()):
             return arguments, False

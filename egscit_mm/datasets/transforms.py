@@ -9,6 +9,7 @@ import numpy as np
 from mmagic.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ..utils.checks import check_shares
 from ..utils.errors import UserError
 from ..utils.images import read_image
 
@@ -102,8 +103,7 @@ class RandomZoomCrop(BaseTransform):
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
             raise UserError('RandomZoomCrop: scale must be (smallest, largest) with '
                             f'0 < smallest <= largest <= 1, got {tuple(scale)}')
-        if not 0 <= prob <= 1:
-            raise UserError(f'RandomZoomCrop: prob must be in [0, 1], got {prob}')
+        check_shares(self, prob=prob)
         self.scale = tuple(scale)
         self.prob = prob
 

@@ -44,6 +44,22 @@ def check_not_negative(owner: Any, **arguments: float) -> None:
                 f'{_name(owner)}: {name} must be a number of at least 0, got {value!r}')
 
 
+def check_shares(owner: Any, **arguments: float) -> None:
+    """Refuses what is no number from 0 to 1.
+
+    Raises:
+        ValueError: If one is outside the range.
+
+    Examples:
+        >>> check_shares('ExemplarTranslator', eta=1.5)
+        Traceback (most recent call last):
+        egscit_mm.utils.errors.UserError: ExemplarTranslator: eta must lie in [0, 1], got 1.5
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, Real) or not 0 <= value <= 1:  # nor NaN
+            raise UserError(f'{_name(owner)}: {name} must lie in [0, 1], got {value!r}')
+
+
 def check_weights(owner: Any, argument: str, weights: Dict[str, float]) -> None:
     """Refuses weights of loss terms that are no numbers of at least 0.
 

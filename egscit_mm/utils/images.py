@@ -140,13 +140,12 @@ def _has_transparency(image: Image.Image) -> bool:
             or (image.mode == 'P' and image.palette.mode.endswith('A')))
 
 
-def decode_rgb(content: bytes, channel_order: str = 'rgb', role: str = 'image') -> np.ndarray:
+def decode_rgb(content: bytes, channel_order: str = 'rgb') -> np.ndarray:
     """Decodes an image file to the picture that all parts of this package see.
 
     Args:
         content (bytes): Of the file.
         channel_order (str): ``'rgb'`` or ``'bgr'``. Defaults to ``'rgb'``.
-        role (str): What to call it in the error.
 
     Returns:
         np.ndarray: uint8, (H, W, 3).
@@ -154,7 +153,7 @@ def decode_rgb(content: bytes, channel_order: str = 'rgb', role: str = 'image') 
     Raises:
         BadInputError: If it is no image, is damaged, or cannot be shown in 8-bit RGB.
     """
-    image = np.array(to_rgb(decode(content, role)))
+    image = np.array(to_rgb(decode(content)))
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if channel_order == 'bgr' else image
 
 

@@ -87,8 +87,7 @@ def _is_in(place: str, folder: str) -> bool:
     return os.path.join(place, '').startswith(os.path.join(folder, ''))
 
 
-def list_images(folder: Union[str, os.PathLike],
-                suffixes: Iterable[str] = IMAGE_SUFFIXES) -> List[str]:
+def list_images(folder: Union[str, os.PathLike]) -> List[str]:
     """Names of the images below a folder, as every part of this package lists them.
 
     :func:`walk_files` says which files are found. Links that lead nowhere and
@@ -96,8 +95,6 @@ def list_images(folder: Union[str, os.PathLike],
 
     Args:
         folder (str | PathLike): Where to search, in depth.
-        suffixes (Iterable[str]): Lower-case suffixes of image files; those of files count in any
-            case.
 
     Returns:
         list[str]: Names relative to the folder, with ``/``, sorted by their characters.
@@ -105,8 +102,7 @@ def list_images(folder: Union[str, os.PathLike],
     Raises:
         BadInputError: If a folder cannot be listed; it names the folder.
     """
-    suffixes = tuple(suffixes)
-    return [name for name in walk_files(folder) if is_image_name(folder, name, suffixes)]
+    return [name for name in walk_files(folder) if is_image_name(folder, name, IMAGE_SUFFIXES)]
 
 
 def is_image_name(folder: Union[str, os.PathLike], name: str, suffixes: Iterable[str]) -> bool:

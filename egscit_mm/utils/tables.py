@@ -14,5 +14,14 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         | UNIT | 0.178 |
         | MUNIT | |
     """
-    lines = [header, ['---'] * len(header), *rows]
-    return ''.join(re.sub('  +', ' ', f'| {" | ".join(line)} |\n') for line in lines)
+    return ''.join(map(table_row, [header, ['---'] * len(header), *rows]))
+
+
+def table_row(cells: Sequence[str]) -> str:
+    """One row of such a table, for those that are printed as they come.
+
+    Examples:
+        >>> print(table_row(['UNIT', '0.178']), end='')
+        | UNIT | 0.178 |
+    """
+    return re.sub('  +', ' ', f'| {" | ".join(cells)} |\n')

@@ -204,6 +204,15 @@ def random_batch(number, size=SIZE, seed=0, domains=DOMAINS):
     return dict(inputs=inputs, data_samples=samples)
 
 
+def coarse_batch(number):
+    """A batch with coarse noise: structure that a tiny network can learn."""
+    batch = random_batch(number, size=4)
+    for key, images in batch['inputs'].items():
+        batch['inputs'][key] = [image.repeat_interleave(4, 1).repeat_interleave(4, 2)
+                                for image in images]
+    return batch
+
+
 def merged_batch(batches):
     """One batch with the images of several, in order."""
     return dict(

@@ -11,7 +11,7 @@ from test_baselines import CONFIGS, tiny_config
 from tiny_data import picture, tiny_model_options, tiny_options, write_tiny_digits
 from tool import Tool
 
-from egscit_mm.apis import EGSCITInferencer, train
+from egscit_mm.apis import EGSCITInferencer, train, video
 from egscit_mm.apis.export import export_onnx
 from egscit_mm.apis.publish import publish
 from egscit_mm.engine import load_from_safetensors
@@ -182,3 +182,13 @@ def test_tiny_paper_configs_build(data_root, tmp_path):
         reduced = Config.fromfile(CONFIGS / f'{name}_mnist_single_reduced.py')
         assert paper.model.keys() == reduced.model.keys()
         assert paper.model.loss_weights.keys() == reduced.model.loss_weights.keys()
+
+
+def test_no_statistics_of_a_film_are_smoothed(trained, tmp_path):
+    """AdaIN style transfer has AdaIN, too, but takes statistics of none but its own content."""
+    video.write_film(tmp_path / 'film.mkv', [picture(16, 24)] * 2, 12)
+    Image.fromarray(picture(16, 16)).save(tmp_path / 'exemplar.png')
+    with pytest.raises(UserError, match='smoothing needs EGSCIT with AdaIN'):
+        Tool('translate_video.py')(
+            *trained('adain_style'), '--content', tmp_path / 'film.mkv', '--exemplar',
+            tmp_path / 'exemplar.png', '--out', tmp_path / 'out.mkv', '--smooth', 0.5)

@@ -298,6 +298,10 @@ def test_what_users_may_write_is_accepted(configs, path, value):
     ('model.type', 'EGSCTI', "model.type is 'EGSCTI', which is not in the registry MODELS: did you "
      "mean 'EGSCIT'?"),
     ('model.generator.etta', 0.5, 'model.generator.etta is no setting: did you mean eta?'),
+    ('model.generator.equl_start', True, 'model.generator.equl_start is no setting: did you mean '
+     'equal_start?'),
+    # What a class hands to its base is none of the config's.
+    ('model.generator.style_parts', ['gamma'], 'model.generator.style_parts is no setting: '),
     ('model.generator.encoder.base_channels', 'wide',
      "model.generator.encoder.base_channels of ContentEncoder should be int, got 'wide'."),
     # Without these a run would train nothing, or fail at its first checkpoint.

@@ -19,6 +19,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
     ('train', ['--cfg-options', 'model.generator.eta=4']),
     ('test', ['CHECKPOINT', '--cfg-options', 'model.generator.etta=1']),
     ('test', ['none.pth']),
+    ('test', ['CHECKPOINT', '--out', '.']),
 ])
 def test_tools_end_with_a_sentence(name, arguments, tmp_path, monkeypatch):
     config, checkpoint = tmp_path / 'egscit_tiny.py', tmp_path / 'any.pth'

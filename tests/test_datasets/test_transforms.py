@@ -112,7 +112,7 @@ def test_shape_type_and_other_keys_are_kept(shape):
     (dict(scale=(0.9, 0.8)), r'got \(0.9, 0.8\)'),
     (dict(scale=(0.8, 1.1)), r'got \(0.8, 1.1\)'),
     (dict(scale=(0.8, )), r'got \(0.8,\)'),
-    (dict(prob=1.5), r'prob must be in \[0, 1\], got 1.5'),
+    (dict(prob=1.5), r'prob must lie in \[0, 1\], got 1.5'),
     (dict(prob=-0.1), r'got -0.1'),
     (dict(keys=[]), 'keys is empty'),
 ])

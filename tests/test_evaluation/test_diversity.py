@@ -182,7 +182,7 @@ class TestMetric:
         with pytest.raises(RuntimeError, match="no model .*MultiValLoop"):
             diversity().process(pseudo_collate(dataset(1)), [{}])
 
-        with pytest.raises(TypeError, match='that translates.*but Identity has no method transl'):
+        with pytest.raises(ValueError, match='that translates.*but Identity has no method transl'):
             run(diversity(), dataset(), nn.Identity())
 
 

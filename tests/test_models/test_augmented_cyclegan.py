@@ -4,13 +4,8 @@ import pytest
 import torch
 from mmagic.registry import MODELS
 from tiny_models import (
-    DOMAINS,
     augmented_cfg,
-    changed,
-    optim_wrappers,
-    random_batch,
     random_images,
-    snapshot,
     tiny_augmented,
 )
 from torch import nn
@@ -132,11 +127,7 @@ def test_flows_equal_the_slow_version(domains, training):
     styles = {(s, t): torch.randn(3, 3, dtype=F64) if training else net.encode_style(images[t], t)
               for s, t in net.directions}
     expected = slow_forward(net, images, styles)
-    assert outputs.keys() == expected.keys()
-    for name, tensors in expected.items():
-        assert outputs[name].keys() == tensors.keys()
-        for key, tensor in tensors.items():
-            torch.testing.assert_close(outputs[name][key], tensor, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(outputs, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_exemplar_steers_by_its_code_beside_its_own_translation():
@@ -215,26 +206,6 @@ def test_default_loss_weights_are_the_releases():
 
 
 # ----------------------------------------------------------------------------------- training
-@pytest.mark.parametrize('steps, side', [((1, 0), 'discriminators'), ((0, 1), 'generators')])
-def test_an_update_leaves_the_other_side_untouched(steps, side):
-    model = tiny_augmented(discriminator_steps=steps[0], generator_steps=steps[1])
-    before = snapshot(model)
-    model.train_step(random_batch(2), optim_wrappers(model))
-    names = changed(before, snapshot(model))
-    assert names and all(name.startswith(f'{side}.') for name in names)
-
-
-@pytest.mark.parametrize('domains', [('A', 'B'), ('day', 'dusk', 'night')])
-def test_every_parameter_is_trained(domains):
-    model = tiny_augmented(domains=domains)
-    wrappers = optim_wrappers(model, lr=1e-2)
-    before = snapshot(model)
-    for seed in range(3):
-        logs = model.train_step(random_batch(6, seed=seed, domains=domains), wrappers)
-        assert all(torch.tensor(value).isfinite() for value in logs.values())
-    assert set(changed(before, snapshot(model))) == {name for name, _ in model.named_parameters()}
-
-
 def test_init_weights():
     model = MODELS.build(augmented_cfg(width=16))
     for parameter in model.parameters():
@@ -244,16 +215,3 @@ def test_init_weights():
     assert networks.blocks[0].first.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert torch.equal(networks.blocks[0].norm.scale.bias, torch.ones(64))
     assert not networks.blocks[0].norm.shift.bias.any()
-
-
-def test_rows():
-    model = tiny_augmented().eval()
-    images = random_images(3)
-    grids = model.rows(images)
-    assert grids.keys() == {'A2B', 'B2A'}
-    for grid in grids.values():
-        assert list(grid) == ['content', 'exemplar', 'translation', 'cycle']
-        assert all(row.shape == (3, 3, 16, 16) for row in grid.values())
-    assert torch.equal(grids['B2A']['translation'],
-                       model.translation(images['B'], 'A', images['A']))
-    assert set(DOMAINS) == set(model.domains)

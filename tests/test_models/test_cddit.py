@@ -4,11 +4,9 @@ import torch
 from mmagic.registry import MODELS
 from tiny_models import (
     cddit_cfg,
-    changed,
+    coarse_batch,
     optim_wrappers,
-    random_batch,
     random_images,
-    snapshot,
     tiny_cddit,
 )
 from torch import nn
@@ -23,14 +21,13 @@ FLOWS = ('translation', 'autoencoding', 'exclusive', 'codes')
 
 
 # ----------------------------------------------------------------------------- layers and losses
-@pytest.mark.parametrize('factor', [1., 0.25])
-def test_gradient_reversal(factor):
+def test_gradient_reversal():
     x = torch.randn(3, 4, dtype=F64, requires_grad=True)
     weight = torch.randn(4, dtype=F64)
-    result = reverse_gradient(x, factor)
+    result = reverse_gradient(x)
     assert torch.equal(result, x)
     (result * weight).sum().backward()
-    torch.testing.assert_close(x.grad, -factor * weight.expand(3, 4))
+    torch.testing.assert_close(x.grad, -weight.expand(3, 4))
 
 
 def test_gradient_penalty_of_a_linear_critic():
@@ -221,9 +218,7 @@ def test_discriminator_losses_equal_the_written_out_ones(monkeypatch):
             expected[f'loss_gan_d_{key}'] = 2 * (score(fake).mean() - score(images[t]).mean())
             expected[f'loss_penalty_{key}'] = 3 * (
                 (gradient.square().sum((1, 2, 3)).sqrt() - 1)**2).mean()
-    assert losses.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(losses[name].double(), value, rtol=1e-5, atol=1e-9, msg=name)
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-9, check_dtype=False)
 
 
 def test_default_loss_weights_are_the_papers():
@@ -232,39 +227,12 @@ def test_default_loss_weights_are_the_papers():
 
 
 # ----------------------------------------------------------------------------------- training
-@pytest.mark.parametrize('steps, side', [((1, 0), 'discriminators'), ((0, 1), 'generators')])
-def test_an_update_leaves_the_other_side_untouched(steps, side):
-    model = tiny_cddit(discriminator_steps=steps[0], generator_steps=steps[1])
-    before = snapshot(model)
-    model.train_step(random_batch(2), optim_wrappers(model))
-    names = changed(before, snapshot(model))
-    assert names and all(name.startswith(f'{side}.') for name in names)
-
-
-@pytest.mark.parametrize('domains', [('A', 'B'), ('day', 'dusk', 'night')])
-def test_every_parameter_is_trained(domains):
-    model = tiny_cddit(domains=domains)
-    wrappers = optim_wrappers(model, lr=1e-2)
-    before = snapshot(model)
-    for seed in range(2):
-        logs = model.train_step(random_batch(6, seed=seed, domains=domains), wrappers)
-        assert all(torch.tensor(value).isfinite() for value in logs.values())
-    names = {name for name, _ in model.named_parameters()}
-    # Differences of scores do not depend on the critics' last bias.
-    biases = {name for name in names if name.startswith('discriminators.')
-              and name.endswith('4.bias')}
-    assert set(changed(before, snapshot(model))) >= names - biases
-
-
 def test_it_learns_to_recombine_a_pair():
     model = tiny_cddit(width=8, split_batch=False, generator_steps=1,
                        loss_weights=dict(shared=1., code=1.))
     model.init_weights()
     wrappers = optim_wrappers(model, lr=5e-3)
-    batch = random_batch(2, size=4)  # coarse noise: structure that a tiny network can learn
-    for key, images in batch['inputs'].items():
-        batch['inputs'][key] = [image.repeat_interleave(4, 1).repeat_interleave(4, 2)
-                                for image in images]
+    batch = coarse_batch(2)
     batch['inputs']['img_B'] = [255 - image for image in batch['inputs']['img_A']]
     logs = [model.train_step(batch, wrappers) for _ in range(60)]
     for direction in ('A2B', 'B2A'):
@@ -281,12 +249,3 @@ def test_init_weights():
         assert not (parameter == 9).any(), name
     weight = model.generators.encoders['A'].shared[0].weight
     assert weight.std().item() == pytest.approx((2 / (32 * 9))**0.5, rel=0.05)  # Kaiming
-
-
-def test_rows():
-    model = tiny_cddit().eval()
-    images = random_images(3)
-    for (source, target), grid in zip(DIRECTIONS, model.rows(images).values(), strict=True):
-        assert list(grid) == ['content', 'exemplar', 'translation']
-        assert torch.equal(grid['translation'],
-                           model.translation(images[source], target, images[target]))

@@ -4,24 +4,21 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from mmagic.models.base_models import BaseTranslationModel
 from mmagic.registry import MODELS
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import load_checkpoint
 from tiny_models import (
     DOMAINS,
     changed,
+    coarse_batch,
     drit_cfg,
     optim_wrappers,
     random_batch,
     random_images,
     snapshot,
     tiny_drit,
-    tiny_munit,
 )
 from torch import nn
 
-from egscit_mm.engine import AutocastOptimWrapper
 from egscit_mm.models.losses import (
     bce_loss,
     domain_confusion_loss,
@@ -139,9 +136,7 @@ def test_generator_losses_equal_the_written_out_ones(training):
         expected[f'loss_gan_g_{t}'] = 2 * sum(bce(scale, 1.) for scale in scores)
         expected[f'loss_cross_cycle_{s}2{t}'] = 7 * (
             outputs['cycle'][s, t] - images[s]).abs().mean()
-    assert losses.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(losses[name].double(), value, rtol=1e-5, atol=0, msg=name)
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=0, check_dtype=False)
 
 
 def test_losses_of_the_second_step_by_hand():
@@ -335,16 +330,6 @@ def test_an_iteration_has_the_updates_in_order():
             'loss_attribute_kl', 'loss_cross_cycle'))), rel=1e-5)
 
 
-def test_three_domains_train():
-    """Domains are data."""
-    domains = ('day', 'dusk', 'night')
-    model = tiny_drit(domains=domains)
-    logs = model.train_step(random_batch(6, domains=domains), optim_wrappers(model))
-    directions = {f'{s}2{t}' for s in domains for t in domains if s != t}
-    assert {name.rsplit('_', 1)[1] for name in logs if 'cross_cycle' in name} == directions
-    assert model.content_discriminator.layers[-1].out_channels == 3
-
-
 def test_contents_become_alike():
     """The encoders win against a content discriminator that does not learn."""
     model = only('generator_steps', width=8, loss_weights=dict(
@@ -360,10 +345,7 @@ def test_contents_become_alike():
 def test_it_learns_to_reconstruct():
     model = tiny_drit(width=8, split_batch=False, generator=dict(content_noise=0.))
     wrappers = optim_wrappers(model, lr=5e-3)
-    batch = random_batch(2, size=4)  # coarse noise: structure that a tiny network can learn
-    for key, images in batch['inputs'].items():
-        batch['inputs'][key] = [image.repeat_interleave(4, 1).repeat_interleave(4, 2)
-                                for image in images]
+    batch = coarse_batch(2)
     logs = [model.train_step(batch, wrappers) for _ in range(50)]
     for domain in DOMAINS:
         name = f'loss_reconstruction_{domain}'
@@ -383,46 +365,11 @@ def test_init_weights():
     assert changed(averaged, trained) == []
 
 
-def test_bfloat16_training_is_finite():
-    model = tiny_drit()
-    wrappers = OptimWrapperDict(**{
-        side: AutocastOptimWrapper(
-            optimizer=torch.optim.Adam(getattr(model, side).parameters(), lr=1e-3))
-        for side in ('generators', 'discriminators', 'content_discriminator')
-    })
-    logs = model.train_step(random_batch(6), wrappers)
-    assert all(torch.tensor(value).isfinite() for value in logs.values())
-    assert all(p.isfinite().all() and p.dtype == torch.float32 for p in model.parameters())
-
-
-# ---------------------------------------------------------------------------------- inference
-def test_inference_is_guided_by_the_exemplar_and_uses_the_averaged_weights():
-    model = tiny_drit(ema_config=EMA).eval()
-    assert isinstance(model, BaseTranslationModel)
-    averaged, images = model.generators_ema.module, random_images()
-    for parameter in model.generators.parameters():
-        parameter.data.zero_()
-    for s, t in WAYS:
-        expected = averaged.translate(images[s], images[t], s, t)
-        assert torch.equal(model.translation(images[s], t, images[t]), expected)
-        other = model.translation(images[s], t, images[t].flip(0))
-        assert not torch.equal(other, expected)
-    with pytest.raises(ValueError, match='DRIT translates after an exemplar'):
-        model.translation(images['A'])
-    grids = model.rows(images)
-    assert list(grids['A2B']) == ['content', 'exemplar', 'translation', 'reconstruction', 'cycle']
-    assert torch.equal(grids['B2A']['translation'],
-                       model.translation(images['B'], 'A', images['A']))
-
-
-def test_checkpoints(tmp_path):
+def test_a_checkpoint_for_inference_has_neither_discriminator(tmp_path):
     torch.save(dict(state_dict=tiny_drit().state_dict()), tmp_path / 'drit.pth')
-    torch.save(dict(state_dict=tiny_munit().state_dict()), tmp_path / 'munit.pth')
-    load_checkpoint(tiny_drit(seed=1), str(tmp_path / 'drit.pth'), strict=True)
-    # For inference both discriminators stay out.
     inference = tiny_drit(discriminator=None, content_discriminator=None)
     load_checkpoint(inference, str(tmp_path / 'drit.pth'))
     torch.save(dict(state_dict=inference.state_dict()), tmp_path / 'small.pth')
-    load_checkpoint(tiny_drit(), str(tmp_path / 'small.pth'))
-    with pytest.raises(ValueError, match='not one of this DRIT'):
-        load_checkpoint(tiny_drit(), str(tmp_path / 'munit.pth'))
+    model = tiny_drit(seed=1)
+    load_checkpoint(model, str(tmp_path / 'small.pth'))
+    assert changed(model.generators.state_dict(), tiny_drit().generators.state_dict()) == []

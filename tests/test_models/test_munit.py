@@ -1,24 +1,17 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 import pytest
 import torch
-from mmagic.models.base_models import BaseTranslationModel
 from mmagic.registry import MODELS
-from mmengine.optim import OptimWrapperDict
-from mmengine.runner import load_checkpoint
 from tiny_models import (
     DOMAINS,
     changed,
+    coarse_batch,
     munit_cfg,
     optim_wrappers,
-    random_batch,
     random_images,
-    snapshot,
-    tiny_egscit,
     tiny_munit,
 )
 from torch import nn
-
-from egscit_mm.engine import AutocastOptimWrapper
 
 F64 = torch.float64
 EMA = dict(type='mmengine.ExponentialMovingAverage', momentum=0.25)
@@ -47,9 +40,7 @@ def test_generator_losses_equal_the_written_out_ones(training):
         expected[f'loss_style_code_{s}2{t}'] = 7 * (
             outputs['recovered_style'][s, t] - outputs['translation_style'][s, t]).abs().mean()
         expected[f'loss_cycle_{s}2{t}'] = 11 * (outputs['cycle'][s, t] - images[s]).abs().mean()
-    assert losses.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(losses[name].double(), value, rtol=1e-5, atol=0, msg=name)
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=0, check_dtype=False)
 
 
 def test_losses_of_known_outputs():
@@ -128,47 +119,11 @@ def test_relabelling_the_domains_swaps_the_losses():
 
 
 # ----------------------------------------------------------------------------------- training
-@pytest.mark.parametrize('steps, side', [((1, 0), 'discriminators'), ((0, 1), 'generators')])
-def test_an_update_leaves_the_other_side_untouched(steps, side):
-    model = tiny_munit(discriminator_steps=steps[0], generator_steps=steps[1])
-    before = snapshot(model)
-    model.train_step(random_batch(2), optim_wrappers(model))
-    names = changed(before, snapshot(model))
-    assert names and all(name.startswith(f'{side}.') for name in names)
-
-
-def test_every_parameter_is_trained():
-    model = tiny_munit()
-    wrappers = optim_wrappers(model, lr=1e-2)
-    before = snapshot(model)
-    for seed in range(2):
-        logs = model.train_step(random_batch(6, seed=seed), wrappers)
-        assert all(torch.tensor(value).isfinite() for value in logs.values())
-    assert set(changed(before, snapshot(model))) == {name for name, _ in model.named_parameters()}
-    assert {'loss_d', 'loss_g', 'loss_content_code_A2B', 'loss_style_code_B2A'} <= logs.keys()
-
-    model.zero_grad()
-    sum(model.generator_losses(random_images()).values()).backward()
-    assert all(p.grad is not None and p.grad.any() for p in model.generators.parameters())
-
-
-def test_three_domains_train():
-    """Domains are data."""
-    domains = ('day', 'dusk', 'night')
-    model = tiny_munit(domains=domains)
-    logs = model.train_step(random_batch(6, domains=domains), optim_wrappers(model))
-    directions = {f'{s}2{t}' for s in domains for t in domains if s != t}
-    assert {name.rsplit('_', 1)[1] for name in logs if 'content_code' in name} == directions
-
-
 def test_it_learns_to_reconstruct():
     model = tiny_munit(width=8, discriminator_steps=1, generator_steps=1, split_batch=False)
     model.init_weights()
     wrappers = optim_wrappers(model, lr=5e-3)
-    batch = random_batch(2, size=4)  # coarse noise: structure that a tiny network can learn
-    for key, images in batch['inputs'].items():
-        batch['inputs'][key] = [image.repeat_interleave(4, 1).repeat_interleave(4, 2)
-                                for image in images]
+    batch = coarse_batch(2)
     logs = [model.train_step(batch, wrappers) for _ in range(50)]
     for domain in DOMAINS:
         name = f'loss_reconstruction_{domain}'
@@ -187,60 +142,3 @@ def test_init_weights():
     assert weight.std().item() == pytest.approx((2 / (16 * 16))**0.5, rel=0.05)
     averaged, trained = model.generators_ema.module.state_dict(), model.generators.state_dict()
     assert changed(averaged, trained) == []
-
-
-def test_bfloat16_training_is_finite():
-    model = tiny_munit(loss_weights=CYCLE)
-    wrappers = OptimWrapperDict(**{
-        side: AutocastOptimWrapper(
-            optimizer=torch.optim.Adam(getattr(model, side).parameters(), lr=1e-3))
-        for side in ('generators', 'discriminators')
-    })
-    logs = model.train_step(random_batch(6), wrappers)
-    assert all(torch.tensor(value).isfinite() for value in logs.values())
-    assert all(p.isfinite().all() and p.dtype == torch.float32 for p in model.parameters())
-
-
-# ---------------------------------------------------------------------------------- inference
-def test_inference_is_guided_by_the_exemplar_and_uses_the_averaged_weights():
-    model = tiny_munit(ema_config=EMA).eval()
-    assert isinstance(model, BaseTranslationModel)
-    averaged, images, batch = model.generators_ema.module, random_images(), random_batch(2)
-    for parameter in model.generators.parameters():
-        parameter.data.zero_()
-    for s, t in (('A', 'B'), ('B', 'A')):
-        expected = averaged.translate(images[s], images[t], s, t)
-        assert torch.equal(model.translation(images[s], t, images[t]), expected)
-        images_of_batch = {
-            d: torch.stack(batch['inputs'][f'img_{d}']).flip(1).float() / 127.5 - 1
-            for d in DOMAINS
-        }
-        fake = averaged.translate(images_of_batch[s], images_of_batch[t], s, t).detach()
-        samples = model.test_step(batch)
-        for i in range(2):
-            torch.testing.assert_close(samples[i].get(f'fake_{t}'),
-                                       (fake[i].flip(0) + 1) * 127.5, rtol=1e-5, atol=1e-3)
-    with pytest.raises(ValueError, match='MUNIT translates after an exemplar'):
-        model.translation(images['A'])
-
-
-def test_rows():
-    model = tiny_munit().eval()
-    images = random_images(3)
-    grids = model.rows(images)
-    assert grids.keys() == {'A2B', 'B2A'}
-    for grid in grids.values():
-        assert list(grid) == ['content', 'exemplar', 'translation', 'reconstruction', 'cycle']
-        assert all(row.shape == (3, 3, 16, 16) for row in grid.values())
-    assert torch.equal(grids['B2A']['translation'],
-                       model.translation(images['B'], 'A', images['A']))
-
-
-def test_checkpoint_of_another_model_is_refused(tmp_path):
-    torch.save(dict(state_dict=tiny_munit().state_dict()), tmp_path / 'munit.pth')
-    torch.save(dict(state_dict=tiny_egscit().state_dict()), tmp_path / 'egscit.pth')
-    load_checkpoint(tiny_munit(seed=1), str(tmp_path / 'munit.pth'), strict=True)
-    with pytest.raises(ValueError, match='not one of this MUNIT'):
-        load_checkpoint(tiny_munit(), str(tmp_path / 'egscit.pth'))
-    with pytest.raises(ValueError, match='not one of this EGSCIT'):
-        load_checkpoint(tiny_egscit(), str(tmp_path / 'munit.pth'))

@@ -102,8 +102,8 @@ def test_each_image_has_its_own_statistics():
     ('vgg16', [1, 3, 5, 8, 11]), ('vgg19', [1, 3, 5, 9, 13])])
 def test_a_decoder_mirrors_the_vgg(arch, convolutions):
     for stage, number in enumerate(convolutions, 1):
-        decoder = VGGDecoder(stage, arch, 2)
         vgg = VGGFeatures([f'relu{stage}_1'], None, 2, arch)
+        decoder = VGGDecoder(stage, vgg)
         own, mirrored = ([tuple(layer.weight.shape[:2]) for layer in layers
                           if isinstance(layer, torch.nn.Conv2d)]
                          for layers in (decoder.layers, vgg.layers))
@@ -329,7 +329,7 @@ def test_unknown_loss_weights_and_arguments_are_refused():
     with pytest.raises(ValueError, match=r"unknown keys \['gan'\]"):
         tiny('WCT', loss_weights=dict(gan=1.))
     for kind in TRAINED:
-        with pytest.raises(ValueError, match='alpha must lie in 0..1, got 1.5'):
+        with pytest.raises(ValueError, match=r'alpha must lie in \[0, 1\], got 1.5'):
             tiny(kind, alpha=1.5)
     with pytest.raises(ValueError, match='size'):
         tiny('NeuralStyle', size=8)

@@ -84,22 +84,12 @@ def slow_forward(net, images):
     }
 
 
-def assert_same_outputs(actual, expected, **tolerance):
-    assert actual.keys() == expected.keys()
-    for name in expected:
-        assert actual[name].keys() == expected[name].keys(), name
-        for key in expected[name]:
-            torch.testing.assert_close(
-                actual[name][key], expected[name][key], **tolerance,
-                msg=lambda text, name=name, key=key: f'{name} {key}: {text}')
-
-
 @pytest.mark.parametrize('arguments', ABLATIONS.values(), ids=ABLATIONS.keys())
 @pytest.mark.parametrize('training', [True, False])
 def test_flows_equal_the_slow_version(arguments, training):
     net = tiny_translator(latent_noise=0., **arguments).double().train(training)
     images = random_images(3, dtype=F64)
-    assert_same_outputs(net(images), slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(net(images), slow_forward(net, images), rtol=1e-9, atol=1e-12)
 
 
 def test_flows_of_three_domains_equal_the_slow_version():
@@ -108,7 +98,7 @@ def test_flows_of_three_domains_equal_the_slow_version():
     images = random_images(2, dtype=F64, domains=domains)
     outputs = net(images)
     assert len(outputs['translation']) == len(outputs['cycle']) == 6
-    assert_same_outputs(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize('arguments', ABLATIONS.values(), ids=ABLATIONS.keys())
@@ -144,7 +134,7 @@ def test_a_batch_equals_its_images_one_by_one():
             name: {key: tensor[i:i + 1] for key, tensor in parts.items()}
             for name, parts in together.items()
         }
-        assert_same_outputs(part, alone)
+        torch.testing.assert_close(part, alone)
 
 
 # ----------------------------------------------------------------------------------- properties
@@ -170,7 +160,7 @@ def test_relabelling_the_domains_swaps_the_outputs(adain):
         name: {relabel(key): tensor for key, tensor in parts.items()}
         for name, parts in swapped.items()
     }
-    assert_same_outputs(swapped, net(images), rtol=0, atol=1e-13)
+    torch.testing.assert_close(swapped, net(images), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize('arguments', [{}, dict(eta=1.), dict(adain=None)])
@@ -301,7 +291,7 @@ def test_eval_is_deterministic_and_training_adds_noise():
             assert not torch.equal(first[flow][key], second[flow][key]), (flow, key)
     net.eval()
     state = torch.get_rng_state()
-    assert_same_outputs(net(images), net(images), rtol=0, atol=0)
+    torch.testing.assert_close(net(images), net(images), rtol=0, atol=0)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -325,7 +315,7 @@ def test_the_way_back_knows_the_original_by_its_style_alone(cycle_mask):
     net = tiny_translator(latent_noise=0., cycle_mask=cycle_mask).double()
     images = random_images(2, dtype=F64)
     outputs = net(images)
-    assert_same_outputs(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
     translations = {way: x.detach() for way, x in outputs['translation'].items()}
     back = []
     for x in (images, random_images(2, seed=1, dtype=F64)):
@@ -366,7 +356,7 @@ def test_detached_cycle_teaches_the_way_back_only(detach_cycle):
     net = tiny_translator(latent_noise=0., detach_cycle=detach_cycle).double()
     images = random_images(2, dtype=F64)
     outputs = net(images)
-    assert_same_outputs(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(outputs, slow_forward(net, images), rtol=1e-9, atol=1e-12)
     for (source, target), cycle in outputs['cycle'].items():
         translation = outputs['translation'][source, target]
         latent_mean = outputs['cycle_latent_mean'][source, target]

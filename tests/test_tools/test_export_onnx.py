@@ -14,6 +14,7 @@ from tool import Tool
 from egscit_mm.apis import export
 from egscit_mm.apis.export import export_onnx
 from egscit_mm.apis.model import load_model
+from egscit_mm.utils.errors import UserError
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -119,7 +120,7 @@ def test_no_styles_without_adain(folder, tool, tmp_path):
     cfg = Config.fromfile(folder / 'egscit.py')
     cfg.model.generator.adain = None
     cfg.dump(tmp_path / 'wo_adain.py')
-    with pytest.raises(SystemExit, match='has no AdaIN and ignores exemplars, so there are no '
+    with pytest.raises(UserError, match='has no AdaIN and ignores exemplars, so there are no '
                        'styles to write'):
         tool(tmp_path / 'wo_adain.py', folder / 'egscit.pth', '--out', tmp_path / 'net.onnx',
              '--styles')
@@ -141,11 +142,11 @@ def test_a_difference_is_an_error_and_leaves_the_old_file(
     """The file of a direction that the model was not asked for."""
     out = tmp_path / 'model.onnx'
     arguments = folder / 'egscit.py', folder / 'egscit.pth', '--out', out, '--target-domain', 'A'
-    with pytest.raises(SystemExit, match='onnxruntime and PyTorch differ by .*nothing was written'):
+    with pytest.raises(UserError, match='onnxruntime and PyTorch differ by .*nothing was written'):
         tool(*arguments)
     assert not list(tmp_path.iterdir())
     out.write_bytes(b'old')
-    with pytest.raises(SystemExit, match='differ by'):
+    with pytest.raises(UserError, match='differ by'):
         tool(*arguments)
     assert out.read_bytes() == b'old' and list(tmp_path.iterdir()) == [out]
 
@@ -155,14 +156,14 @@ def test_a_file_that_onnxruntime_refuses_is_an_error(
     model = onnx.load(exported)
     model.graph.node[0].op_type = 'Nonsense'
     monkeypatch.setattr(export, '_proto', lambda *args: model)
-    with pytest.raises(SystemExit, match='onnxruntime cannot run the exported model'):
+    with pytest.raises(UserError, match='onnxruntime cannot run the exported model'):
         tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'model.onnx')
     assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_no_file(folder, tool, tmp_path, known_proto, monkeypatch):
     monkeypatch.setattr(os, 'replace', fail_to_replace)
-    with pytest.raises(SystemExit, match='No space left'):
+    with pytest.raises(OSError, match='No space left'):
         tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'model.onnx')
     assert not list(tmp_path.iterdir())
 
@@ -179,10 +180,10 @@ def test_bad_input_is_named(folder, tool, tmp_path):
             ("Unknown domain 'C'", (config, checkpoint, '--target-domain', 'C')),
             ('opset must be 18 to .*; got 17', (config, checkpoint, '--opset', 17)),
     ):
-        with pytest.raises(SystemExit, match=message):
+        with pytest.raises(UserError, match=message):
             tool(*arguments, '--out', out)
         assert not list(tmp_path.iterdir())
-    with pytest.raises(SystemExit, match='is a folder'):
+    with pytest.raises(UserError, match='is a folder'):
         tool(config, checkpoint, '--out', tmp_path)
 
 
@@ -190,5 +191,5 @@ def test_missing_packages_are_named(folder, tool, tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, 'find_spec',
                         lambda name: None if name == 'onnxscript' else find_spec(name))
-    with pytest.raises(SystemExit, match=r'needs onnxscript, .*pip install "egscit_mm\[export\]"'):
+    with pytest.raises(UserError, match=r'needs onnxscript, .*pip install "egscit_mm\[export\]"'):
         tool(folder / 'egscit.py', folder / 'egscit.pth', '--out', tmp_path / 'a.onnx')

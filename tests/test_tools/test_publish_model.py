@@ -75,7 +75,7 @@ def test_mean_styles(folder, publish, tmp_path):
     # Of a checkpoint without a config, the networks are not known.
     torch.save(dict(state_dict=torch.load(folder / 'egscit.pth')['state_dict']),
                tmp_path / 'bare.pth')
-    with pytest.raises(SystemExit, match='holds no config'):
+    with pytest.raises(UserError, match='holds no config'):
         publish(tmp_path / 'bare.pth', '--mean-of', f'B={tmp_path / "trainB"}')
 
 
@@ -171,11 +171,11 @@ def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, t
     for message, path in [
             *write_bad_checkpoints(tmp_path, folder / 'egscit.pth'),
             ('not a checkpoint of a model', folder / 'vaegan.pth')]:
-        with pytest.raises(SystemExit, match=message):
+        with pytest.raises(UserError, match=message):
             publish(path, '--weights', 'ema', '--dtype', 'float16')
     assert not (tmp_path / 'published').exists() and not (tmp_path / 'run').exists()
     (tmp_path / 'published' / 'model.safetensors').mkdir(parents=True)
-    with pytest.raises(SystemExit, match='is a folder'):
+    with pytest.raises(UserError, match='is a folder'):
         publish(folder / 'egscit.pth')
 
 
@@ -197,7 +197,7 @@ def test_a_full_disk_leaves_no_file(folder, publish, monkeypatch, tmp_path):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'replace', full)
-    with pytest.raises(SystemExit, match='No space left'):
+    with pytest.raises(OSError, match='No space left'):
         publish(folder / 'egscit.pth')
     assert not list((tmp_path / 'published').iterdir())
 

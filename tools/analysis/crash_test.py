@@ -60,6 +60,8 @@ import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
+from egscit_mm.utils.tables import markdown_table, table_row
+
 
 def write_task(folder: Path) -> None:
     """Images of a few pixels and a tiny config per stage."""
@@ -208,8 +210,8 @@ def main():
     workers = [expected[name][0] for name in ('one process', 'two workers') if name in expected]
     failed = len(workers) > 1 and bool(differences(*workers))
 
-    print('| kill | training | killed in stage, after iteration | resumed from | result |')
-    print('|---|---|---|---|---|')
+    header = ['kill', 'training', 'killed in stage, after iteration', 'resumed from', 'result']
+    print(markdown_table(header, []), end='')
     for number in tqdm(range(args.kills), desc='kills'):
         scenario = args.scenarios[number % len(args.scenarios)]
         reference, seconds = expected[scenario]
@@ -226,7 +228,7 @@ def main():
         row = (number + 1, scenario, f'{stage + 1}, {seen - stage * ITERATIONS}',
                resumed_from(resumed.log),
                f'{len(wrong)} differ: {wrong[0]}' if wrong else 'identical')
-        tqdm.write(f'| {" | ".join(map(str, row))} |', file=sys.stdout)
+        tqdm.write(table_row([*map(str, row)]), file=sys.stdout, end='')
         sys.stdout.flush()  # a table in a file shows how far it is
         shutil.rmtree(training.work_dir)
 

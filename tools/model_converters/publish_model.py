@@ -21,17 +21,15 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from egscit_mm.apis.publish import publish
+from egscit_mm.utils.cli import exit_with
 
 
 def main():
     args = parse_args()
-    try:
-        path = publish(args.checkpoint, args.out, args.weights, args.dtype,
-                       paths_by_domain(args.mean_of))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+    path = publish(args.checkpoint, args.out, args.weights, args.dtype,
+                   paths_by_domain(args.mean_of))
     print(f'{path} ({path.stat().st_size:,} bytes)')
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Nothing was written')

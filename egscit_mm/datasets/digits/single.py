@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 DIGIT_SIZE = 28  # pixels per side, as in MNIST
+THRESHOLD = 127.5  # grey value in 0..255
 
 COLOURS = dict(
     black=(0, 0, 0),
@@ -46,12 +47,11 @@ BIASED_STYLE = 'red_on_green'
 FIRST_BIASED_DIGIT = 5
 
 
-def binarize(digit: np.ndarray, threshold: float = 127.5) -> np.ndarray:
-    """Separate the strokes of a grey digit from its background.
+def binarize(digit: np.ndarray) -> np.ndarray:
+    """Separate the strokes of a grey digit, brighter than :data:`THRESHOLD`, from its background.
 
     Args:
         digit (np.ndarray): Grey image, uint8 (H, W), bright strokes on dark.
-        threshold (float): Grey value in 0..255 above which a pixel is stroke.
 
     Returns:
         np.ndarray: Foreground mask, bool (H, W).
@@ -67,7 +67,7 @@ def binarize(digit: np.ndarray, threshold: float = 127.5) -> np.ndarray:
     if digit.ndim != 2 or digit.dtype != np.uint8:
         raise ValueError(
             f'a digit must be a uint8 array of shape (H, W), got {digit.dtype} {digit.shape}')
-    return digit > threshold
+    return digit > THRESHOLD
 
 
 def paint(foreground_mask: np.ndarray, style: Style) -> np.ndarray:

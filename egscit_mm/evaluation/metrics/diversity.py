@@ -85,13 +85,13 @@ class ExemplarDiversity(TranslationMetric):
             dataloader (DataLoader): Loader of the test set.
 
         Raises:
-            TypeError: If the model does not translate.
-            ValueError: If the test set has fewer samples than ``num_exemplars``.
+            ValueError: If the model does not translate, or the test set has fewer samples than
+                ``num_exemplars``.
         """
         super().prepare(module, dataloader)
         translation = getattr(module, 'translation', None)
         if translation is None:
-            raise TypeError(f'{type(self).__name__} needs a model that translates, such as EGSCIT, '
+            raise UserError(f'{type(self).__name__} needs a model that translates, such as EGSCIT, '
                             f'but {type(module).__name__} has no method translation.')
         # MMagic's CycleGAN takes none.
         self.takes_exemplars = 'exemplar' in inspect.signature(translation).parameters

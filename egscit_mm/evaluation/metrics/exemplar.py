@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether translations have their exemplar's style, and nothing of its layout."""
 from abc import abstractmethod
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 import torch
@@ -16,15 +16,11 @@ from ...utils.checks import check_integers
 from ...utils.errors import UserError
 from ...utils.image_sizes import map_equal
 from ..functional import content_leak, edge_map, retrieved
-from .translation_metric import TranslatedImage, TranslationMetric, distinct
+from .set_metric import SetMetric
 
 
-class ExemplarMetric(TranslationMetric):
-    """Base of the metrics that compare translations with all exemplars, from all processes."""
-
-    @abstractmethod
-    def describe(self, images: List[np.ndarray]) -> np.ndarray:
-        """Vectors (N, D) of images, uint8 RGB (H, W, 3)."""
+class ExemplarMetric(SetMetric):
+    """Base of the metrics that compare each translation with its own and all other exemplars."""
 
     @abstractmethod
     def compare(self, translations: np.ndarray, exemplars: np.ndarray,
@@ -37,32 +33,16 @@ class ExemplarMetric(TranslationMetric):
             own (np.ndarray): Which of them is the exemplar of each translation, (N,).
         """
 
-    def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
-        """Vectors of the translations and the exemplars, and the exemplars' paths."""
-        vectors = [
-            self.describe([getattr(image, field) for image in images])
-            for field in ('translation', 'exemplar')
-        ]
-        return [
-            dict(translation=translation, exemplar=exemplar,
-                 path=image.sample.get(f'img_{image.target}_path'))
-            for image, translation, exemplar in zip(images, *vectors)
-        ]
-
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """Mean and spread of :meth:`compare` over the translations, in all directions."""
-        metrics, (figure, ) = {}, self.figures
-        for source, target in self.directions:
-            direction = f'{source}2{target}'
-            exemplars, own = distinct(results, f'exemplar/{direction}', f'path/{direction}')
-            translations = np.stack([result[f'translation/{direction}'] for result in results])
-            try:
-                values = self.compare(translations, np.stack(exemplars), np.array(own))
-            except ValueError as error:
-                raise UserError(f'{type(self).__name__} {direction}: {error}') from error
-            metrics[f'{figure}/{direction}_mean'] = float(np.mean(values))
-            metrics[f'{figure}/{direction}_std'] = float(np.std(values))
-        return metrics
+    def figures_of(self, translations: np.ndarray, exemplars: np.ndarray, own: np.ndarray,
+                   direction: str) -> Dict[str, float]:
+        """Mean and spread of :meth:`compare` over the translations."""
+        try:
+            values = self.compare(translations, exemplars, own)
+        except ValueError as error:
+            raise UserError(f'{type(self).__name__} {direction}: {error}') from error
+        figure, = self.figures
+        return {f'{figure}/{direction}_mean': float(np.mean(values)),
+                f'{figure}/{direction}_std': float(np.std(values))}
 
 
 @METRICS.register_module()

@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from itertools import permutations
-from typing import Any, Dict, List, Sequence, Union
+from typing import Dict, List, Sequence, Union
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from ...utils.errors import UserError
 from ...utils.image_sizes import map_equal
 from ..networks import build_frozen
 from ..optional import import_optional
-from .translation_metric import TranslatedImage, TranslationMetric, distinct
+from .set_metric import SetMetric
 
 
-class InceptionDistance(TranslationMetric):
+class InceptionDistance(SetMetric):
     """Base of FID and KID: features of translations and of real images, from all processes.
 
     The real images are the exemplars: the test images of the target domain, each once (where the
@@ -42,21 +42,9 @@ class InceptionDistance(TranslationMetric):
         import_optional('torchmetrics')
         self.extractor = build_frozen(extractor or dict(type='InceptionFeatures'))
 
-    def measure_batch(self, images: List[TranslatedImage]) -> List[Dict[str, Any]]:
-        """Features of the translations and the exemplars, and the exemplars' paths."""
-        features = [
-            self._features([getattr(image, field) for image in images])
-            for field in ('translation', 'exemplar')
-        ]
-        return [
-            dict(translation=translation, real=real,
-                 real_path=image.sample.get(f'img_{image.target}_path'))
-            for image, translation, real in zip(images, *features)
-        ]
-
     @torch.no_grad()
-    def _features(self, images: List[np.ndarray]) -> np.ndarray:
-        """Features (N, D) of images HxWx3; those of equal size go through together."""
+    def describe(self, images: List[np.ndarray]) -> np.ndarray:
+        """Features of images; those of equal size go through together."""
 
         def extract(equal: List[np.ndarray]) -> Tensor:
             batch = torch.from_numpy(np.stack(equal)).permute(0, 3, 1, 2)
@@ -68,17 +56,11 @@ class InceptionDistance(TranslationMetric):
                             f'(N, D), but gave {tuple(features.shape)}')
         return features.numpy()
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """:meth:`distance` of all directions."""
-        metrics = {}
-        for source, target in self.directions:
-            direction = f'{source}2{target}'
-            translations = [result[f'translation/{direction}'] for result in results]
-            real, _ = distinct(results, f'real/{direction}', f'real_path/{direction}')
-            metrics.update(self.distance(
-                *(torch.from_numpy(np.stack(features)).double()
-                  for features in (real, translations)), direction))
-        return metrics
+    def figures_of(self, translations: np.ndarray, exemplars: np.ndarray, own: np.ndarray,
+                   direction: str) -> Dict[str, float]:
+        """:meth:`distance` of the translations to the exemplars, which are the real images."""
+        real, made = (torch.from_numpy(features).double() for features in (exemplars, translations))
+        return self.distance(real, made, direction)
 
     @abstractmethod
     def distance(self, real: Tensor, translations: Tensor, direction: str) -> Dict[str, float]:

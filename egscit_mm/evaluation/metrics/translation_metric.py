@@ -275,28 +275,3 @@ class TranslationMetric(BaseMetric):
             ground_truth=to_rgb(truth, sample[truth]) if truth in sample else None,
             sample=sample,
             content_shape=tuple(content[index].shape[-2:]) if content is not None else None)
-
-
-def distinct(results: List[dict], value: str, path: str) -> Tuple[List[Any], List[int]]:
-    """Values of images that come several times, each once.
-
-    A domain with fewer images than another starts again.
-
-    Args:
-        results (list[dict]): Of all samples.
-        value (str): Key of what is wanted.
-        path (str): Key of the file of the image, None where the samples carry no paths: then every
-            sample has an image of its own.
-
-    Returns:
-        tuple[list, list[int]]: The values, and for each result the place of its own.
-    """
-    places: Dict[Any, int] = {}
-    values, own = [], []
-    for index, result in enumerate(results):
-        key = index if result[path] is None else result[path]
-        if key not in places:
-            places[key] = len(values)
-            values.append(result[value])
-        own.append(places[key])
-    return values, own

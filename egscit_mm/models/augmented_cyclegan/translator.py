@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of Augmented CycleGAN: images with codes of every domain, in cycles."""
-from typing import Dict, Iterable, Sequence
+from typing import Dict, Iterable
 
 import torch
 from mmagic.registry import MODELS
@@ -27,27 +27,17 @@ class AugmentedTranslator(CodeTranslator):
     Both domains are augmented, as in the paper; its release does so with one of them. So the way
     from the exemplar to the other domain needs a code, too: it takes 0, the mean of the prior.
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         image_generator (dict): Config of the :class:`ConditionalResnet`.
         latent_encoder (dict): Config of the :class:`LatentEncoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
     """
 
-    def __init__(self,
-                 image_generator: dict,
-                 latent_encoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+    def __init__(self, image_generator: dict, latent_encoder: dict, **kwargs):
+        super().__init__(**kwargs)
         self.image_generators = self.by_domain(image_generator)
         self.latent_encoders = self.by_domain(latent_encoder)
         generator, encoder = (group[self.domains[0]]
@@ -78,15 +68,11 @@ class AugmentedTranslator(CodeTranslator):
             {(s, t): E_t (x_s, x_st)} and ``cycle`` {(s, t): x_sts}, which brings
             ``source_style``; images in [-1, 1], codes (N, style_dim).
         """
-        flows = set(flows)
-        if self.training:
-            styles = {(s, t): self.prior_style(images[s]) for s, t in self.directions}
-        else:
-            exemplar_styles = {t: self.encode_style(x_t, t) for t, x_t in images.items()}
-            styles = {(s, t): exemplar_styles[t] for s, t in self.directions}
-        x_st = {(s, t): self.run(self.image_generators[t], images[s], styles[s, t])
-                for s, t in self.directions}
-        outputs = dict(translation=x_st, translation_style=styles)
+        flows, own_styles = set(flows), {}
+        if not self.training:
+            own_styles = {t: self.encode_style(x_t, t) for t, x_t in images.items()}
+        outputs = self.translated(self.image_generators, images, images, own_styles)
+        x_st = outputs['translation']
         if flows & {'source_style', 'cycle'}:
             outputs['source_style'] = {
                 (s, t): self.run(self.latent_encoders[s], x_st[s, t], images[s])

@@ -45,7 +45,7 @@ class CDDIT(ExemplarTranslationModel):
         between, pairs = {}, {}
         for key, (s, t), fake in self._judged(outputs):
             between[key] = interpolated(images[t], fake)
-            pairs[key] = torch.cat([
+            pairs[key] = torch.cat([  # (3 * N, 2 * 3, H, W)
                 torch.cat([images[s], x_t], 1) for x_t in (images[t], fake, between[key])])
         terms = {}
         for key, scores in self.discriminators(pairs).items():

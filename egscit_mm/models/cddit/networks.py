@@ -8,7 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
-from ...utils.checks import check_domains, check_integers, check_not_negative
+from ...utils.checks import check_domains, check_integers, check_not_negative, check_shares
 from ...utils.errors import UserError
 from ..layers import add_latent_noise, at_least_float32
 from ..networks.discriminator import patch_discriminator
@@ -144,7 +144,8 @@ class CDDITDecoder(BaseModule):
         super().__init__(init_cfg)
         _check(self, num_convs, num_downsamples, out_channels=out_channels,
                base_channels=base_channels, style_dim=style_dim)
-        check_not_negative(self, noise=noise, dropout=dropout)
+        check_not_negative(self, noise=noise)
+        check_shares(self, dropout=dropout)
         self.takes_shared = takes_shared
         self.noise = noise
         self.style_dim = style_dim

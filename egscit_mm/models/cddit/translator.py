@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of CDD-IT: what domains share, what is exclusive to each, recombined."""
-from typing import Dict, Iterable, Sequence
+from typing import Dict, Iterable
 
 from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
@@ -25,27 +25,17 @@ class CDDITTranslator(CodeTranslator):
         x_st^ex = exclusive decoder_st (reverse (E_s))  what E_s should not be able to make
         x_st = decoder_t (S_s, E_t)                     translation after x_t, in eval mode
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         encoder (dict): Config of the :class:`CDDITEncoder`.
         decoder (dict): Config of the :class:`CDDITDecoder`, for the exclusive ones, too.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
     """
 
-    def __init__(self,
-                 encoder: dict,
-                 decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+    def __init__(self, encoder: dict, decoder: dict, **kwargs):
+        super().__init__(**kwargs)
         self.encoders = self.by_domain(encoder)
         self.decoders = self.by_domain(decoder)
         self.exclusive_decoders = ModuleDict({
@@ -77,11 +67,8 @@ class CDDITTranslator(CodeTranslator):
             shared[s], own_styles[s] = self.run(self.encoders[s], x_s)
         outputs = dict(shared=shared, style=own_styles)
         if 'translation' in flows:
-            styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
-                      for s, t in self.directions}
-            x_st = {(s, t): self.run(self.decoders[t], shared[s], styles[s, t])
-                    for s, t in self.directions}
-            outputs.update(translation=x_st, translation_style=styles)
+            outputs.update(self.translated(self.decoders, images, shared, own_styles))
+            x_st = outputs['translation']
         if 'autoencoding' in flows:
             outputs['autoencoding'] = {
                 (s, t): self.run(self.decoders[t], shared[s], own_styles[t])

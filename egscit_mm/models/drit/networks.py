@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...utils.checks import check_integers
 from ..layers import InstanceNormResidualBlock, at_least_float32
-from ..networks.encoder import check_divisible
+from ..networks.encoder import StridedEncoder
 
 # Normal with std 0.02, biases at zero.
 NORMAL = dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.02)
@@ -17,7 +17,7 @@ REFLECT = dict(padding_mode='reflect')
 
 
 @MODELS.register_module()
-class DRITContentEncoder(BaseModule):
+class DRITContentEncoder(StridedEncoder):
     """Image to content features, before the block that the domains share (DRIT's Sec. 3.1).
 
     conv 7x7 and LeakyReLU, ``num_downsamples`` times conv 3x3 with stride 2 that doubles the width,
@@ -40,12 +40,7 @@ class DRITContentEncoder(BaseModule):
                  num_downsamples: int = 2,
                  num_blocks: int = 3,
                  init_cfg: dict = NORMAL):
-        super().__init__(init_cfg)
-        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
-        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
-        self.in_channels = in_channels
-        self.stride = 2**num_downsamples
-        self.out_channels = base_channels * self.stride
+        super().__init__(in_channels, base_channels, num_downsamples, num_blocks, init_cfg)
         layers = [ConvModule(in_channels, base_channels, 7, padding=3, act_cfg=LEAKY_RELU,
                              **REFLECT)]
         for level in range(num_downsamples):
@@ -54,21 +49,6 @@ class DRITContentEncoder(BaseModule):
                                      norm_cfg=dict(type='IN'), **REFLECT))
         layers += [InstanceNormResidualBlock(self.out_channels) for _ in range(num_blocks)]
         self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Encodes images.
-
-        Args:
-            images (Tensor): RGB in [-1, 1], (N, 3, H, W); H and W divisible by ``stride``.
-
-        Returns:
-            Tensor: Features, (N, out_channels, H / stride, W / stride).
-
-        Raises:
-            ValueError: If H or W is not divisible by ``stride``.
-        """
-        check_divisible(images, self.stride)
-        return self.layers(images)
 
 
 class _PoolingResidualBlock(nn.Module):

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of DRIT: content and attributes of every domain, recombined."""
-from typing import Dict, Iterable, Sequence, Tuple
+from typing import Dict, Iterable, Tuple
 
 import torch
 from mmagic.registry import MODELS
@@ -27,17 +27,14 @@ class DRITTranslator(CodeTranslator):
         x_sz  = decoder_t (c_s, z),  z ~ N(0, I)  translation to random attributes
 
     In training noise is added to the contents, and attributes are drawn from what the variational
-    encoder says; in eval mode they are its means. All flows of an update come from one forward, so
-    that a distributed wrapper sees one forward per backward.
+    encoder says; in eval mode they are its means.
 
     Args:
         encoder (dict): Config of the :class:`DRITContentEncoder`.
         attribute_encoder (dict): Config of the :class:`DRITAttributeEncoder`.
         decoder (dict): Config of the :class:`DRITDecoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         content_noise (float): Standard deviation of the noise. Defaults to 1.
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
@@ -47,11 +44,9 @@ class DRITTranslator(CodeTranslator):
                  encoder: dict,
                  attribute_encoder: dict,
                  decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
                  content_noise: float = 1.,
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+                 **kwargs):
+        super().__init__(**kwargs)
         check_not_negative(self, content_noise=content_noise)
         self.content_noise = content_noise
         self.encoders = self.by_domain(encoder)

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of stage 1: one variational autoencoder per domain."""
-from typing import Dict, Sequence
+from typing import Dict
 
 from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
@@ -21,33 +21,26 @@ class DomainAutoencoders(GeneratorSide):
     Args:
         encoder (dict): Config of the :class:`ContentEncoder`.
         decoder (dict): Config of the :class:`ImageDecoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         latent_noise (float): Standard deviation of the noise added to the latent in training.
             Defaults to 1.
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If the domains are no different names, the noise is negative or the networks do
             not fit together.
     """
 
-    def __init__(self,
-                 encoder: dict,
-                 decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 latent_noise: float = 1.,
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, 1, activation_checkpointing, equal_start)
+    def __init__(self, encoder: dict, decoder: dict, latent_noise: float = 1., **kwargs):
+        super().__init__(1, **kwargs)
         check_not_negative(self, latent_noise=latent_noise)
         self.latent_noise = latent_noise
         self.encoders = self.by_domain(encoder)
         self.decoders = self.by_domain(decoder)
         channels = self.encoders[self.domains[0]].out_channels
         check_fit(channels, self.decoders[self.domains[0]].in_channels)
-        self.encoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
-        self.decoder_blocks = ModuleDict({domain: ResidualBlock(channels) for domain in domains})
+        self.encoder_blocks, self.decoder_blocks = (
+            ModuleDict({domain: ResidualBlock(channels) for domain in self.domains})
+            for _ in range(2))
 
     def forward(self, images: Dict[str, Tensor]) -> Dict[str, Dict[str, Tensor]]:
         """Encodes and reconstructs the images of each domain.

@@ -193,7 +193,7 @@ class EGSCIT(ExemplarTranslationModel):
     def inner_rows(self, content: Tensor, source: str) -> Dict[str, Tensor]:
         """The feature mask, where there is one."""
         generators = self.inference_generators
-        if generators.eta == 1:
+        if not generators.makes_masks:
             return {}
         height, width = content.shape[-2:]
         mask = mask_image(generators, fitted(content, self.stride), source)

@@ -1,13 +1,13 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of stage 2: everything that turns content and exemplar into an image."""
-from typing import Dict, Iterable, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Optional, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...utils.checks import check_not_negative
+from ...utils.checks import check_not_negative, check_shares
 from ...utils.errors import UserError
 from ...utils.image_sizes import groups
 from ..layers import AdaIN, ResidualBlock, add_latent_noise, feature_mask
@@ -41,7 +41,6 @@ class ExemplarTranslator(Translator):
     Args:
         encoder (dict): Config of the :class:`ContentEncoder`; the feature networks use it, too.
         decoder (dict): Config of the :class:`ImageDecoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         eta (float): Lower bound of the feature mask, in [0, 1]; 1 means no mask (ablation).
             Defaults to 0.5.
         adain (str | None): Form of :class:`AdaIN`; None means no AdaIN (ablation). With no mask
@@ -58,9 +57,8 @@ class ExemplarTranslator(Translator):
             what cannot be told from the content (Chu et al. 2017, "CycleGAN, a Master of
             Steganography"), and the way back to read it there in place of recognising the content.
             Defaults to False, as in the paper.
-        equal_start (bool): See :class:`GeneratorSide`; stage 1 needs it, too, for AdaIN gives the
-            features of one domain to the content of the other. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`. ``equal_start`` needs that of stage 1, too,
+            for AdaIN gives the features of one domain to the content of the other.
 
     Raises:
         ValueError: If an argument is outside its range or the networks do not fit together.
@@ -68,26 +66,18 @@ class ExemplarTranslator(Translator):
 
     works_in_tiles = True
 
-    @property
-    def styles_regions(self) -> bool:
-        """Whether AdaIN can take a style that differs from place to place."""
-        return self.adain is not None
-
     def __init__(self,
                  encoder: dict,
                  decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
                  eta: float = 0.5,
                  adain: Optional[str] = 'release',
                  latent_noise: float = 1.,
                  cycle_mask: str = 'translation',
                  detach_cycle: bool = False,
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, ('gamma', 'beta'), equal_start)
+                 **kwargs):
+        super().__init__(('gamma', 'beta'), **kwargs)
         check_not_negative(self, latent_noise=latent_noise)
-        if not 0 <= eta <= 1:
-            raise UserError(f'ExemplarTranslator: eta must lie in [0, 1], got {eta}')
+        check_shares(self, eta=eta)
         if cycle_mask not in CYCLE_MASKS:
             raise UserError(f'ExemplarTranslator: cycle_mask must be one of {CYCLE_MASKS}, got '
                             f'{cycle_mask!r}')
@@ -108,6 +98,16 @@ class ExemplarTranslator(Translator):
             # Saved with the weights, so that a resumed or downloaded model knows that its feature
             # networks are trained ones without the stage-1 file.
             self.register_buffer('features_loaded', torch.tensor(False))
+
+    @property
+    def makes_masks(self) -> bool:
+        """Whether feature masks weight the content."""
+        return self.eta < 1
+
+    @property
+    def takes_statistics(self) -> bool:
+        """Whether :meth:`decode` takes styles of regions, and statistics of other frames."""
+        return self.adain is not None
 
     @property
     def features_missing(self) -> bool:
@@ -143,7 +143,7 @@ class ExemplarTranslator(Translator):
 
     def mask(self, features: Tensor) -> Optional[Tensor]:
         """Feature mask of a content image, None where there is no mask."""
-        return feature_mask(features, self.eta) if self.eta < 1 else None
+        return feature_mask(features, self.eta) if self.makes_masks else None
 
     def style(self, features: Tensor) -> Style:
         """AdaIN statistics of an exemplar, None where there is no AdaIN."""
@@ -216,7 +216,7 @@ class ExemplarTranslator(Translator):
             dict: ``cycle`` and ``cycle_latent_mean``, see :meth:`forward`.
         """
         back = {(s, t): masks[s] for s, t in translations}
-        if self.eta < 1 and self.cycle_mask == 'translation':
+        if self.makes_masks and self.cycle_mask == 'translation':
             # F is frozen, but the translation learns through it.
             for target in self.domains:
                 maps = self._in_one_pass(self.feature_networks[target], {
@@ -278,7 +278,7 @@ class ExemplarTranslator(Translator):
     def masked_content(self, content: Tensor, source: str) -> Tensor:
         """m * c of content images of domain ``source``: (N, 3, H, W) -> (N, C, h, w)."""
         maps = self.content(self.encode({source: content}))[source]
-        if self.eta < 1:
+        if self.makes_masks:
             maps = maps * self.mask(self.features({source: content})[source])
         return maps
 
@@ -311,6 +311,7 @@ class ExemplarTranslator(Translator):
             group = [keys[place] for place in places]
             # Not len(): it would fix the batch size in an exported model.
             sizes = [batches[key].shape[0] for key in group]
-            output = self.run(network, torch.cat([batches[key] for key in group]))
+            joint = torch.cat([batches[key] for key in group])  # (sum of sizes, C, h, w)
+            output = self.run(network, joint)
             outputs.update(zip(group, output.split(sizes)))
         return {key: outputs[key] for key in batches}

@@ -7,26 +7,24 @@ from torch import Tensor
 class _GradientReversal(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, x, factor):
-        ctx.factor = factor
+    def forward(ctx, x):
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx, gradient):
-        return -ctx.factor * gradient, None
+        return -gradient
 
 
-def reverse_gradient(x: Tensor, factor: float = 1.) -> Tensor:
-    """``x`` itself, whose gradient is ``-factor`` times that of the result.
+def reverse_gradient(x: Tensor) -> Tensor:
+    """``x`` itself, whose gradient is that of the result with the other sign.
 
     Args:
         x (Tensor): Of any shape.
-        factor (float): Defaults to 1.
 
     Examples:
         >>> x = torch.ones(2, requires_grad=True)
-        >>> reverse_gradient(x, 0.5).sum().backward()
+        >>> reverse_gradient(x).sum().backward()
         >>> x.grad
-        tensor([-0.5000, -0.5000])
+        tensor([-1., -1.])
     """
-    return _GradientReversal.apply(x, factor)
+    return _GradientReversal.apply(x)

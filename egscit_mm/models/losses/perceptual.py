@@ -164,9 +164,9 @@ class VGGPerceptualLoss(BaseModule):
             tuple[dict, dict]: Content and style loss by (source, target), scalars.
         """
         # Every real image passes the VGG once, without graph, for all translations that need it.
-        with torch.no_grad():
+        with torch.no_grad():  # (domains * N, 3, H, W)
             real_maps, real_grams = self.describe(torch.cat(list(images.values())))
-        fakes = torch.cat(list(translations.values()))
+        fakes = torch.cat(list(translations.values()))  # (directions * N, 3, H, W)
         if self.activation_checkpointing:
             maps, grams = checkpoint(self.describe, fakes, use_reentrant=False)
         else:

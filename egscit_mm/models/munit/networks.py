@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...utils.checks import check_integers
 from ..layers import AdaIN, InstanceNormResidualBlock, at_least_float32
-from ..networks.encoder import check_divisible
+from ..networks.encoder import StridedEncoder
 
 _KAIMING = dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in')
 _REFLECT = dict(padding_mode='reflect')
@@ -33,7 +33,7 @@ class _StyledResidualBlock(nn.Module):
 
 
 @MODELS.register_module()
-class MUNITContentEncoder(BaseModule):
+class MUNITContentEncoder(StridedEncoder):
     """Image to content code; instance norm removes the style (MUNIT's Sec. 5.1).
 
     conv 7x7, ``num_downsamples`` times conv 4x4 with stride 2 that doubles the width, residual
@@ -56,12 +56,7 @@ class MUNITContentEncoder(BaseModule):
                  num_downsamples: int = 2,
                  num_blocks: int = 4,
                  init_cfg: dict = _KAIMING):
-        super().__init__(init_cfg)
-        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
-        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
-        self.in_channels = in_channels
-        self.stride = 2**num_downsamples
-        self.out_channels = base_channels * self.stride
+        super().__init__(in_channels, base_channels, num_downsamples, num_blocks, init_cfg)
         layers = [ConvModule(in_channels, base_channels, 7, padding=3, **_INSTANCE_NORM)]
         for level in range(num_downsamples):
             width = base_channels * 2**level
@@ -69,21 +64,6 @@ class MUNITContentEncoder(BaseModule):
                 ConvModule(width, width * 2, 4, stride=2, padding=1, **_INSTANCE_NORM))
         layers += [InstanceNormResidualBlock(self.out_channels) for _ in range(num_blocks)]
         self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Encodes images.
-
-        Args:
-            images (Tensor): RGB in [-1, 1], (N, 3, H, W); H and W divisible by ``stride``.
-
-        Returns:
-            Tensor: Content code, (N, out_channels, H / stride, W / stride).
-
-        Raises:
-            ValueError: If H or W is not divisible by ``stride``.
-        """
-        check_divisible(images, self.stride)
-        return self.layers(images)
 
 
 @MODELS.register_module()
@@ -195,6 +175,7 @@ class MUNITDecoder(BaseModule):
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, h * stride, w * stride).
         """
+        # (N, 4 * num_blocks * C) -> by AdaIN layer, scale and shift, each (N, C, 1, 1).
         styles = [layer.unbind(1) for layer in self.mlp(style).unflatten(1, self.style_shape)
                   .unbind(1)]
         for index, block in enumerate(self.blocks):

@@ -1,6 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Generator side of MUNIT: content and style codes of every domain, recombined."""
-from typing import Dict, Iterable, Sequence
+from typing import Dict, Iterable
 
 from mmagic.registry import MODELS
 from torch import Tensor
@@ -21,29 +21,18 @@ class MUNITTranslator(CodeTranslator):
         x_st = decoder_t (c_s, s),  s ~ N(0, I)  translation in training
         x_st = decoder_t (c_s, s_t)              translation after an exemplar, in eval mode
 
-    All flows of an update come from one forward, so that a distributed wrapper sees one forward
-    per backward.
-
     Args:
         encoder (dict): Config of the :class:`MUNITContentEncoder`.
         style_encoder (dict): Config of the :class:`MUNITStyleEncoder`.
         decoder (dict): Config of the :class:`MUNITDecoder`.
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        equal_start (bool): See :class:`GeneratorSide`. Defaults to False.
-        activation_checkpointing (bool): See :class:`GeneratorSide`. Defaults to False.
+        **kwargs: Arguments of :class:`GeneratorSide`.
 
     Raises:
         ValueError: If there are fewer than two domains, or the networks do not fit together.
     """
 
-    def __init__(self,
-                 encoder: dict,
-                 style_encoder: dict,
-                 decoder: dict,
-                 domains: Sequence[str] = ('A', 'B'),
-                 equal_start: bool = False,
-                 activation_checkpointing: bool = False):
-        super().__init__(domains, activation_checkpointing, equal_start)
+    def __init__(self, encoder: dict, style_encoder: dict, decoder: dict, **kwargs):
+        super().__init__(**kwargs)
         self.encoders = self.by_domain(encoder)
         self.style_encoders = self.by_domain(style_encoder)
         self.decoders = self.by_domain(decoder)
@@ -78,11 +67,8 @@ class MUNITTranslator(CodeTranslator):
             outputs['reconstruction'] = {
                 s: self.run(self.decoders[s], contents[s], own_styles[s]) for s in self.domains}
         if 'translation' in flows:
-            styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
-                      for s, t in self.directions}
-            x_st = {(s, t): self.run(self.decoders[t], contents[s], styles[s, t])
-                    for s, t in self.directions}
-            outputs.update(translation=x_st, translation_style=styles)
+            outputs.update(self.translated(self.decoders, images, contents, own_styles))
+            x_st = outputs['translation']
         if flows & {'codes', 'cycle'}:
             recovered = {(s, t): self.run(self.encoders[t], x_st[s, t])
                          for s, t in self.directions}

@@ -10,8 +10,51 @@ from ..layers import ResidualBlock
 from ..layers.init import TRUNC_NORMAL
 
 
+class StridedEncoder(BaseModule):
+    """Base of the encoders whose strided convolutions halve an image and double the width.
+
+    A subclass builds its layers, which run in the order in which it has them.
+
+    Args:
+        in_channels (int): Channels of the image.
+        base_channels (int): Width before the first strided convolution.
+        num_downsamples (int): Number of strided convolutions.
+        num_blocks (int): Number of residual blocks.
+        init_cfg (dict): Initialisation.
+
+    Raises:
+        ValueError: If a width is below 1 or a number of layers below 0.
+    """
+
+    def __init__(self, in_channels: int, base_channels: int, num_downsamples: int, num_blocks: int,
+                 init_cfg: dict):
+        super().__init__(init_cfg)
+        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
+        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
+        self.in_channels = in_channels
+        self.stride = 2**num_downsamples
+        self.out_channels = base_channels * self.stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encodes images.
+
+        Args:
+            images (Tensor): RGB in [-1, 1], (N, 3, H, W); H and W divisible by ``stride``.
+
+        Returns:
+            Tensor: Features, (N, out_channels, H / stride, W / stride).
+
+        Raises:
+            ValueError: If H or W is not divisible by ``stride``.
+        """
+        check_divisible(images, self.stride)
+        for layers in self.children():
+            images = layers(images)
+        return images
+
+
 @MODELS.register_module()
-class ContentEncoder(BaseModule):
+class ContentEncoder(StridedEncoder):
     """Strided convolutions and residual blocks (the encoder before its shared block).
 
     conv 7x7 to ``base_channels``, then ``num_downsamples`` times conv 3x3 with stride 2 that
@@ -41,12 +84,7 @@ class ContentEncoder(BaseModule):
                  num_downsamples: int = 2,
                  num_blocks: int = 3,
                  init_cfg: dict = TRUNC_NORMAL):
-        super().__init__(init_cfg)
-        check_integers(self, 1, in_channels=in_channels, base_channels=base_channels)
-        check_integers(self, 0, num_downsamples=num_downsamples, num_blocks=num_blocks)
-        self.in_channels = in_channels
-        self.stride = 2**num_downsamples
-        self.out_channels = base_channels * 2**num_downsamples
+        super().__init__(in_channels, base_channels, num_downsamples, num_blocks, init_cfg)
         layers = [
             nn.Conv2d(in_channels, base_channels, 7, padding=3, padding_mode='reflect'),
             nn.LeakyReLU(0.2, inplace=True)
@@ -60,21 +98,6 @@ class ContentEncoder(BaseModule):
         self.convs = nn.Sequential(*layers)
         self.blocks = nn.Sequential(
             *[ResidualBlock(self.out_channels, init_cfg) for _ in range(num_blocks)])
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Encodes images.
-
-        Args:
-            images (Tensor): RGB in [-1, 1], (N, 3, H, W); H and W divisible by ``stride``.
-
-        Returns:
-            Tensor: Features, (N, out_channels, H / stride, W / stride).
-
-        Raises:
-            ValueError: If H or W is not divisible by ``stride``.
-        """
-        check_divisible(images, self.stride)
-        return self.blocks(self.convs(images))
 
 
 def check_fit(out_channels: int, in_channels: int) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What the generator sides of all models share."""
 from itertools import permutations
-from typing import Sequence
+from typing import Dict, Sequence
 
 import torch
 from mmagic.registry import MODELS
@@ -15,27 +15,28 @@ from ..layers.styles import MeanStyle, Style, check_strength, strengthen
 
 
 class GeneratorSide(BaseModule):
-    """Networks of all domains in one module, so that an update is one forward of it.
+    """Networks of all domains in one module: a distributed wrapper needs one forward per backward.
 
     Args:
-        domains (Sequence[str]): Names of the domains.
-        min_domains (int): How many are needed.
-        activation_checkpointing (bool): Whether training keeps only what goes into the networks and
-            computes what is inside of them again for the gradient: the same numbers, less memory,
-            more time.
+        min_domains (int): How many domains a subclass needs.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
         equal_start (bool): Whether the networks of all domains start from the same weights.
             Otherwise chance decides at the start which colours of one domain become which of the
             other, and a cycle is content with any exchange. Defaults to False.
+        activation_checkpointing (bool): Whether training keeps only what goes into the networks and
+            computes what is inside of them again for the gradient: the same numbers, less memory,
+            more time. Defaults to False.
 
     Raises:
         ValueError: If the domains are no different names or too few.
     """
 
     def __init__(self,
-                 domains: Sequence[str],
                  min_domains: int,
-                 activation_checkpointing: bool,
-                 equal_start: bool = False):
+                 /,
+                 domains: Sequence[str] = ('A', 'B'),
+                 equal_start: bool = False,
+                 activation_checkpointing: bool = False):
         super().__init__()
         check_domains(self, domains, min_domains)
         self.domains = tuple(domains)
@@ -75,21 +76,16 @@ class Translator(GeneratorSide):
     A style is encoded apart from any content, so that it can be kept, mixed and used again.
 
     Args:
-        domains (Sequence[str]): As for :class:`GeneratorSide`, and so is the next.
-        activation_checkpointing (bool): Whether training computes inner values again.
-        style_parts (Sequence[str]): Names of the tensors that make a style.
-        equal_start (bool): As for :class:`GeneratorSide`.
+        style_parts (Sequence[str]): Names of the tensors that make a style of a subclass.
+        **kwargs: Arguments of :class:`GeneratorSide`.
     """
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
-    styles_regions = False  # whether a style may differ from place to place of the features
+    makes_masks = False  # whether feature masks weight the content
+    takes_statistics = False  # whether AdaIN may get styles of regions, statistics of other frames
 
-    def __init__(self,
-                 domains: Sequence[str],
-                 activation_checkpointing: bool,
-                 style_parts: Sequence[str],
-                 equal_start: bool = False):
-        super().__init__(domains, 2, activation_checkpointing, equal_start)
+    def __init__(self, style_parts: Sequence[str], /, **kwargs):
+        super().__init__(2, **kwargs)
         self.mean_styles = ModuleDict(
             {domain: MeanStyle(*style_parts) for domain in self.domains})
 
@@ -153,22 +149,35 @@ class CodeTranslator(Translator):
     A subclass has ``style_dim``, the length of the code.
 
     Args:
-        domains (Sequence[str]): As for :class:`GeneratorSide`, and so are the next two.
-        activation_checkpointing (bool): Whether training computes inner values again.
-        equal_start (bool): Whether the networks of all domains start from the same weights.
+        **kwargs: Arguments of :class:`GeneratorSide`.
     """
 
     style_dim: int
 
-    def __init__(self,
-                 domains: Sequence[str],
-                 activation_checkpointing: bool,
-                 equal_start: bool = False):
-        super().__init__(domains, activation_checkpointing, ('code', ), equal_start)
+    def __init__(self, **kwargs):
+        super().__init__(('code', ), **kwargs)
 
     def prior_style(self, images: Tensor) -> Tensor:
         """Style codes drawn from N(0, I), one per image: (N, style_dim)."""
         return torch.randn(len(images), self.style_dim, device=images.device, dtype=images.dtype)
+
+    def translated(self, decoders: ModuleDict, images: Dict[str, Tensor],
+                   contents: Dict[str, Tensor], own_styles: Dict[str, Tensor]) -> Dict[str, dict]:
+        """Translations in every direction: to codes of the prior, in eval mode to the exemplars'.
+
+        Args:
+            decoders (ModuleDict): By domain, of a content and a code.
+            images (dict[str, Tensor]): By domain, (N, 3, H, W).
+            contents (dict[str, Tensor]): By domain, what the decoders take of them.
+            own_styles (dict[str, Tensor]): Their codes by domain, (N, style_dim), for eval mode.
+
+        Returns:
+            dict: ``translation`` {(s, t): x_st} and ``translation_style`` {(s, t): its code}.
+        """
+        styles = {(s, t): self.prior_style(images[s]) if self.training else own_styles[t]
+                  for s, t in self.directions}
+        return dict(translation={(s, t): self.run(decoders[t], contents[s], styles[s, t])
+                                 for s, t in self.directions}, translation_style=styles)
 
     def mean_style(self, target: str) -> Tensor:
         """That of the prior N(0, I), unless another one was kept: (1, style_dim)."""

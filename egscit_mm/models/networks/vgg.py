@@ -73,6 +73,7 @@ class VGGFeatures(nn.Module):
         self.taps = {index: name for index, name in enumerate(names[:depth]) if name in layers}
         self.pretrained = pretrained
         self.arch = arch
+        self.base_channels = base_channels
         self.persistent = persistent
         self.loaded = False
         for module in self.layers:

@@ -4,13 +4,13 @@
 X. Huang, S. Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
 ICCV 2017, <https://arxiv.org/abs/1703.06868>.
 """
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Tuple
 
 import torch
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from ...utils.errors import UserError
+from ...utils.checks import check_shares
 from ..base.image_model import Images
 from ..layers import AdaIN
 from .decoder_training import DecoderTraining, squared_error
@@ -24,30 +24,19 @@ class AdaINNetworks(VGGTranslator):
     """VGG up to relu4_1, AdaIN with standard deviations, and a decoder.
 
     Args:
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        size (int | None): See :class:`VGGTranslator`. Defaults to 512, as in EGSC-IT's paper.
         alpha (float): Share of the style in the features, in 0..1. Defaults to 1.
-        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
-        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
-        base_channels (int): Width of the VGG. Defaults to 64.
+        **kwargs: Arguments of :class:`VGGTranslator`.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
-    def __init__(self,
-                 domains: Sequence[str] = ('A', 'B'),
-                 size: Optional[int] = 512,
-                 alpha: float = 1.,
-                 arch: str = 'vgg19',
-                 pretrained: Optional[str] = 'torchvision',
-                 base_channels: int = 64):
-        super().__init__(_LAYERS, ('std', 'mean'), domains, size, arch, pretrained, base_channels,
-                         persistent=True)
-        check_alpha(self, alpha)
+    def __init__(self, alpha: float = 1., **kwargs):
+        super().__init__(_LAYERS, ('std', 'mean'), True, **kwargs)
+        check_shares(self, alpha=alpha)
         self.alpha = alpha
         self.adain = AdaIN('std')
-        self.decoder = VGGDecoder(len(_LAYERS), arch, base_channels)
+        self.decoder = VGGDecoder(len(_LAYERS), self.vgg)
 
     def forward(self, images: Images) -> Dict[str, dict]:
         """What the losses need of a batch: every image after one of each other domain.
@@ -114,13 +103,3 @@ class AdaINStyleTransfer(DecoderTraining):
             losses[f'loss_content_{s}2{t}'] = self.loss_weights['content'] * content
             losses[f'loss_style_{s}2{t}'] = self.loss_weights['style'] * style
         return losses
-
-
-def check_alpha(owner, alpha: float) -> None:
-    """Refuses what is no share of the style.
-
-    Raises:
-        ValueError: If it is outside 0..1.
-    """
-    if not 0 <= alpha <= 1:
-        raise UserError(f'{type(owner).__name__}: alpha must lie in 0..1, got {alpha!r}')

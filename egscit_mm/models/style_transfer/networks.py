@@ -21,14 +21,13 @@ class VGGDecoder(BaseModule):
 
     Args:
         stage (int): 1 to 5: of relu<stage>_1.
-        arch (str): ``'vgg16'`` or ``'vgg19'``.
-        base_channels (int): Width of the VGG, see :class:`VGGFeatures`.
+        vgg (VGGFeatures): What it inverts.
     """
 
-    def __init__(self, stage: int, arch: str, base_channels: int):
+    def __init__(self, stage: int, vgg: VGGFeatures):
         super().__init__()
-        counts = (*NUM_CONVS[arch][:stage - 1], 1)
-        widths = [3, *(base_channels * width for width in WIDTHS)]
+        counts = (*NUM_CONVS[vgg.arch][:stage - 1], 1)
+        widths = [3, *(vgg.base_channels * width for width in WIDTHS)]
         layers = []
         for index in range(stage, 0, -1):
             for _ in range(counts[index - 1] - 1):
@@ -64,13 +63,15 @@ class VGGTranslator(Translator):
     A subclass implements :meth:`style_of` and :meth:`stylised`.
 
     Args:
-        layers (Sequence[str]): Of the VGG.
+        layers (Sequence[str]): Of the VGG of a subclass.
         style_parts (Sequence[str]): See :class:`Translator`.
-        domains (Sequence[str]): Names of the domains.
-        size (int | None): Shorter side, in pixels, of the images before the VGG; the results are
-            resized back. None: images as they are.
-        arch, pretrained, base_channels: See :class:`VGGFeatures`.
         persistent (bool): See :class:`VGGFeatures`.
+        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
+        size (int | None): Shorter side, in pixels, of the images before the VGG; the results are
+            resized back. None: images as they are. Defaults to 512, as in EGSC-IT's paper.
+        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
+        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
+        base_channels (int): Width of the VGG. Defaults to 64.
 
     Raises:
         ValueError: If ``size`` is below 16, or ``arch`` is unknown.
@@ -82,13 +83,14 @@ class VGGTranslator(Translator):
     def __init__(self,
                  layers: Sequence[str],
                  style_parts: Sequence[str],
-                 domains: Sequence[str],
-                 size: Optional[int],
-                 arch: str,
-                 pretrained: Optional[str],
-                 base_channels: int,
-                 persistent: bool):
-        super().__init__(domains, False, style_parts)
+                 persistent: bool,
+                 /,
+                 domains: Sequence[str] = ('A', 'B'),
+                 size: Optional[int] = 512,
+                 arch: str = 'vgg19',
+                 pretrained: Optional[str] = 'torchvision',
+                 base_channels: int = 64):
+        super().__init__(style_parts, domains=domains)
         check_integers(self, 1, base_channels=base_channels)
         if size is not None:
             check_integers(self, 16, size=size)

@@ -33,33 +33,24 @@ class PixelOptimisation(VGGTranslator):
     ``F F^T / (H W)`` of its C channels to the exemplar's.
 
     Args:
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        size (int | None): See :class:`VGGTranslator`. Defaults to 512, as in EGSC-IT's paper.
         style_layers (dict[str, float] | None): Weight per layer; :data:`STYLE_WEIGHTS` if None.
         evaluations (int): Of the loss, at most, for each image. Defaults to 500.
-        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
-        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
-        base_channels (int): Width of the VGG. Defaults to 64.
+        **kwargs: Arguments of :class:`VGGTranslator`.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
     def __init__(self,
-                 domains: Sequence[str] = ('A', 'B'),
-                 size: Optional[int] = 512,
                  style_layers: Optional[Dict[str, float]] = None,
                  evaluations: int = 500,
-                 arch: str = 'vgg19',
-                 pretrained: Optional[str] = 'torchvision',
-                 base_channels: int = 64):
+                 **kwargs):
         style_layers = dict(STYLE_WEIGHTS if style_layers is None else style_layers)
         check_weights(self, 'style_layers', style_layers)
         check_integers(self, 1, evaluations=evaluations)
         if not style_layers:
             raise UserError('PixelOptimisation: style_layers is empty; name a layer')
-        super().__init__({CONTENT_LAYER, *style_layers}, list(style_layers), domains, size, arch,
-                         pretrained, base_channels, persistent=False)
+        super().__init__({CONTENT_LAYER, *style_layers}, list(style_layers), False, **kwargs)
         self.style_layers = style_layers
         self.evaluations = evaluations
 

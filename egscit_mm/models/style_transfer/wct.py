@@ -4,15 +4,15 @@
 Y. Li, C. Fang, J. Yang, Z. Wang, X. Lu, M.-H. Yang, "Universal Style Transfer via Feature
 Transforms", NIPS 2017, <https://arxiv.org/abs/1705.08086>.
 """
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Tuple
 
 import torch
 from mmagic.registry import MODELS
 from mmengine.model import ModuleDict
 from torch import Tensor
 
+from ...utils.checks import check_shares
 from ..base.image_model import Images
-from .adain import check_alpha
 from .decoder_training import DecoderTraining, squared_error
 from .networks import VGGDecoder, VGGTranslator, first_layers
 from .whitening import mean_and_root, whitened_and_coloured
@@ -25,31 +25,20 @@ class WCTNetworks(VGGTranslator):
     """VGG up to relu5_1, and a decoder for the first layer of each of its five stages.
 
     Args:
-        domains (Sequence[str]): Names of the domains. Defaults to ('A', 'B').
-        size (int | None): See :class:`VGGTranslator`. Defaults to 512, as in EGSC-IT's paper.
         alpha (float): Share of the style in the features of each stage, in 0..1. Defaults to 0.6.
-        arch (str): ``'vgg16'`` or ``'vgg19'``. Defaults to ``'vgg19'``.
-        pretrained (str | None): Weights, see :class:`VGGFeatures`. Defaults to ``'torchvision'``.
-        base_channels (int): Width of the VGG. Defaults to 64.
+        **kwargs: Arguments of :class:`VGGTranslator`.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
-    def __init__(self,
-                 domains: Sequence[str] = ('A', 'B'),
-                 size: Optional[int] = 512,
-                 alpha: float = 0.6,
-                 arch: str = 'vgg19',
-                 pretrained: Optional[str] = 'torchvision',
-                 base_channels: int = 64):
+    def __init__(self, alpha: float = 0.6, **kwargs):
         parts = [f'{part}{stage}' for stage in range(1, 6) for part in ('mean', 'root')]
-        super().__init__(_LAYERS, parts, domains, size, arch, pretrained, base_channels,
-                         persistent=True)
-        check_alpha(self, alpha)
+        super().__init__(_LAYERS, parts, True, **kwargs)
+        check_shares(self, alpha=alpha)
         self.alpha = alpha
         self.stage_decoders = ModuleDict({
-            layer: VGGDecoder(stage, arch, base_channels) for stage, layer in enumerate(_LAYERS, 1)
+            layer: VGGDecoder(stage, self.vgg) for stage, layer in enumerate(_LAYERS, 1)
         })
 
     def forward(self, images: Tensor) -> Dict[str, Tensor]:
