@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
-from ..utils.files import check_outputs, write_output
+from ..utils.files import check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
 from ..utils.listing import find_images, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
@@ -133,6 +133,7 @@ class FolderTranslation:
 
     def _check_places(self, pairs: list, contents: list, exemplars: list) -> None:
         """Refuses a run that would replace what it reads, or one result by another."""
+        check_folder(self.out, f'--out {self.out}')
         out = os.path.realpath(self.out)  # Path.resolve() raises where links lead in circles
         inside = [path for path in contents if Path(out) in Path(os.path.realpath(path)).parents]
         if inside and self.pairing != 'matrix':

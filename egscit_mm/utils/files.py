@@ -87,6 +87,27 @@ def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
     write_atomically(path, dump(data, file_format='json', indent=2).encode())
 
 
+def check_folder(path: Union[str, os.PathLike], what: str) -> None:
+    """Refuses what cannot be a folder to write to, before long work.
+
+    Args:
+        path (str | PathLike): The folder, which need not be there yet.
+        what (str): What the error calls it.
+
+    Raises:
+        UserError: If it, or what should be a folder above it, is a file, or is not to be written
+            to.
+    """
+    path = Path(os.path.abspath(path))
+    place = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise UserError(f'{what} must be a folder: {place} is none. Choose another place to write '
+                        'to.')
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f'{what}: nothing may be written to {place}. Choose another place, or '
+                        'change its rights.')
+
+
 def check_outputs(outputs: Iterable[Tuple[Path, str]],
                   inputs: Iterable[Union[str, os.PathLike]] = ()) -> None:
     """Refuses a run of which one file would replace another, before the first is written.
@@ -100,8 +121,18 @@ def check_outputs(outputs: Iterable[Tuple[Path, str]],
 
     Raises:
         UserError: If two outputs are one file, one is an input, or one is a file where
-            another needs a folder. It names both and says what to do.
+            another needs a folder. It names both and says what to do. Also if an output is a
+            folder, or its folder cannot be written to.
     """
+    outputs, folders = list(outputs), {}
+    for path, what in outputs:
+        if path.is_dir():
+            raise UserError(f'{path}, {what}, is a folder: give the name of a file.')
+        if path.is_file() or not path.exists():  # and no device
+            place = os.path.realpath(path) if path.is_symlink() else path
+            folders.setdefault(os.path.dirname(place), what)
+    for folder, what in folders.items():
+        check_folder(folder, f'The folder of {what}')
     places: Dict[str, str] = {}
     owners: Dict[str, Tuple[Path, str]] = {}
     for path, what in outputs:
