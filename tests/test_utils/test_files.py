@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Every part of the package finds the same images in a folder, and writes files whole."""
+import errno
 import json
 import os
 import sys
@@ -13,8 +14,8 @@ from tool import TOOLS, Tool
 
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import Files
-from egscit_mm.utils.errors import UserError
-from egscit_mm.utils.files import check_folder, check_outputs, write_json
+from egscit_mm.utils.errors import UserError, sentence_for_the_user
+from egscit_mm.utils.files import check_folder, check_outputs, write_atomically, write_json
 from egscit_mm.utils.listing import IMAGE_SUFFIXES, find_images, list_images
 from egscit_mm.utils.records import fingerprint
 
@@ -269,6 +270,23 @@ def test_tools_say_at_once_that_a_folder_is_wanted(tool, arguments, tmp_path, mo
     said = f'{error.value}{capsys.readouterr().err}'
     assert 'folder' in said and str(files['FILE']) in said, said
     assert files['FILE'].read_bytes() == b''
+
+
+@pytest.mark.parametrize('number, remedy', [
+    (errno.ENOSPC, 'Free some space'), (errno.EDQUOT, 'Free some space'),
+    (errno.EACCES, 'Choose another place, or change'), (errno.EROFS, 'Choose another place, or')])
+def test_a_file_that_cannot_be_written_is_named_with_what_to_do(number, remedy, tmp_path,
+                                                                monkeypatch):
+    monkeypatch.setattr(os, 'replace', lambda *args: (_ for _ in ()).throw(
+        OSError(number, os.strerror(number), 'temporary', None, 'other')))
+    path = tmp_path / 'model.safetensors'
+    with pytest.raises(OSError) as error:
+        write_atomically(path, b'')
+    sentence = f'cannot write {path}: {os.strerror(number)}. {remedy}'
+    assert str(error.value).startswith(sentence)
+    assert sentence_for_the_user(error.value) == str(error.value)
+    assert (error.value.errno, error.value.filename) == (number, str(path))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_fingerprint(tmp_path):
