@@ -45,8 +45,8 @@ def parse_args():
                         help='compute in bfloat16 (default: on CPUs with AMX)')
     parser.add_argument('--tile', type=not_negative, metavar='PIXELS',
                         help='side of the tiles that larger images are cut into, with the same '
-                        'result in less memory, by EGSC-IT alone; 0: never (default: 512 for '
-                        'images of more than a megapixel)')
+                        'result in less memory, by EGSC-IT alone; at least 64, or 0: never '
+                        '(default: 512 for images of more than a megapixel)')
     styles = parser.add_argument_group('styles')
     styles.add_argument('--strength', type=float, default=1., metavar='S', help='0: the mean style '
                         "of the domain, 1: the exemplar's (default), up to 1.5")

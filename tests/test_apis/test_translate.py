@@ -472,10 +472,10 @@ def test_large_images_are_alone_in_memory(translate, many, monkeypatch):
 
 
 def test_tiles_on_the_command_line(translate, inferencer, tmp_path):
-    content = save(tmp_path / 'content.png', 60, 50, seed=1)
-    exemplar = save(tmp_path / 'exemplar.png', 40, 30, seed=2)
+    content = save(tmp_path / 'content.png', 90, 70, seed=1)
+    exemplar = save(tmp_path / 'exemplar.png', 80, 30, seed=2)
     assert translate('--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out',
-                     '--tile', 24, '--masks') == 0
+                     '--tile', 64, '--masks') == 0
     for file, wanted in zip(('content.png', 'masks/content.png'),
                             inferencer(content, exemplar, return_masks=True)):
         found = np.array(Image.open(tmp_path / 'out' / file)).astype(int)
