@@ -102,7 +102,8 @@ from tqdm import tqdm
 import egscit_mm  # noqa: F401  (makes MMagic importable)
 from egscit_mm.apis.train import enable_amp
 from egscit_mm.config import read_config
-from egscit_mm.utils.files import write_json
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs, write_json
 from egscit_mm.utils.tables import markdown_table
 
 
@@ -399,6 +400,8 @@ def inference_functions(args, cfg, device, size, minibatch) -> dict:
 def main():
     args = parse_args()
     MMLogger.get_current_instance().setLevel('WARNING')  # not how each weight is initialised
+    if args.json:
+        check_outputs([(args.json, 'the figures')])
     if args.naive and args.part != 'step' or args.compare and args.part not in ('step', 'infer'):
         raise SystemExit('--naive goes with --part step, --compare with that and with --part '
                          'infer.')
@@ -492,4 +495,4 @@ def timed(args, cfg, device, size, minibatch) -> dict:
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Run the same command again')

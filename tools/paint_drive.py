@@ -36,11 +36,13 @@ from egscit_mm.apis.video import check_film_name, write_film
 from egscit_mm.datasets.streets import Style, paint_drive
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import UserError
+from egscit_mm.utils.files import check_outputs
 
 
 def main() -> None:
     args = parse_args()
     check_film_name(args.out)
+    check_outputs([(args.out, 'the film')])
     if args.out.exists():
         raise UserError(f'{args.out} exists already: give another name, or remove it.')
     style = Style(args.domain, args.time, args.weather, phase=0.5, warmth=0., exposure=1.)

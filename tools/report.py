@@ -56,7 +56,7 @@ from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.model import NO_CHECKPOINT
 from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_outputs, write_atomically
+from egscit_mm.utils.files import check_folder, check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.utils.records import fingerprint
 from egscit_mm.visualization import contact_sheet, exemplar_grid
@@ -143,6 +143,7 @@ def main():
         work_dirs = {'Stage 1: feature networks': stage1_dir, **work_dirs}
     logs = {stage: TrainingLog(path, read_losses(path)) for stage, path in work_dirs.items()}
 
+    check_folder(args.out, f'--out {args.out}')
     samples = first_test_samples(cfg, args.num_images)
     check_outputs([(Path(args.out, name), f'the {what} of this report') for name, what in (
         (PICTURE, 'picture'), (PAGE, 'page'))], [*(path for path, _ in files), *paths_of(samples)])

@@ -163,7 +163,7 @@ from egscit_mm.evaluation.comparison import (
 from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import atomic_path, write_atomically, write_json
+from egscit_mm.utils.files import atomic_path, check_folder, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import find_images, list_images
@@ -582,6 +582,7 @@ def check_vgg16(path: Path) -> None:
 
 def main():
     args = parse_args()
+    check_folder(args.work_dir, f'--work-dir {args.work_dir}')
     if args.plan.get('vgg16'):
         check_vgg16(args.vgg16)
     if args.table != 3:

@@ -38,8 +38,7 @@ from egscit_mm.config import (
 )
 from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.errors import UserError
-from egscit_mm.utils.files import check_outputs, write_json
+from egscit_mm.utils.files import check_folder, check_outputs, write_json
 from egscit_mm.utils.records import fingerprint
 
 
@@ -73,18 +72,15 @@ class MetricsFileHook(Hook):
 
 def main():
     args = parse_args()
-    if args.out and osp.isdir(args.out):
-        raise UserError(f'--out {args.out} is a folder; give a file name such as '
-                        f'{osp.join(args.out, "metrics.json")}.')
     if args.out:
         check_outputs([(Path(args.out), 'the figures')], [args.config, args.checkpoint])
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)  # or an error, before the test
     init_cpu_distributed(args.launcher)
     cfg = read_config(args.config, config_options(args.cfg_options))
     check_config(cfg, 'test')
     checkpoint = checkpoint_file(cfg, args.checkpoint)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
         'work_dirs', osp.splitext(osp.basename(args.config))[0])
+    check_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     cfg.launcher = args.launcher
     cfg.load_from = checkpoint
     cfg.resume = False

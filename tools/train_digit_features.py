@@ -45,7 +45,8 @@ from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (cures the import of torchvision where it is needed)
 from egscit_mm.models.networks.vgg import VGGFeatures
-from egscit_mm.utils.files import atomic_path
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import atomic_path, check_outputs
 from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import list_images
 
@@ -120,6 +121,8 @@ def folded_state(vgg: VGGFeatures) -> dict:
 
 def main():
     args = parse_args()
+    out = Path(args.out)
+    check_outputs([(out, 'the weights')])
     torch.manual_seed(args.seed)
     device = torch.device(get_device())
     digits = load_strokes(Path(args.data) / 'trainA').to(device)
@@ -145,11 +148,10 @@ def main():
             schedule.step()
             average += (error.item() - average) * max(0.02, 1 / (step + 1))
             progress.set_postfix(stroke_error=f'{average:.4f}')
-    out = Path(args.out)
     with atomic_path(out) as temporary:
         torch.save(folded_state(vgg.cpu()), temporary)
     print(f'{out}: mean squared error of the strokes {average:.4f}')
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Run the same command again')

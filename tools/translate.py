@@ -43,8 +43,8 @@ def parse_args():
                         help='write OUT/index.html: contents, exemplars and translations')
     parser.add_argument('--tile', type=not_negative, metavar='PIXELS',
                         help='side of the tiles that larger images are cut into, with the same '
-                        'result in less memory, by EGSC-IT alone; 0: never (default: 512 for '
-                        'images of more than a megapixel)')
+                        'result in less memory, by EGSC-IT alone; at least 64, or 0: never '
+                        '(default: 512 for images of more than a megapixel)')
     styles = add_translation_arguments(parser, 'contents', batch_size=8)
     shared = styles.add_mutually_exclusive_group()
     shared.add_argument('--exemplar-weights', type=float, nargs='+', metavar='W',

@@ -3,7 +3,8 @@
 
 Frames are translated in order and kept in OUT.parts until the film is written; the same command
 again goes on where an earlier one stopped. The audio is kept where ffmpeg is there. The suffix of
---out chooses the format: .mp4 (MPEG-4), .avi (Motion JPEG) or .mkv (FFV1, without loss).
+--out chooses the format: .mp4 (MPEG-4), .avi (Motion JPEG) or .mkv (FFV1, without loss). What can
+be read of a damaged film is translated; the exit code is then 1.
 """
 from pathlib import Path
 

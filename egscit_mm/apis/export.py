@@ -131,9 +131,6 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     _check_libraries()
     _check_opset(opset)
     files = onnx_files(out, styles)
-    for path in files:
-        if path.is_dir():
-            raise UserError(f'{path} is a folder; give the name of a file.')
     check_outputs([(path, 'the exported network') for path in files],
                   [path for path in (config, checkpoint) if isinstance(path, (str, os.PathLike))])
     cfg = read_translation_config(config, 'export')

@@ -27,6 +27,7 @@ PAIRINGS = ('each', 'matrix')
 # cost and save.
 WHOLE_PIXELS = 2**20
 TILE = 512  # pixels: side of a tile where none is given
+SMALLEST_TILE = 64  # of smaller ones most work is for their overlap
 
 
 class EGSCITInferencer:
@@ -46,8 +47,9 @@ class EGSCITInferencer:
             each size then takes long, the others are faster. Tiles are not compiled. Defaults to
             False.
         tile (int | None): Side of the tiles, in pixels, that images with a longer side are cut
-            into; the result is the same, with less memory. 0 or False: never. None, the default:
-            512 for images of more than a megapixel (2**20), where the model can (MUNIT cannot).
+            into, at least 64; the result is the same, with less memory. 0 or False: never. None,
+            the default: 512 for images of more than a megapixel (2**20), where the model can (MUNIT
+            cannot).
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -66,6 +68,10 @@ class EGSCITInferencer:
                  tile: Optional[int] = None):
         if tile is not None:
             check_integers(self, 0, tile=str(tile) if tile is True else tile)
+            if 0 < tile < SMALLEST_TILE:
+                raise UserError(
+                    f'tile must be 0, for none, or at least {SMALLEST_TILE} pixels, got {tile}: '
+                    'smaller tiles are little more than their overlap and take far longer.')
         cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
         self.model = load_model(cfg, checkpoint or cfg.get('load_from'), self.device)

@@ -60,9 +60,10 @@ def checkpoint_file(cfg: Config,
             raise UserError(f'{cfg.model.type} is not trained and loads no checkpoint: give '
                             f'{NO_CHECKPOINT!r} in place of {os.fspath(checkpoint)!r}.')
         return None
-    if checkpoint is None:
-        raise UserError(f'{cfg.filename}: give a checkpoint, as an argument or as load_from in the '
-                        'config: without one the weights would be random.')
+    if checkpoint in (None, NO_CHECKPOINT):
+        raise UserError(f'{cfg.filename}: {cfg.model.type} needs a checkpoint of its training, as '
+                        'an argument or as load_from in the config: without one its weights would '
+                        f'be random. {NO_CHECKPOINT!r} is for models that are not trained.')
     check_file(checkpoint, 'Checkpoint')
     return os.fspath(checkpoint)
 

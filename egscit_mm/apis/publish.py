@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..engine.safetensors_checkpoint import METADATA_KEY
 from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
-from ..utils.files import write_atomically
+from ..utils.files import check_outputs, write_atomically
 from ..utils.listing import find_images
 from ..version import __version__
 
@@ -62,8 +62,7 @@ def publish(checkpoint: Union[str, os.PathLike],
     """
     checkpoint, out = os.fspath(checkpoint), Path(out)
     check_file(checkpoint, 'Checkpoint')
-    if out.is_dir():
-        raise UserError(f'{out} is a folder; give a file name such as {out / "NAME.safetensors"}.')
+    check_outputs([(out, 'the published file')])
     if out.suffix in ('.pth', '.pt', '.ckpt'):
         raise UserError(f'{out}: the published file is one of safetensors; give a name such as '
                         f'{out.with_suffix(".safetensors")}.')

@@ -27,7 +27,7 @@ from ..engine.resume import (
 )
 from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
-from ..utils.files import write_json
+from ..utils.files import check_folder, write_json
 from .model import has_weights
 from .monitored import check_monitored
 from .stage2_check import check_stage2
@@ -106,6 +106,7 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
                         "'none' for its checkpoint, as in tools/test.py CONFIG none.")
     check_config(cfg, 'train')
     check_monitored(cfg)
+    check_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     cfg.launcher = launcher
     cfg.resume = resume
     if cfg.resume and overwrite:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
-from ..utils.files import check_outputs, write_output
+from ..utils.files import check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
 from ..utils.listing import find_images, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
@@ -118,10 +118,7 @@ class FolderTranslation:
         if mean_of:
             inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
         if is_matrix:
-            if not (self.out / MATRIX).exists():
-                self._write_matrix(inferencer, *sides)
-            print(f'{self.out / MATRIX}: {len(contents)} contents after {len(exemplars)} exemplars')
-            return []
+            return self._write_matrix(inferencer, *sides)
         style = None if self.shared is None else self.shared.style(
             inferencer, sides[1], self.strength, target)
         unreadable = self._translate(inferencer, pairs, style)
@@ -133,6 +130,7 @@ class FolderTranslation:
 
     def _check_places(self, pairs: list, contents: list, exemplars: list) -> None:
         """Refuses a run that would replace what it reads, or one result by another."""
+        check_folder(self.out, f'--out {self.out}')
         out = os.path.realpath(self.out)  # Path.resolve() raises where links lead in circles
         inside = [path for path in contents if Path(out) in Path(os.path.realpath(path)).parents]
         if inside and self.pairing != 'matrix':
@@ -253,11 +251,24 @@ class FolderTranslation:
             write_output(self._mask_path(pair), encoded(mask, '.png'))
         write_output(self.out / pair.name, encoded(image, pair.name.suffix))
 
-    def _write_matrix(self, inferencer: EGSCITInferencer, contents: list, exemplars: list) -> None:
-        images = [[load_image(path) for path in paths] for paths in (contents, exemplars)]
-        picture = translation_matrix(inferencer, *images, self.target_domain, self.batch_size,
-                                     self.source_domain, self.strength)
-        write_output(self.out / MATRIX, encoded(picture, '.png'))
+    def _write_matrix(self, inferencer: EGSCITInferencer, contents: list,
+                      exemplars: list) -> List[str]:
+        """Writes the matrix of all images that can be read; returns which cannot."""
+        sides, unreadable = [], []
+        for paths in (contents, exemplars):
+            sides.append([])
+            for path in paths:
+                try:
+                    sides[-1].append(load_image(path))
+                except UserError as error:
+                    unreadable.append(str(error))
+        if all(sides):
+            if not (self.out / MATRIX).exists():
+                picture = translation_matrix(inferencer, *sides, self.target_domain,
+                                             self.batch_size, self.source_domain, self.strength)
+                write_output(self.out / MATRIX, encoded(picture, '.png'))
+            print(f'{self.out / MATRIX}: {len(sides[0])} contents after {len(sides[1])} exemplars')
+        return unreadable
 
     def _write_page(self, pairs: list) -> None:
         rows = [(pair.content, pair.exemplar, *([self._mask_path(pair)] if self.masks else []),

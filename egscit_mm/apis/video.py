@@ -46,6 +46,13 @@ class Film(NamedTuple):
     frames: int
     fps: float
 
+    def is_damaged(self, read: int) -> bool:
+        """Whether so few frames could be read that some are missing.
+
+        Some formats have no number of frames, but a length, so that it may be slightly wrong.
+        """
+        return read < self.frames - 1 - self.frames // 100
+
 
 @dataclass
 class FilmTranslation:
@@ -97,7 +104,8 @@ class FilmTranslation:
 
         Raises:
             UserError: If the film cannot be read, or options, exemplars and model do not go
-                together: before the first frame is translated.
+                together: before the first frame is translated. After the last one, if the film
+                is damaged.
         """
         parts = self.out.with_name(f'{self.out.name}.parts')
         exemplars, mean_of = ([*find_images(paths).values()]
@@ -118,13 +126,16 @@ class FilmTranslation:
             inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
         style = inferencer.style(exemplars, self.weights, self.strength, target)
         number = self._translate(inferencer, film, parts, style, source, target)
-        if film.frames and number < film.frames:
+        if number < film.frames:
             print(f'{film.path}: {number} frames could be read, {film.frames} is what its header '
                   'promises.')
         measured = self._measure(film, parts, number) if self.flicker else None
         audio = write_film(self.out, kept_frames(parts, number), film.fps, number, film.path)
         print(f'{self.out}: {number} frames, {audio}')
         shutil.rmtree(parts)
+        if film.is_damaged(number):
+            raise RunError(f'{film.path} is damaged: {self.out} is the translation of the {number} '
+                           f'frames that can be read, of {film.frames} that its header promises.')
         return measured
 
     def _check(self, parts: Path, exemplars: List[Path], mean_of: List[Path]) -> None:

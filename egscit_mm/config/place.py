@@ -30,7 +30,9 @@ def naming_the_setting(cfg: Config) -> Iterator[None]:
         if text.startswith('`cfg` or `default_args` must contain the key "type"'):
             text = "it has no type: it must say what to build, as in dict(type='...', ...)"
         name = cfg.filename or 'The config'
-        raise ConfigError(f'{name}: {place}: {text}') from error
+        # Some name the argument first, as in "data_root='x': ...".
+        place += '.' if re.match(r'\w+=', text) else ': '
+        raise ConfigError(f'{name}: {place}{text}') from error
 
 
 def _checkpoint_of(error: Exception) -> Optional[str]:
@@ -74,7 +76,7 @@ def _place_of(error: Exception, cfg: Config) -> Optional[str]:
         r"(unexpected keyword|missing \d+ required|multiple values)", str(error))
     if isinstance(error, (KeyError, TypeError)) and not (by_registry or is_call):
         return None  # a mistake in the program
-    path, inside = [], {key: value for key, value in cfg.items() if key in TOP_LEVEL}
+    loop, path, inside = None, [], {key: value for key, value in cfg.items() if key in TOP_LEVEL}
     for settings in built:
         # The builder may have added some; what MMEngine has put together itself is not there.
         similar = [(steps, entry) for steps, entry in _dicts(inside)
@@ -84,7 +86,11 @@ def _place_of(error: Exception, cfg: Config) -> Optional[str]:
             steps, inside = min(similar, key=lambda found: sum(
                 settings[name] != value for name, value in found[1].items()))
             path += steps
-    return '.'.join(path) or None
+        if path in (['train_cfg'], ['val_cfg'], ['test_cfg']):
+            loop = path.pop()  # which builds what stands beside it
+            inside = {key: value for key, value in cfg.items()
+                      if key in TOP_LEVEL and key.startswith(loop.removesuffix('cfg'))}
+    return '.'.join(path) or loop
 
 
 def _dicts(inside: Any, path: tuple = ()) -> Iterator[tuple]:

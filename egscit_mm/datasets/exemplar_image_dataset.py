@@ -165,8 +165,8 @@ class ExemplarImageDataset(BaseDataset):
         expected = ', '.join(phase + domain for phase in ('train', 'test')
                              for domain in self.domains)
         raise MissingFileError(
-            f'{path} {found}. ExemplarImageDataset expects data_root={self.data_root!r} to hold '
-            f'the folders {expected} with images in each. Set data_root, or make the folders with '
+            f'data_root={self.data_root!r}: {path} {found}. ExemplarImageDataset expects it to '
+            f'hold the folders {expected} with images in each. Set it, or make the folders with '
             'the script for your data in tools/dataset_converters (mnist.py, streets.py, gta5.py, '
             'folders.py, ...); docs/datasets.md has the command of each data set')
 

@@ -41,6 +41,12 @@ class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that is not there, and what to do about it."""
 
 
+class UnwritableError(UserError, OSError):
+    """A file that cannot be written, and what to do; its other attributes are those of OSError."""
+
+    __str__ = Exception.__str__
+
+
 class MissingPackageError(UserError, ModuleNotFoundError):
     """A package that is not installed, and the command to type.
 

@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Writing files whole or not at all, and no file over another."""
+import errno
 import os
 import threading
 import unicodedata
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Tuple, Union
 
-from .errors import UserError
+from .errors import UnwritableError, UserError
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def atomic_path(path: Union[str, os.PathLike], sync: bool = True) -> Iterator[Pa
         Path: A file beside it.
 
     Raises:
-        OSError: If it cannot be written, such as on a full disk. It names ``path``.
+        UnwritableError: If it cannot be written, such as on a full disk.
     """
     place = Path(os.path.realpath(path))
     # Not longer than the name itself, which may have the greatest length allowed.
@@ -46,16 +47,21 @@ def atomic_path(path: Union[str, os.PathLike], sync: bool = True) -> Iterator[Pa
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno is not None:
-            error.filename, error.filename2 = os.fspath(path), None  # a full disk names none
-        raise
+        if error.errno is None or isinstance(error, UserError):
+            raise
+        remedy = ('Free some space' if error.errno in (errno.ENOSPC, errno.EDQUOT) else
+                  'Choose another place, or change the rights of this one')
+        path = os.fspath(path)  # a full disk names none
+        refused = UnwritableError(f'cannot write {path}: {error.strerror}. {remedy}.')
+        refused.errno, refused.strerror, refused.filename = error.errno, error.strerror, path
+        raise refused from error
 
 
 def write_atomically(path: Union[str, os.PathLike], content: bytes, sync: bool = True) -> None:
     """Writes a file that appears complete or not at all; see :func:`atomic_path`.
 
     Raises:
-        OSError: If it cannot be written.
+        UnwritableError: If it cannot be written.
     """
     with atomic_path(path, sync) as temporary:
         temporary.write_bytes(content)
@@ -79,12 +85,33 @@ def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
     """Writes what JSON can hold, and NumPy values, as a file that appears complete or not at all.
 
     Raises:
-        OSError: If it cannot be written.
+        UnwritableError: If it cannot be written.
         TypeError: If ``data`` holds something else.
     """
     from mmengine.fileio import dump  # this module has to be there before mmengine
 
     write_atomically(path, dump(data, file_format='json', indent=2).encode())
+
+
+def check_folder(path: Union[str, os.PathLike], what: str) -> None:
+    """Refuses what cannot be a folder to write to, before long work.
+
+    Args:
+        path (str | PathLike): The folder, which need not be there yet.
+        what (str): What the error calls it.
+
+    Raises:
+        UserError: If it, or what should be a folder above it, is a file, or is not to be written
+            to.
+    """
+    path = Path(os.path.abspath(path))
+    place = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise UserError(f'{what} must be a folder: {place} is none. Choose another place to write '
+                        'to.')
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f'{what}: nothing may be written to {place}. Choose another place, or '
+                        'change its rights.')
 
 
 def check_outputs(outputs: Iterable[Tuple[Path, str]],
@@ -100,8 +127,18 @@ def check_outputs(outputs: Iterable[Tuple[Path, str]],
 
     Raises:
         UserError: If two outputs are one file, one is an input, or one is a file where
-            another needs a folder. It names both and says what to do.
+            another needs a folder. It names both and says what to do. Also if an output is a
+            folder, or its folder cannot be written to.
     """
+    outputs, folders = list(outputs), {}
+    for path, what in outputs:
+        if path.is_dir():
+            raise UserError(f'{path}, {what}, is a folder: give the name of a file.')
+        if path.is_file() or not path.exists():  # and no device
+            place = os.path.realpath(path) if path.is_symlink() else path
+            folders.setdefault(os.path.dirname(place), what)
+    for folder, what in folders.items():
+        check_folder(folder, f'The folder of {what}')
     places: Dict[str, str] = {}
     owners: Dict[str, Tuple[Path, str]] = {}
     for path, what in outputs:

@@ -15,6 +15,7 @@ from egscit_mm.apis import inferencer as inferencer_module
 from egscit_mm.apis.inferencer import load_image
 from egscit_mm.models.egscit.tiling import TiledTranslation
 from egscit_mm.utils.cpu import computes_in_amx
+from egscit_mm.utils.errors import UserError
 
 __all__ = ['folder']
 
@@ -244,8 +245,10 @@ def test_no_exemplars(inferencer):
 # ------------------------------------------------------------------------------------------ tiles
 @pytest.fixture(scope='module')
 def in_tiles(checkpoints):
-    return EGSCITInferencer(
-        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', tile=24)
+    model = EGSCITInferencer(
+        checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', tile=64)
+    model.tile = 24  # smaller than allowed, for small images
+    return model
 
 
 def test_tiles_give_the_same(inferencer, in_tiles, monkeypatch):
@@ -313,6 +316,13 @@ def test_a_style_is_encoded_once_for_a_batch(inferencer, monkeypatch):
 @pytest.mark.parametrize('tile', [-1, 1.5, True, '64'])
 def test_bad_tiles(checkpoints, tile):
     with pytest.raises(ValueError, match='EGSCITInferencer: tile must be an integer of at least 0'):
+        EGSCITInferencer(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth',
+                         tile=tile)
+
+
+@pytest.mark.parametrize('tile', [1, 63])
+def test_tiles_that_are_too_small(checkpoints, tile):
+    with pytest.raises(UserError, match=f'tile must be 0, .*or at least 64 .* got {tile}:'):
         EGSCITInferencer(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth',
                          tile=tile)
 

@@ -150,7 +150,7 @@ def test_other_methods_have_no_regions(folder, stage):
 
 def test_styles_in_tiles(folder):
     whole, tiled = (EGSCITInferencer(folder / 'egscit.py', folder / 'egscit.pth', tile=tile)
-                    for tile in (0, 32))
+                    for tile in (0, 64))
     content, exemplars = picture(70, 90, 1), [picture(60, 40, 2), picture(30, 70, 3)]
     results = []
     for model in (whole, tiled):

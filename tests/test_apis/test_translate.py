@@ -115,6 +115,29 @@ def test_translate_goes_on_past_unreadable_files(translate, tmp_path, capsys):
     assert pictures_in(out) == ['good.png']
 
 
+def test_a_matrix_goes_on_past_unreadable_files(translate, tmp_path, capsys):
+    paths = {side: [save(tmp_path / side / f'{name}.png', 8, 8, seed) for seed, name in
+                    enumerate('ab')] for side in ('content', 'exemplar')}
+    for side in paths:
+        (tmp_path / side / 'broken.png').write_bytes(paths[side][0].read_bytes()[:60])
+
+    def matrix(*exemplars, out, contents=(tmp_path / 'content', )):
+        code = translate('--content', *contents, '--exemplar', *exemplars, '--out', tmp_path / out,
+                         '--pairing', 'matrix')
+        return code, capsys.readouterr()
+
+    for _ in range(2):  # also where the picture is there already
+        code, printed = matrix(tmp_path / 'exemplar', out='out')
+        assert code == 1 and '2 contents after 2 exemplars' in printed.out
+        assert re.search('2 not translated:\n.*content.broken.png is not a readable image.*\n'
+                         '.*exemplar.broken.png is not a readable image', printed.err)
+    assert matrix(*paths['exemplar'], out='whole', contents=paths['content'])[0] == 0
+    assert len({(tmp_path / name / 'matrix.png').read_bytes() for name in ('out', 'whole')}) == 1
+    code, printed = matrix(tmp_path / 'exemplar' / 'broken.png', out='none')
+    assert code == 1 and 'exemplar/broken.png' in printed.err and not printed.out
+    assert pictures_in(tmp_path / 'none') == []
+
+
 @pytest.mark.parametrize('missing', ['--content', '--exemplar'])
 def test_translate_names_what_is_missing(translate, tmp_path, missing):
     Image.fromarray(picture(8, 8)).save(tmp_path / 'a.png')
@@ -449,10 +472,10 @@ def test_large_images_are_alone_in_memory(translate, many, monkeypatch):
 
 
 def test_tiles_on_the_command_line(translate, inferencer, tmp_path):
-    content = save(tmp_path / 'content.png', 60, 50, seed=1)
-    exemplar = save(tmp_path / 'exemplar.png', 40, 30, seed=2)
+    content = save(tmp_path / 'content.png', 90, 70, seed=1)
+    exemplar = save(tmp_path / 'exemplar.png', 80, 30, seed=2)
     assert translate('--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out',
-                     '--tile', 24, '--masks') == 0
+                     '--tile', 64, '--masks') == 0
     for file, wanted in zip(('content.png', 'masks/content.png'),
                             inferencer(content, exemplar, return_masks=True)):
         found = np.array(Image.open(tmp_path / 'out' / file)).astype(int)

@@ -12,6 +12,7 @@ from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer, video
 from egscit_mm.models.layers import channel_statistics
+from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import UserError
 
 __all__ = ['folder']
@@ -162,6 +163,29 @@ def test_other_formats_and_odd_sizes(translate, tmp_path, out):
     assert np.abs(results[1].astype(int) - grey[:32, :46]).mean() < 6
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([
         'exemplar.png', 'film.mkv', 'plain.mkv', out, f'odd_{out}'])
+
+
+@pytest.mark.parametrize('suffix', ['.mkv', '.avi'])
+def test_a_damaged_film_is_named_and_the_exit_code_is_1(translate, egscit, tmp_path, suffix):
+    film = tmp_path / f'long{suffix}'
+    video.write_film(film, [picture(16, 24, seed) for seed in range(40)], 12)
+    film.write_bytes(film.read_bytes()[:film.stat().st_size * 3 // 5])
+    whole = frames_of(film)
+    assert 10 < len(whole) < 38
+    with pytest.raises(SystemExit) as exit_:
+        exit_with(lambda: translate(film=film.name))
+    assert exit_.value.code == (
+        f'Error: {film} is damaged: {tmp_path / "out.mkv"} is the translation of the {len(whole)} '
+        'frames that can be read, of 40 that its header promises.')
+    assert near(frames_of(tmp_path / 'out.mkv'), egscit(whole, EXEMPLAR))
+    assert not (tmp_path / 'out.mkv.parts').exists()
+
+
+@pytest.mark.parametrize('promised, read, damaged', [
+    (0, 5, False), (40, 40, False), (40, 39, False), (40, 38, True), (1000, 990, False),
+    (1000, 980, True), (40, 50, False)])
+def test_headers_count_roughly(promised, read, damaged):
+    assert video.Film(None, promised, 25.).is_damaged(read) == damaged
 
 
 def test_flicker_is_measured(translate, tmp_path, capsys):

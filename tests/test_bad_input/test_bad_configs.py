@@ -369,6 +369,24 @@ def test_so_does_the_runner(configs, path, value, sentence, tmp_path):
     assert f': {sentence}' in str(error.value)
 
 
+@pytest.mark.parametrize('loop', ['train', 'val', 'test'])
+@pytest.mark.parametrize('place, value, sentence', [
+    ('dataloader.dataset.data_root', '/none', "dataloader.dataset.data_root='/none': /none/t"),
+    ('dataloader.dataset.domains', ['A'], 'dataloader.dataset: ExemplarImageDataset: domains must'),
+    ('evaluator.metrics.0.sise', 1, 'evaluator.metrics.0: TranslationMetric'),
+])
+def test_what_a_loop_builds_is_named_by_its_own_place(configs, loop, place, value, sentence,
+                                                      tmp_path):
+    if place.startswith('evaluator') and loop == 'train':
+        return
+    cfg = mutated(configs['egscit'], f'{loop}_{place}', 'new', value)
+    cfg.work_dir = str(tmp_path)
+    with pytest.raises(ConfigError) as error, naming_the_setting(cfg):
+        runner = Runner.from_cfg(cfg)
+        getattr(runner, f'build_{loop}_loop')(getattr(runner, f'_{loop}_loop'))
+    assert str(error.value).startswith(f'{cfg.filename}: {loop}_{sentence}')
+
+
 @pytest.mark.parametrize('side', ['generators', 'discriminators'])
 def test_of_settings_that_are_alike_the_wrong_one_is_named(configs, model, side):
     cfg = mutated(configs['egscit'], f'optim_wrapper.{side}.optimizer.lr', 'new', -1)

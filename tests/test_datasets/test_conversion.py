@@ -662,7 +662,7 @@ def test_results_do_not_go_among_the_sources(tmp_path):
 
 def test_out_must_be_a_folder(tmp_path):
     (tmp_path / 'out').write_text('')
-    with pytest.raises(ConversionError, match='--out .*out is a file: name a folder'):
+    with pytest.raises(UserError, match='--out .*out must be a folder'):
         conversion.convert([job_of(tmp_path / 'in', ['1'])], tmp_path / 'out', 0)
 
 

@@ -430,7 +430,8 @@ def test_checkpoint_of_another_width(stage, tmp_path):
         load_checkpoint(STAGES[stage](), save(wide, tmp_path / 'wide.pth'))
 
 
-def test_checkpoint_with_other_discriminators(stage, tmp_path):
+def test_checkpoint_with_other_discriminators(stage, tmp_path, monkeypatch,
+                                                capsys):
     """Discriminators of random weights would be trained on; without any the rest is usable."""
     model = STAGES[stage]()
     wide = STAGES[stage](discriminator={**DISCRIMINATOR, 'base_channels': 8})
@@ -439,7 +440,13 @@ def test_checkpoint_with_other_discriminators(stage, tmp_path):
         load_checkpoint(model, save(wide, tmp_path / 'wide.pth'))
     state = {k: v for k, v in model.state_dict().items() if not k.startswith('discriminators')}
     torch.save(dict(state_dict=state), tmp_path / 'published.pth')
+    before, said = snapshot(model.discriminators), []
+    monkeypatch.setattr('egscit_mm.models.base.alternating_gan.print_log',
+                        lambda message, logger: said.append(message))
     load_checkpoint(model, str(tmp_path / 'published.pth'))
+    assert len(said) == 1 and 'made for inference, without discriminators' in said[0]
+    assert 'missing keys' not in capsys.readouterr().out
+    assert changed(before, snapshot(model.discriminators)) == []
 
 
 # ---------------------------------------------------------------------------------- overfitting

@@ -97,7 +97,8 @@ def test_strength_of_the_network():
     style, mean = (net.encode_style(random_images()['B'], 'B') for _ in range(2))
     mean = tuple(part[:1] for part in mean)
     assert same(net.strengthened(style, 'B', 1.), style)  # needs no mean
-    with pytest.raises(UserError, match='--mean-of DIR'):
+    with pytest.raises(UserError, match='--mean-of DIR .*the checkpoint of the training, not '
+                       'a published file, .*publish_model.py --mean-of B=DIR'):
         net.strengthened(style, 'B', 0.5)
     net.mean_styles['B'].set(mean)
     for part, middle in zip(net.strengthened(style, 'B', 0), mean):

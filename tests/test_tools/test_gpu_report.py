@@ -69,7 +69,7 @@ def test_the_fastest_way(module):
 
 
 @pytest.mark.parametrize('words, message', [
-    (['{tmp}/full'], 'is not empty: give a new folder'),
+    (['{tmp}/full'], 'is no empty folder: give a new one'),
     (['{tmp}/new', '--wheels', '{tmp}/full'], r'no \*.whl in it'),
 ])
 def test_refusals(module, tmp_path, monkeypatch, capsys, words, message):

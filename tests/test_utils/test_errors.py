@@ -14,7 +14,7 @@ from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import BadInputError, UserError, check_file, sentence_for_the_user
 
 KINDS = [UserError, BadInputError, ConfigError, ConversionError, errors.RunError,
-         errors.MissingFileError, errors.MissingPackageError]
+         errors.MissingFileError, errors.MissingPackageError, errors.UnwritableError]
 
 
 class Failing:

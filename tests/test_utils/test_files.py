@@ -1,18 +1,21 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Every part of the package finds the same images in a folder, and writes files whole."""
+import errno
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_data import write_tiny_digits
 from tool import TOOLS, Tool
 
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import Files
-from egscit_mm.utils.errors import UserError
-from egscit_mm.utils.files import check_outputs, write_json
+from egscit_mm.utils.errors import UserError, sentence_for_the_user
+from egscit_mm.utils.files import check_folder, check_outputs, write_atomically, write_json
 from egscit_mm.utils.listing import IMAGE_SUFFIXES, find_images, list_images
 from egscit_mm.utils.records import fingerprint
 
@@ -194,6 +197,96 @@ def test_check_outputs(tmp_path):
             check_outputs([(tmp_path / name, f'file {index}')
                            for index, name in enumerate(outputs)],
                           [tmp_path / name for name in inputs])
+
+
+def test_what_cannot_be_written_is_refused_beforehand(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'gone').symlink_to('nothing')
+    (tmp_path / 'folder').mkdir()
+    check_folder(tmp_path / 'new' / 'folder', '--out')
+    check_outputs([(Path(os.devnull), 'the figures'), (tmp_path / 'file', 'the picture')])
+    for name in ('file', 'file/below', 'gone'):
+        message = f'must be a folder: {tmp_path / name.split("/")[0]} is none. Choose another'
+        with pytest.raises(UserError, match=f'--out {message}'):
+            check_folder(tmp_path / name, '--out')
+        with pytest.raises(UserError, match=f'The folder of the picture {message}'):
+            check_outputs([(tmp_path / name / 'a.png', 'the picture')])
+    with pytest.raises(UserError, match='folder, the picture, is a folder: give the name of a fil'):
+        check_outputs([(tmp_path / 'folder', 'the picture')])
+    monkeypatch.setattr(os, 'access', lambda path, mode: path != tmp_path / 'folder')
+    with pytest.raises(UserError, match='--out: nothing may be written to .*folder. Choose'):
+        check_folder(tmp_path / 'folder' / 'new', '--out')
+
+
+@pytest.mark.parametrize('tool, arguments', [
+    ('train.py', ['CONFIG', '--work-dir', 'FILE']),
+    ('train.py', ['CONFIG', '--cfg-options', 'work_dir=FILE']),
+    ('test.py', ['CONFIG', 'CHECKPOINT', '--work-dir', 'FILE']),
+    ('test.py', ['CONFIG', 'CHECKPOINT', '--out', 'FILE/m.json']),
+    ('translate.py', ['CONFIG', 'CHECKPOINT', '--content', 'IMAGE', '--exemplar', 'IMAGE', '--out',
+                      'FILE']),
+    ('translate_video.py', ['CONFIG', 'CHECKPOINT', '--content', 'IMAGE', '--exemplar', 'IMAGE',
+                            '--out', 'FILE/film.mkv']),
+    ('report.py', ['CONFIG', 'CHECKPOINT', '--out', 'FILE']),
+    ('reproduce.py', ['--table', '2', '--budget', 'quick', '--work-dir', 'FILE']),
+    ('paint_drive.py', ['--out', 'FILE/film.mkv']),
+    ('benchmark.py', ['CONFIG', '--json', 'FILE/m.json']),
+    ('train_digit_features.py', ['--data', '.', '--out', 'FILE/features.pth']),
+    ('export_onnx.py', ['CONFIG', 'CHECKPOINT', '--out', 'FILE/net.onnx']),
+    ('model_converters/publish_model.py', ['CHECKPOINT', 'FILE/model']),
+    ('dataset_converters/mnist.py', ['--task', 'single', '--source', 'digits', '--out', 'FILE']),
+    ('dataset_converters/streets.py', ['--out', 'FILE']),
+    ('analysis/draw_letters.py', ['--out', 'FILE']),
+    ('analysis/gpu_report.py', ['FILE']),
+    ('analysis/side_by_side.py', ['--json', 'FILE/m.json']),
+    ('analysis/benchmark_dataloader.py', ['CONFIG', '--json', 'FILE/m.json']),
+    ('analysis/yardsticks.py', ['CONFIG', '--out', 'FILE/m.json']),
+    ('analysis/tsne.py', ['CONFIG', 'CHECKPOINT', '--out', 'FILE/m.png']),
+    ('analysis/mask_groups.py', ['CONFIG', 'CHECKPOINT', '--content', 'IMAGE', '--out',
+                                 'FILE/m.png']),
+    ('analysis/style_walk.py', ['CONFIG', 'CHECKPOINT', '--content', 'IMAGE', '--exemplar', 'IMAGE',
+                                'IMAGE2', '--out', 'FILE/walk']),
+])
+def test_tools_say_at_once_that_a_folder_is_wanted(tool, arguments, tmp_path, monkeypatch, capsys):
+    files = dict(CONFIG=TOOLS.parent / 'configs' / 'egscit' / 'egscit_quickstart.py',
+                 FILE=tmp_path / 'file', CHECKPOINT=tmp_path / 'model.pth',
+                 IMAGE=tmp_path / 'a.png', IMAGE2=tmp_path / 'b.png')
+    image(files['IMAGE'])
+    image(files['IMAGE2'])
+    for name in ('FILE', 'CHECKPOINT'):
+        files[name].write_bytes(b'')
+    data = write_tiny_digits(tmp_path / 'data', train=1, test=1)
+    words = []
+    for word in arguments:
+        for name in ('IMAGE2', *files):
+            word = word.replace(name, str(files[name]))
+        words.append(word)
+    if 'CONFIG' in arguments and tool in ('report.py', 'analysis/tsne.py'):
+        words += ['--cfg-options', f'test_dataloader.dataset.data_root={data}']
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(TOOLS)
+    with pytest.raises((UserError, SystemExit)) as error:
+        Tool(tool)(*words)
+    said = f'{error.value}{capsys.readouterr().err}'
+    assert 'folder' in said and str(files['FILE']) in said, said
+    assert files['FILE'].read_bytes() == b''
+
+
+@pytest.mark.parametrize('number, remedy', [
+    (errno.ENOSPC, 'Free some space'), (errno.EDQUOT, 'Free some space'),
+    (errno.EACCES, 'Choose another place, or change'), (errno.EROFS, 'Choose another place, or')])
+def test_a_file_that_cannot_be_written_is_named_with_what_to_do(number, remedy, tmp_path,
+                                                                monkeypatch):
+    monkeypatch.setattr(os, 'replace', lambda *args: (_ for _ in ()).throw(
+        OSError(number, os.strerror(number), 'temporary', None, 'other')))
+    path = tmp_path / 'model.safetensors'
+    with pytest.raises(OSError) as error:
+        write_atomically(path, b'')
+    sentence = f'cannot write {path}: {os.strerror(number)}. {remedy}'
+    assert str(error.value).startswith(sentence)
+    assert sentence_for_the_user(error.value) == str(error.value)
+    assert (error.value.errno, error.value.filename) == (number, str(path))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_fingerprint(tmp_path):

@@ -16,6 +16,7 @@ import os.path as osp
 from collections import Counter
 from itertools import islice
 from math import ceil
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Callable, Dict
 
@@ -36,7 +37,7 @@ def parse_args():
                         help='batches to measure per number of workers, after the warm-up '
                         '(default: %(default)s)')
     parser.add_argument('--data-root', help="data folder (default: the config's)")
-    parser.add_argument('--json', help='also write the figures to this JSON file')
+    parser.add_argument('--json', type=Path, help='also write the figures to this JSON file')
     add_config_options(parser)
     args = parser.parse_args()
     if min(args.workers) < 0:
@@ -59,7 +60,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from egscit_mm.config import read_config
-from egscit_mm.utils.files import write_json
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs, write_json
 
 
 def build(cfg: dict, workers: int) -> DataLoader:
@@ -171,6 +173,8 @@ def report(figures: dict) -> str:
 
 def main():
     args = parse_args()
+    if args.json:
+        check_outputs([(args.json, 'the figures')])
     if not osp.isfile(args.config):
         raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
     cfg = read_config(args.config, config_options(args.cfg_options))
@@ -213,4 +217,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Run the same command again')

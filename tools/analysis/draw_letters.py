@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egscit_mm.utils.files import write_atomically
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_folder, write_atomically
 
 FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_COMPLEX,
          cv2.FONT_HERSHEY_SCRIPT_SIMPLEX]
@@ -51,6 +52,7 @@ def main():
     parser.add_argument('--num', type=int, default=4160, help='letters (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
+    check_folder(args.out, f'--out {args.out}')
     names = [f'emnist-letters-test-{kind}-ubyte' for kind in ('images-idx3', 'labels-idx1')]
     if any((args.out / name).exists() for name in names):
         raise SystemExit(f'{args.out} has idx files already, EMNIST itself perhaps: give another '
@@ -68,4 +70,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main)

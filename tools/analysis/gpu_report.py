@@ -62,8 +62,8 @@ def parse_args():
     parser.add_argument('--dry-run', action='store_true', help='everything in miniature, on a CPU, '
                         'without compilation')
     args = parser.parse_args()
-    if args.out.exists() and os.listdir(args.out):
-        parser.error(f'{args.out} is not empty: give a new folder')
+    if args.out.exists() and (not args.out.is_dir() or os.listdir(args.out)):
+        parser.error(f'{args.out} is no empty folder: give a new one')
     if args.wheels and not list(args.wheels.glob('*.whl')):
         parser.error(f'--wheels {args.wheels}: no *.whl in it')
     return args

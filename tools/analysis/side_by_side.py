@@ -59,7 +59,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmark import build, measure, random_batch
 
 from egscit_mm.config import read_config
-from egscit_mm.utils.files import write_json
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import check_outputs, write_json
 from egscit_mm.utils.tables import markdown_table
 
 
@@ -98,6 +99,8 @@ def functions_of(title: str, cfg, device: str, size: list, minibatch: int) -> tu
 
 def main():
     args = parse_args()
+    if args.json:
+        check_outputs([(args.json, 'the figures')])
     MMLogger.get_current_instance().setLevel('WARNING')
     # CycleGAN asks for it. Later than its start-up, in which only discriminators learn.
     MessageHub.get_current_instance().update_info('iter', 10000)
@@ -143,4 +146,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main, 'Run the same command again')

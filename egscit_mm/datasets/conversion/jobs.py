@@ -11,6 +11,7 @@ from typing import Optional
 from tqdm import tqdm
 
 from ...utils.errors import BadInputError
+from ...utils.files import check_folder
 from ...utils.listing import IMAGE_SUFFIXES, walk_files, why_unusable
 from .errors import ConversionError, LeftOutError
 from .plans import Job, Task
@@ -39,8 +40,7 @@ def convert(jobs: list[Job], out: Path, workers: int) -> int:
         ConversionError: If ``out`` holds something else for these domains, lies among the sources
             or cannot be written, or if none of the first images tried can be used.
     """
-    if out.exists() and not out.is_dir():
-        raise ConversionError(f'--out {out} is a file: name a folder')
+    check_folder(out, f'--out {out}')
     for job in jobs:
         _refuse_source(job, out)
         _refuse_duplicates(job)

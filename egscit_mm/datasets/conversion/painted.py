@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ...utils.files import check_folder
 from ...utils.listing import list_images
 from .errors import ConversionError
 from .workers import map_in_workers
@@ -30,6 +31,7 @@ def is_painted(out: Path, manifest: dict) -> bool:
     Raises:
         ConversionError: If ``out`` holds anything else.
     """
+    check_folder(out, f'--out {out}')
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     path = out / MANIFEST

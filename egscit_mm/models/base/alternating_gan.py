@@ -7,6 +7,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmagic.registry import MODELS
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
@@ -122,8 +123,17 @@ class AlternatingGAN(ImageModel):
         return dict(generators=self.generators, discriminators=self.discriminators)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
-        """Refuses a checkpoint of another model, see :func:`check_state`."""
+        """Refuses a checkpoint of another model, see :func:`check_state`.
+
+        Discriminators stay as they are where a checkpoint made for inference has none.
+        """
         check_state(type(self).__name__, self.sides(), state_dict, prefix)
+        for side, module in self.sides().items():
+            own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
+            if own and not own.keys() & state_dict.keys():
+                print_log(f'The checkpoint is made for inference, without {side}: a training would '
+                          'begin these anew.', 'current')
+                state_dict.update(own)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     # ----------------------------------------------------------------- losses

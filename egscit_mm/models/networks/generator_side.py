@@ -104,8 +104,9 @@ class Translator(GeneratorSide):
             raise UserError(
                 f'A strength other than 1 needs the mean style of domain {target!r}, which this '
                 'checkpoint does not hold: name images of this domain, such as those of its '
-                'training, with --mean-of DIR (EGSCITInferencer: keep_mean_style), or put it into '
-                'the checkpoint with tools/model_converters/publish_model.py --mean-of '
+                'training or the exemplars, with --mean-of DIR (EGSCITInferencer: '
+                'keep_mean_style). To have it in a file, publish the checkpoint of the training, '
+                'not a published file, with tools/model_converters/publish_model.py --mean-of '
                 f'{target}=DIR.')
 
     def strengthened(self, style: Style, target: str, strength: float) -> Style:
