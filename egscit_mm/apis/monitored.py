@@ -1,10 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Figures that hooks wait for by name, held against those the evaluator will give.
+"""What evaluations after the start of a training need: figures and files that are there.
 
 A hook that names a figure which there is not fails (or never acts) at the first validation, hours
-after the start.
+after the start; a metric whose file of weights is missing fails at the first validation or test.
 """
 import difflib
+import os
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -14,6 +15,9 @@ from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
 from ..config import ConfigError
 from ..evaluation.metrics import TranslationMetric
+
+# How metrics and their networks call settings that name a file.
+_FILES = ('pretrained', 'weights', 'checkpoint')
 
 
 def figure_names(cfg: Config) -> Optional[list[str]]:
@@ -41,14 +45,40 @@ def metrics_of(evaluator: Any) -> list:
 
 
 def check_monitored(cfg: Config) -> None:
-    """Refuses a config whose hooks name figures that there are not.
+    """Refuses a config whose hooks name figures, or whose metrics files, that there are not.
 
     Raises:
-        ConfigError: Naming the setting and the figures there are.
+        ConfigError: Naming the setting and the figures there are, or the file.
     """
-    problems = list(monitored_problems(cfg))
+    problems = [*monitored_problems(cfg), *missing_files(cfg)]
     if problems:
         raise ConfigError(f'{cfg.filename or "The config"}: {" ".join(problems)}')
+
+
+def missing_files(cfg: Config) -> Iterator[str]:
+    """Which files the metrics of validation and test name that are not there.
+
+    Yields:
+        str: A sentence for each, which names its setting first.
+    """
+    for evaluator in ('val_evaluator', 'test_evaluator'):
+        for setting, path in _files(evaluator, cfg.get(evaluator)):
+            if not os.path.isfile(path):
+                yield (f'{setting}={path!r} does not exist: the evaluation would miss it after the '
+                       'training. Put the file there, or say where it is by --cfg-options '
+                       f'{setting}=FILE.')
+
+
+def _files(place: str, inside: Any) -> Iterator[tuple[str, str]]:
+    """Settings that name files, with these."""
+    entries = inside.items() if isinstance(inside, dict) else (
+        enumerate(inside) if isinstance(inside, (list, tuple)) else ())
+    for key, value in entries:
+        if key in _FILES and isinstance(value, (str, os.PathLike)):
+            if value != 'torchvision' and '://' not in str(value):  # else it is downloaded
+                yield f'{place}.{key}', str(value)
+        else:
+            yield from _files(f'{place}.{key}', value)
 
 
 def monitored_problems(cfg: Config) -> Iterator[str]:

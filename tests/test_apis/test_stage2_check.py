@@ -3,8 +3,11 @@
 import cv2
 import pytest
 import torch
+from mmengine.config import Config
 from tiny_data import FOLDERS, picture
 from tiny_training import configs, data_root, run
+
+from egscit_mm.apis.monitored import missing_files
 
 __all__ = ['configs', 'data_root']
 
@@ -56,6 +59,32 @@ def refuses(configs, tmp_path, monkeypatch):
 ])
 def test_settings(refuses, data_root, option, value, words):
     refuses(data_root, words, {option: value})
+
+
+@pytest.mark.parametrize('evaluator', ['val_evaluator', 'test_evaluator'])
+@pytest.mark.parametrize('metric, setting', [
+    (dict(type='ExemplarRetrieval', arch='vgg16', pretrained='gone.pth'), 'pretrained'),
+    (dict(type='LPIPSDiversity', distance=dict(type='LPIPSDistance', weights='gone.pth')),
+     'distance.weights'),
+    (dict(type='TranslationFID', extractor=dict(type='InceptionFeatures', weights='gone.pth')),
+     'extractor.weights'),
+    (dict(type='TranslationMIoU', segmenter=dict(
+        type='MMSegmenter', config=__file__, checkpoint='gone.pth')), 'segmenter.checkpoint'),
+])
+def test_files_of_metrics(refuses, data_root, evaluator, metric, setting):
+    refuses(data_root, [f"{evaluator}.metrics.0.{setting}='gone.pth' does not exist: "],
+            {f'{evaluator}.metrics': [metric]})
+
+
+@pytest.mark.parametrize('metric', [
+    dict(type='ExemplarRetrieval'), dict(type='ExemplarRetrieval', pretrained=None),
+    dict(type='ExemplarRetrieval', pretrained=__file__),
+    dict(type='LPIPSDiversity', distance=dict(type='LPIPSDistance', weights='torchvision')),
+    dict(type='TranslationMIoU', segmenter=dict(
+        type='mmseg.X', pretrained='open-mmlab://resnet50_v1c', config=__file__))])
+def test_metrics_whose_files_are_there(metric):
+    cfg = Config(dict(test_evaluator=[metric], val_evaluator=None))
+    assert list(missing_files(cfg)) == []
 
 
 def test_an_encoder_of_another_width(refuses, data_root):
