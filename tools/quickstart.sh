@@ -109,7 +109,7 @@ amp=()
 if grep -qsw amx_bf16 /proc/cpuinfo; then amp=(--amp); fi
 [ -f "$final" ] ||
   "$python" tools/train.py "$config" --work-dir "$out" --resume "${amp[@]}" --cfg-options \
-    "${data[@]}" "${loss[@]}"
+    "${data[@]}" "${loss[@]}" "${metric[@]}"
 echo "== 4/5 evaluation"
 [ "$out/metrics.json" -nt "$final" ] ||
   "$python" tools/test.py "$config" "$final" --work-dir "$out" --out "$out/metrics.json" \

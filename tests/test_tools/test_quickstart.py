@@ -180,7 +180,9 @@ def test_quickstart_of_streets_without_weights_and_with(repository):
     cfg = Config.fromfile(REPOSITORY / config)
     assert cfg.test_evaluator.metrics[4].type == 'ExemplarRetrieval'
     assert f'tools/train.py {config} --work-dir {out}_vgg16 ' in train
-    assert train.endswith(' model.perceptual_loss.pretrained=data/vgg16.pth')
+    assert ' model.perceptual_loss.pretrained=data/vgg16.pth ' in train
+    # The training asks for what its evaluation will need, too.
+    assert train.endswith(' test_evaluator.metrics.4.pretrained=data/vgg16.pth')
     assert test.endswith(' test_evaluator.metrics.4.pretrained=data/vgg16.pth')
 
 
