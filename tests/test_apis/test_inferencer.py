@@ -185,7 +185,7 @@ def test_no_masks_without_a_mask(checkpoints, tmp_path):
 
 def test_checkpoint_of_the_config(checkpoints, inferencer):
     cfg = Config.fromfile(checkpoints / 'egscit_quickstart.py')
-    with pytest.raises(ValueError, match='egscit_quickstart.py: give a checkpoint'):
+    with pytest.raises(ValueError, match='egscit_quickstart.py: EGSCIT needs a checkpoint'):
         EGSCITInferencer(cfg)
     cfg.load_from = str(checkpoints / 'egscit.pth')
     images = picture(16, 16, 1), picture(16, 16, 2)
