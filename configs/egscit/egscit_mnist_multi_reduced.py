@@ -18,10 +18,11 @@ model = dict(
         decoder=dict(tanh_scale=1.1, **_network),
         # Noise of standard deviation 1, the default, hides the hues, which vary least.
         latent_noise=0.1,
+        # The scale of 'release' may be negative: it exchanged the colours of a whole style.
+        adain='std',
         # A -> B has to learn from B -> A -> B which digit has which hue. That comes to nothing if
-        # B -> A hides the hue, or if the way back leans on a mask that A -> B does not have.
-        detach_cycle=True,
-        eta=0.98),
+        # B -> A hides the hue.
+        detach_cycle=True),
     # A hue that is wrong is what is left of the cycle's error: more weight, and less for the many
     # pixels that are nearly right.
     loss_weights=dict(cycle=300),
@@ -31,8 +32,8 @@ model = dict(
     perceptual_loss=dict(
         pretrained='data/digit_features.pth',
         base_channels=16,
-        content_weight=30,
-        style_weight=1e3,
+        content_weight=40,
+        style_weight=150,
         content_layers=dict(relu3_4=14.),
         style_layers=dict(relu1_1=400., relu2_1=50.)),
     # Averages over the last 100 iterations or so, over fewer at the start.
