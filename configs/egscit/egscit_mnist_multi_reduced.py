@@ -13,6 +13,7 @@ _network = dict(
     init_cfg=dict(
         type='TruncNormal', layer=['Conv2d', 'ConvTranspose2d'], std=0.06, a=-0.12, b=0.12))
 model = dict(
+    channels_last=True,
     generator=dict(
         encoder=_network,
         decoder=dict(tanh_scale=1.1, **_network),
