@@ -36,7 +36,7 @@ def parse_args():
     parser.add_argument('--out', required=True, type=Path, help='folder for the translations')
     parser.add_argument('--pairing', choices=['each', 'random', 'all', 'matrix'],
                         default='each', help='default: each')
-    parser.add_argument('--seed', type=int, default=0, help='of the random pairing (default: 0)')
+    parser.add_argument('--seed', type=int, help='of the random pairing (default: 0)')
     parser.add_argument('--masks', action='store_true',
                         help='write the feature masks of the contents, too, into OUT/masks/')
     parser.add_argument('--html', action='store_true',
@@ -65,6 +65,9 @@ def parse_args():
     if args.regions is None and (args.region_labels or args.blend != 8
                                  or args.region_statistics != 'image'):
         parser.error('--region-labels, --blend and --region-statistics need --regions')
+    if args.seed is not None and args.pairing != 'random':
+        parser.error('--seed needs --pairing random: the other pairings draw nothing')
+    args.seed = args.seed or 0
     if args.pairing == 'matrix' and (args.masks or args.html):
         parser.error('--masks and --html do not go with --pairing matrix, which is one picture')
     return args

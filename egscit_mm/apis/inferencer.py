@@ -261,11 +261,17 @@ class EGSCITInferencer:
             As a call without masks.
 
         Raises:
-            ValueError: If an image or a label map cannot be read, a map has another size than its
-                content or a label without a style, or the model cannot style regions.
+            ValueError: If a style is none of :meth:`style`, an image or a label map cannot be read,
+                a map has another size than its content or a label without a style, or the model
+                cannot style regions.
         """
         self._check_options(output, batch_size)
         source, target = self.model.direction(source_domain, target_domain)
+        for one in style.values() if isinstance(style, dict) else (style, ):
+            if not isinstance(one, (torch.Tensor, tuple, type(None))):
+                raise UserError('style must be what style() gives, got '
+                                f'{type(one).__name__}; an exemplar becomes one by '
+                                'style([exemplar])')
         contents = [_pixels(image) for image in _listed(content)]
         if regions is None:
             translation = partial(self.model.inference_generators.translate_to_style,

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
 from ..config import ConfigError
+from ..config.conflicts import metrics_of
 from ..evaluation.metrics import TranslationMetric
 
 # How metrics and their networks call settings that name a file.
@@ -35,13 +36,6 @@ def figure_names(cfg: Config) -> Optional[list[str]]:
             return None
         names += [f'{prefix}/{name}' if prefix else name for name in found]
     return names
-
-
-def metrics_of(evaluator: Any) -> list:
-    """Configs of the metrics of an evaluator, whichever way they are written."""
-    while isinstance(evaluator, dict) and 'metrics' in evaluator:
-        evaluator = evaluator['metrics']
-    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or ())
 
 
 def check_monitored(cfg: Config) -> None:

@@ -13,9 +13,8 @@ from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_mod
 from torch import Tensor, nn
 
 from ..config import ConfigError, naming_the_setting
-from ..config.conflicts import schedulers_of
+from ..config.conflicts import metrics_of, schedulers_of
 from ..evaluation.metrics import TranslationMetric
-from .monitored import metrics_of
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:

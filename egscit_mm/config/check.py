@@ -20,7 +20,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 
 from .arguments import OWN_PACKAGE, arguments_of, fits, package_of, text_of
-from .conflicts import conflicts
+from .conflicts import conflicts, metrics_of
 from .names import NOT_OF_RUNNER, TOP_LEVEL, ConfigError, closest
 
 # What MMEngine's Runner takes all of, or none.
@@ -103,7 +103,7 @@ def check_config(cfg: Config, purpose: str) -> None:
         problems += _problems('', {
             key: value for key, value in cfg.items()
             if key in _PARTS[purpose] and value is not None})
-    problems = problems or list(conflicts(cfg, purpose))
+        problems = problems or [*conflicts(cfg, purpose), *_metrics_of_other_models(cfg, purpose)]
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
     name = cfg.filename or 'The config'
@@ -132,6 +132,25 @@ def _top_level_problems(cfg: Config, purpose: str) -> Iterator[str]:
                 together = f' ({", ".join(group)} go together)' if len(group) > 1 else ''
                 yield (f'{key} is missing, without which there is no {_ACTIVITY[purpose]}'
                        f'{together}: set it, or start from a config of configs/egscit/.')
+
+
+def _metrics_of_other_models(cfg: Config, purpose: str) -> Iterator[str]:
+    """Metrics of MMagic that look for the ``output`` of its restoration models."""
+    if purpose == 'inference' or package_of(_named('MODELS', cfg.model)) != OWN_PACKAGE:
+        return
+    for name in dict(train=('val', 'test')).get(purpose, (purpose, )):
+        for metric in metrics_of(cfg.get(f'{name}_evaluator')):
+            bases = {base.__name__ for base in _named('METRICS', metric).__mro__}
+            if 'BaseSampleWiseMetric' in bases:
+                yield (f"{name}_evaluator has the metric {metric['type']!r}, which compares what "
+                       f"MMagic's restoration models give. {cfg.model.type} gives translations: "
+                       'take metrics of docs/evaluation.md, such as TranslationSSIM.')
+
+
+def _named(registry: str, settings: dict) -> type:
+    with getattr(registries, registry).switch_scope_and_registry(settings.get('_scope_')) as scoped:
+        kind = settings['type']
+        return scoped.get(kind) if isinstance(kind, str) else kind
 
 
 def _problems(path: str, value: Any, own: bool = False,

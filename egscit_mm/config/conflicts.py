@@ -5,7 +5,7 @@ Most of them would train and never end, never save or never change the rate, wit
 """
 import importlib.util
 import math
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 from mmengine.config import Config
 
@@ -55,6 +55,13 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
                f'{loop}{path}.sampler.type=DefaultSampler.')
     if name == 'train' and loader.dataset.get('test_mode'):
         yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
+
+
+def metrics_of(evaluator: Any) -> list:
+    """Configs of the metrics of an evaluator, whichever way they are written."""
+    while isinstance(evaluator, dict) and 'metrics' in evaluator:
+        evaluator = evaluator['metrics']
+    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or ())
 
 
 def schedulers_of(cfg: Config) -> List[dict]:

@@ -146,9 +146,10 @@ def full_disk_explained(cfg: Config) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         last = newest_checkpoint(cfg)
-        raise OSError(
-            error.errno, f'{error.strerror}. Free some space; --resume then goes on with the last '
-            f'whole checkpoint ({last})', error.filename) from error
+        goes_on = (f'--resume then goes on with the last whole checkpoint ({last})' if last else
+                   'the training then starts anew: no checkpoint is whole')
+        raise OSError(error.errno, f'{error.strerror}. Free some space; {goes_on}',
+                      error.filename) from error
 
 
 def is_intact(checkpoint: Path) -> bool:

@@ -16,6 +16,10 @@ def exit_with(
     sys.stdout.reconfigure(errors='backslashreplace')  # as stderr: file names may be of any bytes
     try:
         sys.exit(main())
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            end.code = f'Error: {end.code}'
+        raise
     except Exception as error:
         sentence = sentence_for_the_user(error)
         if sentence is None:

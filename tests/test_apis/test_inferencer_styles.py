@@ -43,6 +43,12 @@ def test_a_style_can_be_kept(model):
     assert np.array_equal(np.array(pil), model(CONTENT, EXEMPLARS[0]))
 
 
+@pytest.mark.parametrize('style', ['exemplar.png', EXEMPLARS[0], {1: 'exemplar.png'}])
+def test_an_exemplar_is_no_style(egscit, style):
+    with pytest.raises(UserError, match=r'style must be what style\(\) gives.*style\(\[exemplar'):
+        egscit.translate_to_style(CONTENT, style)
+
+
 def test_weight_1_and_equal_exemplars_are_the_plain_result(model):
     plain = model(CONTENT, EXEMPLARS[0])
     for style in (model.style(EXEMPLARS, [1, 0, 0]), model.style([EXEMPLARS[0]] * 3, [3, 1, 1]),

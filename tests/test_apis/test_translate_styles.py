@@ -122,6 +122,8 @@ def test_label_maps_that_do_not_fit(translate, files, capsys):
     (('--regions', 'x', '--html'), 'do not go with'),
     (('--exemplar-weights', '1', '--pairing', 'all'), 'do not go with'),
     (('--blend', '3'), 'need --regions'),
+    (('--seed', '0'), 'needs --pairing random'),
+    (('--seed', '3', '--pairing', 'all'), 'needs --pairing random'),
 ])
 def test_options_that_do_not_go_together(translate, args, message, capsys):
     with pytest.raises(SystemExit):

@@ -149,3 +149,12 @@ def test_no_dead_keys(path):
     dead = [key for key in cfg if key not in TOP_LEVEL and not key.startswith('_')
             and not key.endswith('_pipeline')]
     assert not dead
+
+
+@pytest.mark.parametrize('metrics', [
+    [dict(type='ExemplarSSIM'), dict(type='PSNR')], dict(type='mmagic.MAE'),
+    dict(metrics=[dict(type='SSIM', gt_key='img_B')])])
+def test_metrics_of_restoration_models(cfg, metrics):
+    cfg.test_evaluator = metrics
+    with pytest.raises(ConfigError, match='test_evaluator has the metric.*TranslationSSIM'):
+        check_config(cfg, 'test')

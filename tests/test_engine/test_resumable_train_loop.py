@@ -294,6 +294,18 @@ def test_a_full_disk_ends_the_run_with_the_last_good_checkpoint(data_root, tmp_p
     assert run(data_root, tmp_path, resume=True).iter == ITERATIONS
 
 
+def test_a_disk_that_is_full_before_the_first_checkpoint(data_root, tmp_path, monkeypatch):
+    def full(written, place):
+        if os.path.basename(place).startswith('iter_'):
+            raise OSError(28, 'No space left on device')
+        replace(written, place)
+
+    replace = os.replace
+    monkeypatch.setattr(os, 'replace', full)
+    with pytest.raises(OSError, match='starts anew: no checkpoint is whole'):
+        run(data_root, tmp_path)
+
+
 def test_one_checkpoint_is_not_enough(data_root, tmp_path):
     with pytest.raises(ValueError, match='default_hooks.checkpoint.max_keep_ckpts=1'):
         run(data_root, tmp_path, options={'default_hooks.checkpoint.max_keep_ckpts': 1})

@@ -118,6 +118,8 @@ class ExemplarRetrieval(ExemplarMetric):
 class ContentLeak(ExemplarMetric):
     """How much of the exemplar's layout is in the translation; 0 for a perfect model.
 
+    Also 0 for flat translations, whose layout is nobody's: read it beside a figure of the content.
+
     The correlation of the translation's edges with those of its own exemplar, less the mean
     correlation with those of all other exemplars
     (:func:`egscit_mm.evaluation.functional.content_leak`).

@@ -95,7 +95,8 @@ class EGSCIT(ExemplarTranslationModel):
             ValueError: If the file is not a stage-1 checkpoint of this architecture and domains.
         """
         state = _load_checkpoint(checkpoint, map_location='cpu')
-        encoders = self.check_feature_networks(state.get('state_dict', state), checkpoint)
+        encoders = self.check_feature_networks(state.get('state_dict', state),
+                                               f'feature_checkpoint {checkpoint}')
         self._generators.feature_networks.load_state_dict(encoders)
         self._generators.features_loaded.fill_(True)
         print_log(f'Feature networks loaded from {checkpoint}', 'current')
