@@ -350,7 +350,7 @@ def translation_matrix(inferencer: EGSCITInferencer,
     Args:
         inferencer (EGSCITInferencer): Translates them.
         contents (Sequence[Image]): The first column, RGB. All cells have the size of the first
-            one; images of another shape are fitted into it, on black.
+            one; images of another shape are fitted into it, on grey.
         exemplars (Sequence[Image]): The first row, RGB.
         target_domain (str | None): Domain of the exemplars; the model's default if None.
         batch_size (int): So many are translated together. Defaults to 8.
@@ -363,7 +363,7 @@ def translation_matrix(inferencer: EGSCITInferencer,
     size = contents[0].size
 
     def tensor(image):
-        return torch.tensor(np.array(ImageOps.pad(image, size))).permute(2, 0, 1) / 127.5 - 1
+        return torch.tensor(np.array(ImageOps.pad(image, size, color='#808080'))).permute(2, 0, 1) / 127.5 - 1
 
     def stack(images):
         return torch.stack([tensor(image) for image in images])

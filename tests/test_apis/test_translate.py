@@ -203,6 +203,17 @@ def test_matrix_picture(translate, inferencer, tmp_path):
     assert len(np.unique(cell(0, 0))) == 1
 
 
+def test_a_matrix_of_several_shapes_is_on_grey(translate, tmp_path):
+    content = save(tmp_path / 'content.png', 8, 8)
+    exemplar = save(tmp_path / 'exemplar.png', 8, 4)
+    translate('--content', content, '--exemplar', exemplar, '--out', tmp_path / 'out',
+              '--pairing', 'matrix')
+    matrix = np.array(Image.open(tmp_path / 'out' / 'matrix.png')).astype(int)
+    beside = np.concatenate([matrix[2:10, 12:14], matrix[2:10, 18:20]])
+    assert np.abs(beside - 128).max() <= 1
+    assert np.ptp(matrix[2:10, 14:18]) > 1
+
+
 def test_a_second_run_does_what_is_missing(translate, tmp_path, monkeypatch):
     for name in 'abc':
         save(tmp_path / 'content' / f'{name}.png', 8, 8, seed=ord(name))
