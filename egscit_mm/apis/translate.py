@@ -18,7 +18,7 @@ from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
 from ..utils.files import check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
-from ..utils.listing import find_images, why_unusable
+from ..utils.listing import find_images, left_out, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
 from ..visualization.translation_page import write_translation_page
@@ -92,6 +92,12 @@ class FolderTranslation:
                 replace another one, or nothing can be written.
         """
         contents, exemplars = find_images(self.content), find_images(self.exemplar)
+        for folders in (self.content, self.exemplar):
+            if others := left_out(folders):
+                kinds = ', '.join(f'{count} {kind or "without suffix"}'
+                                  for kind, count in others.items())
+                print(f'Left out of {", ".join(map(str, folders))}, no images by their names: '
+                      f'{kinds}')
         is_matrix = self.pairing == 'matrix'
         pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
         sides = list(contents.values()), list(exemplars.values())
@@ -363,7 +369,8 @@ def translation_matrix(inferencer: EGSCITInferencer,
     size = contents[0].size
 
     def tensor(image):
-        return torch.tensor(np.array(ImageOps.pad(image, size, color='#808080'))).permute(2, 0, 1) / 127.5 - 1
+        cell = np.array(ImageOps.pad(image, size, color='#808080'))  # as between the images
+        return torch.tensor(cell).permute(2, 0, 1) / 127.5 - 1
 
     def stack(images):
         return torch.stack([tensor(image) for image in images])

@@ -6,6 +6,7 @@ import glob
 import itertools
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -153,6 +154,20 @@ def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
                     f'{found[name]} and {file} have the same name {name}: one would overwrite the '
                     'other. Translate the folders one by one, or give the folder that holds both.')
     return found
+
+
+def left_out(patterns: Sequence[str]) -> Dict[str, int]:
+    """Suffixes of the files in folders that :func:`find_images` leaves out, and how many have them.
+
+    Args:
+        patterns (Sequence[str]): Files, folders and glob patterns; only folders are looked at.
+
+    Returns:
+        dict[str, int]: By suffix in lower case, such as ``'.gif'``, ``''`` where there is none.
+    """
+    folders = [pattern for pattern in patterns if os.path.isdir(pattern)]
+    return Counter(os.path.splitext(name)[1].lower() for folder in folders
+                   for name in sorted({*walk_files(folder)} - {*list_images(folder)}))
 
 
 def _matches(pattern: str) -> Tuple[Path, List[Path]]:

@@ -203,6 +203,16 @@ def test_matrix_picture(translate, inferencer, tmp_path):
     assert len(np.unique(cell(0, 0))) == 1
 
 
+def test_files_that_are_left_out_are_told(translate, tmp_path, capsys):
+    for name in ('a.png', 'b.GIF', 'c.gif', 'notes', '.hidden.gif'):
+        save(tmp_path / 'content' / 'x.png', 8, 8).rename(tmp_path / 'content' / name)
+    exemplar = save(tmp_path / 'exemplar.png', 8, 8)
+    translate('--content', tmp_path / 'content', '--exemplar', exemplar, '--out', tmp_path / 'out')
+    printed = capsys.readouterr().out
+    assert f'Left out of {tmp_path / "content"}, no images by their names: 2 .gif, ' in printed
+    assert '1 without suffix' in printed and printed.count('Left out') == 1
+
+
 def test_a_matrix_of_several_shapes_is_on_grey(translate, tmp_path):
     content = save(tmp_path / 'content.png', 8, 8)
     exemplar = save(tmp_path / 'exemplar.png', 8, 4)
