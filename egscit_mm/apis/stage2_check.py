@@ -60,15 +60,17 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
 
 def _try_validation(cfg: Config, model: nn.Module) -> None:
     """Builds the metrics, and gives the package's own a translation of the first sample."""
-    dataset = Runner.build_dataloader(cfg.val_dataloader).dataset
+    loader = Runner.build_dataloader(cfg.val_dataloader)
     built = [METRICS.build(metric) for metric in metrics_of(cfg.val_evaluator)]
     own = [metric for metric in built if isinstance(metric, TranslationMetric)]
     if own:
-        data = pseudo_collate([dataset[0]])
+        data = pseudo_collate([loader.dataset[0]])
         samples = [sample.to_dict() for sample in model.eval().val_step(data)]
-        model.train()
         for metric in own:
+            if 'Multi' in str(cfg.val_cfg.get('type')):  # MMagic's, which do so before the first
+                metric.prepare(model, loader)
             metric.process(data, samples)
+        model.train()
 
 
 def _try_losses(cfg: Config, model: nn.Module, sample: dict, batch: int) -> None:

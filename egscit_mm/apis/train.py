@@ -85,7 +85,7 @@ def train(cfg: Config,
     _prepare(cfg, resume, amp, overwrite, launcher)
     stage1_config = cfg.get('stage1_config')
     if stage1_config and cfg.model.get('feature_checkpoint') is None:
-        stage1 = read_config(osp.join(osp.dirname(cfg.filename), stage1_config))
+        stage1 = read_config(Config._get_cfg_path(stage1_config, cfg.filename)[0])
         shared = {
             key: value
             for key, value in options.items() if key.split('.')[0] not in _OWN_SETTINGS

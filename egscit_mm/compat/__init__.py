@@ -34,6 +34,7 @@ from .host_defects import (
     restore_numpy_bool8,
 )
 from .lazy_imports import defer_imports, offer_deferred_models
+from .own_configs import offer_own_configs
 from .versions import check_versions
 
 __all__ = [
@@ -57,6 +58,7 @@ def apply() -> None:
     write_files_atomically()
     ignore_device_ids_on_cpu()
     store_plain_parameter_names()
+    offer_own_configs()
 
 
 def apply_after_import() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Collection, Generator, Iterator, NamedTuple, O
 
 from mmengine import registry as registries
 from mmengine.config import Config
+from mmengine.config.config import DELETE_KEY
 from mmengine.dist import init_dist
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -175,6 +176,9 @@ def _problems(path: str, value: Any, own: bool = False,
                 r'(optim_wrapper|param_scheduler)\.', pattern):
             yield f'{path} must be a dict of settings, got {value!r}.'
         return
+    if DELETE_KEY in value:  # MMEngine takes it out where it has had an effect
+        yield f'{path}.{DELETE_KEY} must go: nothing is inherited there that it could delete.'
+        value = {key: entry for key, entry in value.items() if key != DELETE_KEY}
     scope = value.get('_scope_') or scope
     own_arguments = ()
     if place is None and own:

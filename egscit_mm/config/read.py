@@ -2,8 +2,9 @@
 """Config files and ``--cfg-options``, and keys in them that change nothing."""
 import ast
 import os
+import traceback
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from mmengine.config import Config
 
@@ -34,10 +35,32 @@ def _from_file(path: Union[str, os.PathLike]) -> Config:
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python code and may raise anything
+        if clash := _clash(error):
+            raise ConfigError('{}: {} is a dict here and {} in its _base_: add _delete_=True to '
+                              'that dict, so that it takes the place of the other.'.format(
+                                  *clash)) from error
         raise ConfigError(f'Config {path!r} cannot be read ({type(error).__name__}: {error}): '
                           'correct it, or the file that it names as _base_.') from error
     _check_variables(cfg)
     return cfg
+
+
+def _clash(error: Exception) -> Optional[Tuple[str, str, str]]:
+    """Where MMEngine was to merge a dictionary into something else: file, dotted key, and what.
+
+    Its own error says neither file nor dotted key, and repeats the whole dictionary.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    merges = [frame.f_locals for frame in frames
+              if frame.f_code is Config._merge_a_into_b.__code__]
+    if not merges or frames[-1].f_code is not Config._merge_a_into_b.__code__ or not isinstance(
+            error, TypeError):
+        return None
+    files = [frame.f_locals['filename'] for frame in frames
+             if frame.f_code is Config._file2dict.__code__]
+    other = merges[-1]['b'][merges[-1]['k']]
+    return (files[-1] if files else '', '.'.join(str(merge['k']) for merge in merges),
+            'None' if other is None else f'a {type(other).__name__}')
 
 
 def _packaged(path: str) -> str:
@@ -113,6 +136,8 @@ def merge_options(cfg: Config, options: dict) -> None:
         try:
             cfg.merge_from_dict({path: value})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            text = str(error.args[0] if error.args else error)
+            clash = _clash(error)
+            text = '{1} is {2} there and has nothing inside.'.format(*clash) if clash else (
+                str(error.args[0] if error.args else error))
             raise ConfigError(
                 f'{path}={value!r} fits no setting of {cfg.filename}: {text}') from error

@@ -56,6 +56,8 @@ def refuses(configs, tmp_path, monkeypatch):
     ('load_from', 'nowhere.pth', ['nowhere.pth']),
     ('model.frozen_modules', 'generators', ['must be a list']),
     ('custom_hooks.0.interval', 0, ['interval']),
+    ('val_evaluator.metrics', [dict(type='ExemplarDiversity', num_exemplars=9)],
+     ['num_exemplars=9', 'only 4 samples']),
 ])
 def test_settings(refuses, data_root, option, value, words):
     refuses(data_root, words, {option: value})

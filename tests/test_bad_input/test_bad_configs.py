@@ -418,3 +418,46 @@ def test_files_that_are_no_configs(tmp_path, content):
         path.write_text(content)
     sentence = sentence_of(read_config, path)
     assert str(path) in sentence
+
+
+@pytest.mark.parametrize('content, key, found', [
+    ("test_dataloader = dict(batch_size=1, long='of this nothing is repeated')",
+     'test_dataloader', 'None'),
+    ("model = dict(perceptual_loss=dict(pretrained=dict(file='x')))",
+     'model.perceptual_loss.pretrained', 'a str'),
+    ('train_dataloader = dict(dataset=dict(pipeline=dict(scale=1)))',
+     'train_dataloader.dataset.pipeline', 'a list'),
+])
+def test_a_dict_in_place_of_something_else(tmp_path, content, key, found):
+    parent, path = tmp_path / 'parent.py', tmp_path / 'config.py'
+    parent.write_text(f"_base_ = '{CONFIGS / 'egscit_celeba.py'}'\n{content}\n")
+    path.write_text("_base_ = 'parent.py'\n")  # the mistake may be in any of the files
+    for file in (parent, path):
+        assert sentence_of(read_config, file) == (
+            f'{parent}: {key} is a dict here and {found} in its _base_: add _delete_=True to that '
+            'dict, so that it takes the place of the other.')
+    parent.write_text('dict(_delete_=True, '.join(parent.read_text().rsplit('dict(', 1)))
+    assert sentence_of(read_config, path) is None
+
+
+@pytest.mark.parametrize('option, key', [
+    ('test_dataloader.batch_size', 'test_dataloader is None there'),
+    ('model.perceptual_loss.pretrained.file', 'model.perceptual_loss.pretrained is a str there'),
+])
+def test_an_option_inside_what_is_no_dict(option, key):
+    path = CONFIGS / 'egscit_celeba.py'
+    assert sentence_of(read_config, path, {option: 3}) == (
+        f'{option}=3 fits no setting of {path}: {key} and has nothing inside.')
+
+
+@pytest.mark.parametrize('path', [
+    'test_evaluator', 'test_evaluator.metrics.0', 'model.perceptual_loss.style_layers',
+    'optim_wrapper', 'model.generator'])
+def test_a_delete_with_nothing_to_delete(configs, path):
+    cfg = copy.deepcopy(configs['egscit'])
+    cfg.model.perceptual_loss.style_layers = dict(relu1_1=1.)
+    cfg = mutated(cfg, f'{path}._delete_', 'new', True)
+    purpose = 'test' if path.startswith('test') else 'train'
+    sentence = sentence_of(check_config, cfg, purpose)
+    assert sentence == (f'{cfg.filename}: {path}._delete_ must go: nothing is inherited there that '
+                        'it could delete.')
