@@ -89,6 +89,11 @@ def test_the_held_out_pictures_are_measured(folder):
     assert (folder / 'work_dirs' / 'egscit_mine' / 'report' / 'report.html').is_file()
 
 
+def test_a_report_without_test_set_names_the_page(folder):
+    with pytest.raises(SystemExit, match='vaegan_mine.py has no test set .*docs/own_folders.md'):
+        Tool('report.py')(folder / 'mine' / 'vaegan_mine.py', 'none', '--out', folder / 'report')
+
+
 def test_every_test_picture_is_translated(folder):
     for out, domain in (('translated', 'A'), ('translated_A', 'B')):
         names = {path.name for path in folder.glob(f'data/mine/test{domain}/*.png')}

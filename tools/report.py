@@ -126,8 +126,9 @@ def main():
     cfg = read_config(args.config, config_options(args.cfg_options))
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader), whose images '
-                         'the report shows. Add one, such as that of '
-                         'configs/egscit/egscit_mnist_single.py.')
+                         'the report shows. Add one, with ground truths as in '
+                         'configs/egscit/egscit_mnist_single.py or without as in '
+                         'docs/own_folders.md.')
     directions = [f'{source}2{target}'
                   for source, target in permutations(cfg.model.get('domains', ('A', 'B')), 2)]
     figures = load_figures(args.metrics, args.checkpoint, directions) if args.metrics else {}

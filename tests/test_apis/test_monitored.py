@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'egscit'
 def config(metrics=('TranslationSSIM', 'ExemplarSSIM', 'StyleAccuracy'), hooks=(), **checkpoint):
     cfg = Config.fromfile(CONFIGS / 'egscit_mnist_single.py')
     cfg.val_evaluator = dict(
-        _delete_=True, type='Evaluator',
+        type='Evaluator',
         metrics=[dict(type=metric) if isinstance(metric, str) else metric for metric in metrics])
     cfg.default_hooks.checkpoint.update(checkpoint)
     cfg.custom_hooks = list(hooks)
