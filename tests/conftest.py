@@ -14,6 +14,8 @@ from mmengine.runner import Runner
 import egscit_mm  # noqa: F401
 
 torch.set_num_threads(1)
+# Files of many tests that take seconds each; those with slow ones are found by their marker.
+LONG = {'test_benchmark.py', 'test_export_onnx.py'}
 # Tests that several files inherit explain themselves when they fail, too.
 pytest.register_assert_rewrite('converter_contract', 'metric_contract')
 
@@ -24,9 +26,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    # Files of slow tests first: last, they would leave the other processes without work.
-    slow = {item.path for item in items if item.get_closest_marker('slow')}
-    items.sort(key=lambda item: item.path not in slow)
+    # Files that take long first: last, they would leave the other processes without work.
+    long = {item.path for item in items
+            if item.get_closest_marker('slow') or item.path.name in LONG}
+    items.sort(key=lambda item: item.path not in long)
     for item in items:
         if item.get_closest_marker('gpu') and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason='needs a GPU'))

@@ -6,6 +6,7 @@ Style transfer, which has no updates of discriminators, is in test_configs.py.
 from pathlib import Path
 
 import pytest
+import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -30,7 +31,8 @@ def test_a_reduced_config_has_the_recipe_and_a_paper_config(path):
     cfg, recipe = load(path.stem), load(RECIPES[task])
     paper = load(path.stem.removesuffix('_reduced'))
     assert cfg.model.type == paper.model.type
-    model = MODELS.build(cfg.model)
+    with torch.device('meta'):  # no numbers are needed
+        model = MODELS.build(cfg.model)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper.copy())
     assert {'generators', 'discriminators'} <= set(wrapper.keys())
     if 'drit' in path.stem:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from forked import fork_scripts
 from tool import Tool
 
 
@@ -12,6 +13,7 @@ def crash_test():
 
 @pytest.mark.slow
 def test_two_ranks_killed_and_resumed(crash_test, monkeypatch, capsys):
+    fork_scripts(monkeypatch, crash_test.module)
     monkeypatch.setattr(crash_test.module, 'ITERATIONS', 2)
     monkeypatch.setattr(crash_test.module, 'SAVE_INTERVAL', 1)
     crash_test('--kills', 1, '--scenarios', 'two ranks', '--seed', 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import fork_scripts
 from html_page import Page
 from mmengine.config import Config
 from mmengine.fileio import dump
@@ -83,10 +84,10 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
     arguments = ['--table', 2, '--budget', 'quick', '--configs', configs, '--work-dir', work_dir]
 
     run_logged = reproduce.module.run_logged
+    fork_scripts(monkeypatch, reproduce.module)
     monkeypatch.setattr(
         reproduce.module, 'run_logged', lambda command, *args:
         run_logged(command, *args) if 'train.py' in command[1] else run_here(command))
-    # A fork need not import torch again, either.
     tool = multiprocessing.get_context('fork').Process(
         target=reproduce, args=(*arguments, '--rows', 'unit'))
     tool.start()

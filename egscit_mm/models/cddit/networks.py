@@ -175,7 +175,7 @@ class CDDITDecoder(BaseModule):
         Returns:
             Tensor: RGB in [-1, 1], (N, 3, h * stride, w * stride).
         """
-        x = code[..., None, None].expand(len(shared), -1, *shared.shape[-2:])
+        x = code[..., None, None].expand(shared.shape[0], -1, *shared.shape[-2:])
         if self.takes_shared:
             x = torch.cat([shared, x.to(shared.dtype)], 1)
             if self.training:

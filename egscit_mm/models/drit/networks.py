@@ -117,7 +117,7 @@ def _up(in_channels: int, out_channels: int) -> nn.Sequential:
 
 def _with_attributes(x: Tensor, attributes: Tensor) -> Tensor:
     """Features (N, C, h, w) and at every position the attributes (N or 1, A)."""
-    maps = attributes[..., None, None].expand(len(x), -1, *x.shape[-2:])
+    maps = attributes[..., None, None].expand(x.shape[0], -1, *x.shape[-2:])
     return torch.cat([x, maps], 1)
 
 
