@@ -101,6 +101,8 @@ def pair(request, monkeypatch):
 
     Where the number of updates is not what is compared, there are few.
     """
+    # The first compilation of a process lists PyTorch's functions: all of them, for later tests.
+    torch.compile(torch.sin, backend='eager')(torch.zeros(1))
     monkeypatch.setattr(torch, 'randn_like', lambda x, **kwargs: (9 * x).sin())
     options = {} if request.param == 'default' else dict(generator_steps=2)
     options.update(copy.deepcopy(FOLLOWED[request.param]))
