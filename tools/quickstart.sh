@@ -104,7 +104,7 @@ case "$features" in
     echo "loss: this is the paper's ablation, not its method." ;;
 esac
 echo "== 3/5 training, both stages"
-# With AMX bfloat16 is faster than float32, with AVX-512's instructions alone it was slower.
+# With AMX bfloat16 is faster than float32, with AVX-512's instructions alone slower on a Xeon.
 amp=()
 if grep -qsw amx_bf16 /proc/cpuinfo; then amp=(--amp); fi
 [ -f "$final" ] ||
