@@ -22,6 +22,7 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     for name in loaders:
         if isinstance(cfg.get(f'{name}_dataloader'), dict):
             yield from _of_loader(cfg, name)
+        yield from _of_loop(cfg, name)
     if purpose != 'inference' and cfg.get('data_preprocessor') and cfg.model.get(
             'data_preprocessor'):
         yield ('data_preprocessor changes nothing beside model.data_preprocessor: set that, or '
@@ -55,6 +56,16 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
                f'{loop}{path}.sampler.type=DefaultSampler.')
     if name == 'train' and loader.dataset.get('test_mode'):
         yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
+
+
+def _of_loop(cfg: Config, name: str) -> Iterator[str]:
+    loop, evaluator = cfg.get(f'{name}_cfg'), cfg.get(f'{name}_evaluator')
+    if name == 'train' or cfg.get('default_scope') != 'mmagic' or not isinstance(loop, dict):
+        return
+    kind, wanted = loop.get('type', f'{name.title()}Loop'), f'Multi{name.title()}Loop'
+    if kind == f'{name.title()}Loop' and isinstance(evaluator, dict) and 'metrics' in evaluator:
+        yield (f"{name}_cfg.type={kind!r} does not go with {name}_evaluator, which is MMagic's "
+               f'Evaluator: set {name}_cfg.type={wanted!r}.')
 
 
 def metrics_of(evaluator: Any) -> list:

@@ -158,3 +158,13 @@ def test_metrics_of_restoration_models(cfg, metrics):
     cfg.test_evaluator = metrics
     with pytest.raises(ConfigError, match='test_evaluator has the metric.*TranslationSSIM'):
         check_config(cfg, 'test')
+
+
+@pytest.mark.parametrize('loop', [dict(), dict(type='TestLoop')])
+def test_a_loop_that_does_not_know_the_evaluator(cfg, loop):
+    check_config(cfg, 'test')
+    cfg.test_cfg = loop
+    with pytest.raises(ConfigError, match="set test_cfg.type='MultiTestLoop'"):
+        check_config(cfg, 'test')
+    cfg.test_evaluator = [dict(type='ExemplarSSIM')]  # MMEngine's Evaluator
+    check_config(cfg, 'test')
