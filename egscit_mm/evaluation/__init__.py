@@ -11,6 +11,7 @@ from .functional import (
     retrieved,
     right_colours,
     ssim,
+    stroke_hues,
     stroke_iou,
 )
 from .metrics import (
@@ -19,6 +20,7 @@ from .metrics import (
     ExemplarDiversity,
     ExemplarRetrieval,
     ExemplarSSIM,
+    HueCorrelation,
     LPIPSDiversity,
     PixelAccuracy,
     SemanticColourError,
@@ -35,9 +37,10 @@ from .networks import InceptionFeatures, LPIPSDistance, MMSegmenter
 
 __all__ = [
     'ContentAccuracy', 'ContentLeak', 'ExemplarDiversity', 'ExemplarRetrieval', 'ExemplarSSIM',
-    'InceptionFeatures', 'LPIPSDistance', 'LPIPSDiversity', 'MMSegmenter', 'PixelAccuracy',
-    'SemanticColourError', 'StyleAccuracy', 'TranslatedImage', 'TranslationFID', 'TranslationKID',
-    'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM',
+    'HueCorrelation', 'InceptionFeatures', 'LPIPSDistance', 'LPIPSDiversity', 'MMSegmenter',
+    'PixelAccuracy', 'SemanticColourError', 'StyleAccuracy', 'TranslatedImage', 'TranslationFID',
+    'TranslationKID', 'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric', 'TranslationSSIM',
     'class_colour_errors', 'class_iou', 'confusion_matrix', 'content_leak', 'edge_map',
-    'match_lab_statistics', 'pixel_accuracy', 'retrieved', 'right_colours', 'ssim', 'stroke_iou'
+    'match_lab_statistics', 'pixel_accuracy', 'retrieved', 'right_colours', 'ssim', 'stroke_hues',
+    'stroke_iou'
 ]

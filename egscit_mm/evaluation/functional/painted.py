@@ -87,6 +87,31 @@ def right_colours(translation: np.ndarray, ground_truth: np.ndarray,
     return (own <= tolerance) & (own == distances.min(axis=1))
 
 
+def stroke_hues(image: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+    """Colours of an image less their brightness, where the ground truth has strokes.
+
+    Args:
+        image (np.ndarray): RGB, uint8 (H, W, 3): a translation or the ground truth itself.
+        ground_truth (np.ndarray): The same, painted in flat colours.
+
+    Returns:
+        np.ndarray: float64 (N, 3), a row for each pixel of a stroke: RGB less the mean of the
+        three; 0 for black, white and grey.
+
+    Raises:
+        ValueError: If the shapes differ or the ground truth is not painted in flat colours.
+
+    Examples:
+        >>> red_on_green = np.full((28, 28, 3), (0, 255, 0), np.uint8)
+        >>> red_on_green[8:20, 12:16] = (255, 0, 0)
+        >>> stroke_hues(red_on_green, red_on_green)[0].tolist()
+        [170.0, -85.0, -85.0]
+    """
+    _, regions = _painted_regions(image, ground_truth)
+    strokes = image[regions > 0].astype(np.float64)
+    return strokes - strokes.mean(axis=1, keepdims=True)
+
+
 def _painted_regions(translation: np.ndarray,
                      ground_truth: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Colours (K, 3) of a painting, and which of them a pixel has (H, W); 0 is the background."""
@@ -99,7 +124,8 @@ def _painted_regions(translation: np.ndarray,
         raise UserError(
             f'the ground truth has {len(first)} colours, but 2 to {MAX_COLOURS} were expected: '
             'strokes painted in flat colours on a flat background, in a file without losses (the '
-            'digit tasks). Leave StyleAccuracy and ContentAccuracy away for other images')
+            'digit tasks). Leave StyleAccuracy, ContentAccuracy and HueCorrelation away for other '
+            'images')
     regions = regions.reshape(codes.shape)
     border = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
     background = np.bincount(border).argmax()

@@ -3,6 +3,7 @@
 from .colour_error import SemanticColourError
 from .diversity import ExemplarDiversity, LPIPSDiversity
 from .exemplar import ContentLeak, ExemplarRetrieval
+from .hue_correlation import HueCorrelation
 from .inception_distance import TranslationFID, TranslationKID
 from .lpips_ground_truth import TranslationLPIPS
 from .painted import ContentAccuracy, StyleAccuracy
@@ -13,7 +14,7 @@ from .translation_metric import TranslatedImage, TranslationMetric
 
 __all__ = [
     'ContentAccuracy', 'ContentLeak', 'ExemplarDiversity', 'ExemplarRetrieval', 'ExemplarSSIM',
-    'LPIPSDiversity', 'PixelAccuracy', 'SemanticColourError', 'StyleAccuracy', 'TranslatedImage',
-    'TranslationFID', 'TranslationKID', 'TranslationLPIPS', 'TranslationMIoU', 'TranslationMetric',
-    'TranslationSSIM'
+    'HueCorrelation', 'LPIPSDiversity', 'PixelAccuracy', 'SemanticColourError', 'StyleAccuracy',
+    'TranslatedImage', 'TranslationFID', 'TranslationKID', 'TranslationLPIPS', 'TranslationMIoU',
+    'TranslationMetric', 'TranslationSSIM'
 ]
