@@ -40,6 +40,28 @@ def test_grey_training_images_say_what_to_set(channels):
             call()
 
 
+@pytest.mark.parametrize('samples', [{}, dict(data_samples=[])])
+def test_a_batch_needs_no_samples(samples):
+    """In a loop of one's own there may be images alone; they only name files."""
+    for build, number in ((tiny_egscit, 6), (tiny_vaegan, 2)):
+        model, batch = build(), random_batch(number)
+        log = model.train_step(dict(inputs=batch['inputs'], **samples), optim_wrappers(model))
+        assert log['loss_g'] > 0
+        with torch.no_grad():
+            next(model.generators.parameters()).fill_(float('nan'))
+        with pytest.raises(FloatingPointError, match='img_A without a path, img_B without a path'):
+            model.train_step(dict(inputs=batch['inputs'], **samples), optim_wrappers(model))
+
+
+def test_a_side_without_optimiser_is_named():
+    model = tiny_egscit()
+    wrappers = optim_wrappers(model)
+    with pytest.raises(ValueError, match="'generators'.*got one .*AlternatingOptimWrapperConstr"):
+        model.train_step(random_batch(6), wrappers['generators'])
+    with pytest.raises(ValueError, match=r"none for \['discriminators'\]: got \['generators'\]"):
+        model.train_step(random_batch(6), {'generators': wrappers['generators']})
+
+
 def test_feature_networks_are_asked_for_once():
     """Reading a tensor makes the processor wait for the device."""
     model = tiny_egscit(ema_config=dict(type='mmengine.ExponentialMovingAverage'))

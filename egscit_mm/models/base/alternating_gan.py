@@ -15,7 +15,7 @@ from ...utils.checks import check_domains, check_integers
 from ...utils.errors import UserError
 from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
-from .checks import check_all_used, check_finite, check_state
+from .checks import check_all_used, check_finite, check_sides, check_state
 from .image_model import ImageModel, Images
 from .updates import Update, chunks, freeze, frozen, gradient_norm, means, weight_norm
 
@@ -195,8 +195,8 @@ class AlternatingGAN(ImageModel):
         """One iteration of alternating updates.
 
         Args:
-            data (dict): Batch of the dataloader: ``inputs`` with ``img_<domain>``, and
-                ``data_samples``.
+            data (dict): Batch of the dataloader: ``inputs`` with ``img_<domain>``, and, where
+                errors shall name files, ``data_samples``.
             optim_wrapper (OptimWrapperDict): With a key for each side, such as ``generators``.
 
         Returns:
@@ -207,17 +207,20 @@ class AlternatingGAN(ImageModel):
             the wrapper clips and logs it itself.
 
         Raises:
-            ValueError: If the batch cannot be cut into as many minibatches as there are updates.
+            ValueError: If the batch cannot be cut into as many minibatches as there are updates, or
+                a side has no optimiser wrapper.
             FloatingPointError: If a loss or, after the updates, a weight is not finite, unless
                 ``skip_non_finite``. No checkpoint of this iteration is written.
         """
         if self.compile_options is not None and not self.compiled:
             self._compile_networks()
+        updates = self.updates()
+        sides = list(dict.fromkeys(update.side for update in updates))
+        check_sides(optim_wrapper, sides)
         self.check_batch(data)
         inputs = self.data_preprocessor(data, True)['inputs']
         minibatches = self.minibatches(self.images_by_domain(inputs))
         logs = defaultdict(list)
-        updates = self.updates()
         for update in updates:
             with frozen(*update.frozen):
                 for _ in range(getattr(self, update.steps)):
@@ -225,7 +228,7 @@ class AlternatingGAN(ImageModel):
         self.after_updates()
         # A gradient that is not finite shows in the weights, in one number per side.
         norms = {f'weights of the {side}': weight_norm(getattr(self, side))
-                 for side in dict.fromkeys(update.side for update in updates)}
+                 for side in sides}
         floats = means({**logs, **norms})
         check_finite(floats, logs, self._files(data))
         result = {name: floats[name] for name in logs}

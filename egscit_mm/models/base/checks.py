@@ -1,10 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What ends a training, or keeps a checkpoint out."""
 import math
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -41,6 +42,21 @@ def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
         f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
         f'{", ".join(files)}. Resume from the last checkpoint with a smaller '
         'learning rate or with clip_grad in optim_wrapper, or look at these images.')
+
+
+def check_sides(optim_wrapper: Any, sides: List[str]) -> None:
+    """Refuses optimiser wrappers that leave out a side of the training.
+
+    Raises:
+        ValueError: Naming the sides.
+    """
+    found = list(optim_wrapper.keys()) if isinstance(optim_wrapper, (dict, OptimWrapperDict)) else (
+        f'one {type(optim_wrapper).__name__}')
+    if missing := [side for side in sides if side not in found]:
+        raise UserError(
+            f'The training needs an optimiser wrapper for each of {sides} and has none for '
+            f'{missing}: got {found}. Let AlternatingOptimWrapperConstructor build them from '
+            'optim_wrapper, as configs/egscit/ does.')
 
 
 def check_all_used(side: str, module: nn.Module) -> None:

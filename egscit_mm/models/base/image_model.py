@@ -103,4 +103,4 @@ class ImageModel(BaseModel):
     def _files(self, data: dict) -> List[str]:
         """Where the images of a batch come from."""
         return [str(sample.get(f'img_{domain}_path', f'img_{domain} without a path'))
-                for sample in data['data_samples'] for domain in self.domains]
+                for sample in data.get('data_samples') or [{}] for domain in self.domains]
