@@ -6,16 +6,29 @@ takes seconds, so that ``--help`` and mistakes are answered at once.
 """
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Optional
 
 IMAGE_FORMATS = ('png', 'jpg')  # that the dataset converters write
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses empty arguments: a path from an unset variable would be the current folder."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Looks at the words as they were given, before defaults and types."""
+        words = sys.argv[1:] if args is None else list(args)
+        for before, word in zip(['the first argument', *words], words):
+            if not word or word.startswith('--') and word.endswith('='):
+                self.error(f'{word.rstrip("=") or "the argument after " + repr(before)} is empty; '
+                           'is it a variable of the shell that is not set?')
+        return super().parse_known_args(args, namespace)
+
+
 def parser_for(text: str) -> argparse.ArgumentParser:
     """A parser whose help shows the docstring of a tool as it is."""
-    return argparse.ArgumentParser(
-        description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return Parser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def parse_launched(parser: argparse.ArgumentParser) -> argparse.Namespace:

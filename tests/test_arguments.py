@@ -35,10 +35,14 @@ def nothing_heavy(tmp_path_factory):
 
 @pytest.mark.parametrize('script', SCRIPTS)
 def test_help_and_mistakes_are_answered_before_any_slow_import(nothing_heavy, script):
-    for words, status in (['--help'], 0), (['--no-such-option'], 2):
+    for words, status, sentence in (
+            (['--help'], 0, 'usage: '), (['--no-such-option'], 2, 'usage: '),
+            # An unset variable of the shell: as a path it would be the current folder.
+            (['--out', ''], 2, "the argument after '--out' is empty"),
+            (['a', 'b', '--out='], 2, '--out is empty')):
         result = subprocess.run([sys.executable, script, *words], cwd=REPOSITORY, text=True,
                                 env=nothing_heavy, capture_output=True, timeout=60)
-        assert result.returncode == status and 'usage: ' in result.stdout + result.stderr, result
+        assert result.returncode == status and sentence in result.stdout + result.stderr, result
 
 
 def test_all_scripts_are_there():

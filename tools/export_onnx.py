@@ -1,10 +1,10 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Exports the translation network to ONNX and checks the files against PyTorch."""
-import argparse
+from egscit_arguments import parser_for
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config of stage 2')
     parser.add_argument('checkpoint', help='its checkpoint, or a published model')
     parser.add_argument('--out', required=True, help='the ONNX file')

@@ -56,6 +56,7 @@ from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.model import NO_CHECKPOINT
 from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.errors import check_file
 from egscit_mm.utils.files import check_folder, check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.utils.records import fingerprint
@@ -117,13 +118,11 @@ def draw(model, samples: list) -> tuple:
 
 def main():
     args = parse_args()
-    files = [(args.config, 'Config'), (args.checkpoint, 'Checkpoint')]
-    if args.metrics:
-        files.append((args.metrics, 'Metrics file'))
-    for path, what in files:
-        if path != NO_CHECKPOINT and not osp.isfile(path):
-            raise SystemExit(f'{what} {path!r} does not exist.')
     cfg = read_config(args.config, config_options(args.cfg_options))
+    files = {'Checkpoint': args.checkpoint, 'Metrics file': args.metrics}
+    files = {what: path for what, path in files.items() if path not in (None, NO_CHECKPOINT)}
+    for what, path in files.items():
+        check_file(path, what)
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader), whose images '
                          'the report shows. Add one, with ground truths as in '
@@ -147,7 +146,7 @@ def main():
     check_folder(args.out, f'--out {args.out}')
     samples = first_test_samples(cfg, args.num_images)
     check_outputs([(Path(args.out, name), f'the {what} of this report') for name, what in (
-        (PICTURE, 'picture'), (PAGE, 'page'))], [*(path for path, _ in files), *paths_of(samples)])
+        (PICTURE, 'picture'), (PAGE, 'page'))], [cfg.filename, *files.values(), *paths_of(samples)])
     model = EGSCITInferencer(cfg, args.checkpoint).model
     grids, exemplar_grids = draw(model, samples)
 

@@ -20,7 +20,6 @@ what either has trained serves the other one, too.
 Writes table<N>.md, table<N>.json and table<N>.html to the work directory, anew after every method.
 The same command goes on where it was stopped: trainings are resumed, evaluations not repeated.
 """
-import argparse
 import ctypes
 import json
 import signal
@@ -31,7 +30,7 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 
-from egscit_arguments import not_negative
+from egscit_arguments import not_negative, parser_for
 
 # Rows by name on the command line: config without the task, and what egscit_mm.evaluation.paper
 # calls them.
@@ -91,8 +90,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--table', type=int, choices=list(TABLES), required=True)
     parser.add_argument('--budget', choices=list(BUDGETS), required=True,
                         help='quick: reduced trainings for a CPU; paper: the settings of Table 6')

@@ -1,15 +1,14 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Evaluates a checkpoint on the test set of its config."""
-import argparse
 import os.path as osp
 from pathlib import Path
 from typing import Optional
 
-from egscit_arguments import add_config_options, config_options, parse_launched
+from egscit_arguments import add_config_options, config_options, parse_launched, parser_for
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file; "none" for a model that is not '
                         'trained')

@@ -10,8 +10,9 @@ Neither the digits' names nor the colours of domain B are used.
 
 Use: perceptual_loss=dict(pretrained=FILE, base_channels=16).
 """
-import argparse
 from pathlib import Path
+
+from egscit_arguments import parser_for
 
 BASE_CHANNELS = 16
 STROKE_LAYER = 'relu3_4'  # 7x7 positions of 64 channels for 28x28 pixels
@@ -20,8 +21,7 @@ LEARNING_RATE = 3e-3
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--data', required=True, help='painted MNIST-Single (see '
                         'tools/dataset_converters/mnist.py)')
     parser.add_argument('--out', required=True, help='file for the weights')

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """The translation network as ONNX files, checked against PyTorch."""
-import importlib.util
 import json
 import logging
 import os
@@ -13,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..utils.errors import MissingPackageError, RunError, UserError
+from ..utils.errors import RunError, UserError, check_packages
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
 from .model import has_weights, load_model, read_translation_config
@@ -128,7 +127,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         ValueError: If the config has no such model, the checkpoint, the domain or the operator
             set does not fit, or styles are asked of a model without AdaIN.
     """
-    _check_libraries()
+    check_packages('The export', LIBRARIES, 'export')
     _check_opset(opset)
     files = onnx_files(out, styles)
     check_outputs([(path, 'the exported network') for path in files],
@@ -165,15 +164,6 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     for path, data in zip(files, datas):
         write_atomically(path, data)
     return differences
-
-
-def _check_libraries() -> None:
-    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingPackageError(
-            f'The export needs {", ".join(missing)}, not installed here: type pip install '
-            '"egscit_mm[export]" or, in a checkout, pip install -c requirements/constraints.txt -e '
-            '".[export]"', name=missing[0])
 
 
 def _check_opset(opset: Optional[int]) -> None:

@@ -27,7 +27,7 @@ def offer_own_configs() -> None:
 
     @functools.wraps(get_cfg_path)
     def path_of_base(cfg_path, filename):
-        return (_own_path(cfg_path), None) if cfg_path.startswith(PREFIX) else (
+        return (own_path(cfg_path), None) if cfg_path.startswith(PREFIX) else (
             get_cfg_path(cfg_path, filename))
 
     @functools.wraps(get_config)
@@ -36,13 +36,18 @@ def offer_own_configs() -> None:
             return get_config(cfg_path, pretrained)
         if pretrained:
             raise UserError(f'{cfg_path}: there are no weights to download; leave pretrained out.')
-        return Config.fromfile(_own_path(cfg_path))
+        return Config.fromfile(own_path(cfg_path))
 
     Config._get_cfg_path = staticmethod(path_of_base)
     rebind('mmengine', get_config, config_of)
 
 
-def _own_path(name: str) -> str:
+def own_path(name: str) -> str:
+    """The file of ``egscit_mm::egscit/NAME.py``.
+
+    Raises:
+        MissingFileError: If there is none.
+    """
     folder = packaged_folder('configs')
     path = folder and folder / name.removeprefix(PREFIX)
     if path is None or not path.is_file():

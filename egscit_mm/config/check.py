@@ -104,7 +104,7 @@ def check_config(cfg: Config, purpose: str) -> None:
         problems += _problems('', {
             key: value for key, value in cfg.items()
             if key in _PARTS[purpose] and value is not None})
-        problems = problems or [*conflicts(cfg, purpose), *_metrics_of_other_models(cfg, purpose)]
+        problems = problems or [*conflicts(cfg, purpose), *_parts_for_other_models(cfg, purpose)]
     # One sentence for each setting: the first is the more general one.
     problems = [*{problem.split()[0]: problem for problem in reversed(problems)}.values()][::-1]
     name = cfg.filename or 'The config'
@@ -135,8 +135,8 @@ def _top_level_problems(cfg: Config, purpose: str) -> Iterator[str]:
                        f'{together}: set it, or start from a config of configs/egscit/.')
 
 
-def _metrics_of_other_models(cfg: Config, purpose: str) -> Iterator[str]:
-    """Metrics of MMagic that look for the ``output`` of its restoration models."""
+def _parts_for_other_models(cfg: Config, purpose: str) -> Iterator[str]:
+    """Metrics and hooks of MMagic that look for what its other models have."""
     if purpose == 'inference' or package_of(_named('MODELS', cfg.model)) != OWN_PACKAGE:
         return
     for name in dict(train=('val', 'test')).get(purpose, (purpose, )):
@@ -146,6 +146,10 @@ def _metrics_of_other_models(cfg: Config, purpose: str) -> Iterator[str]:
                 yield (f"{name}_evaluator has the metric {metric['type']!r}, which compares what "
                        f"MMagic's restoration models give. {cfg.model.type} gives translations: "
                        'take metrics of docs/evaluation.md, such as TranslationSSIM.')
+    for index, hook in enumerate(cfg.get('custom_hooks') or () if purpose == 'train' else ()):
+        if _named('HOOKS', hook).__name__ == 'ExponentialMovingAverageHook':
+            yield (f"custom_hooks.{index} is MMagic's {hook['type']}. {cfg.model.type} averages "
+                   'its weights itself: set model.ema_config, and leave the hook away.')
 
 
 def _named(registry: str, settings: dict) -> type:

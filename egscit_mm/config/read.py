@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from mmengine.config import Config
 
+from ..compat.own_configs import PREFIX, own_path
 from ..packaged import packaged_folder
 from .names import TOP_LEVEL, ConfigError, closest
 
@@ -16,8 +17,8 @@ def read_config(path: Union[str, os.PathLike, Config],
                 options: Optional[Dict[str, Any]] = None) -> Config:
     """Reads a config file; ``options`` override its settings, see :func:`merge_options`.
 
-    A path that starts with ``configs/`` and is not there is looked up among the package's own
-    configs, so that they can be used without a checkout.
+    ``egscit_mm::egscit/NAME.py``, and a path that starts with ``configs/`` and is not there, are
+    looked up among the package's own configs, so that they can be used without a checkout.
 
     Raises:
         ConfigError: If the file does not exist or is no config, or an option is wrong.
@@ -31,7 +32,7 @@ def _from_file(path: Union[str, os.PathLike]) -> Config:
     path = _packaged(os.fspath(path))
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
-        raise ConfigError(f'Config {path!r} {found}; give a config file, see configs/egscit/.')
+        raise ConfigError(f'Config {path!r} {found}; {_close_config(path)}.')
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python code and may raise anything
@@ -63,7 +64,16 @@ def _clash(error: Exception) -> Optional[Tuple[str, str, str]]:
             'None' if other is None else f'a {type(other).__name__}')
 
 
+def _close_config(path: str) -> str:
+    folder, name = packaged_folder('configs'), os.path.basename(path)
+    if folder is not None and name and folder.joinpath('egscit', name).is_file():
+        return f'the package has configs/egscit/{name}'
+    return 'give a config file, see configs/egscit/'
+
+
 def _packaged(path: str) -> str:
+    if path.startswith(PREFIX):
+        return own_path(path)
     parts, folder = Path(path).parts, packaged_folder('configs')
     if os.path.exists(path) or parts[:1] != ('configs', ) or folder is None:
         return path

@@ -1,7 +1,8 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Errors that are sentences for the user; all others may be mistakes in the program."""
+import importlib.util
 import os
-from typing import Optional, Union
+from typing import Optional, Sequence, Union
 
 
 class UserError(ValueError):
@@ -70,6 +71,24 @@ def check_file(path: Union[str, os.PathLike], what: str) -> None:
     if not os.path.isfile(path):
         found = 'is a folder' if os.path.isdir(path) else 'does not exist'
         raise MissingFileError(f'{what} {os.fspath(path)!r} {found}.')
+
+
+def check_packages(what: str, names: Sequence[str], extra: str) -> None:
+    """Refuses to begin without packages that are not part of a plain installation.
+
+    Args:
+        what (str): What needs them, the beginning of the error.
+        names (Sequence[str]): Of their modules.
+        extra (str): The extra of ``setup.py`` that has them.
+
+    Raises:
+        MissingPackageError: Naming those that are missing, and what to type.
+    """
+    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
+        raise MissingPackageError(
+            f'{what} needs {", ".join(missing)}, not installed here: type pip install '
+            f'"egscit_mm[{extra}]" or, in a checkout, pip install -c requirements/constraints.txt '
+            f'-e ".[{extra}]"', name=missing[0])
 
 
 def sentence_for_the_user(error: Exception) -> Optional[str]:

@@ -2,6 +2,7 @@
 """Writing files whole or not at all, and no file over another."""
 import errno
 import os
+import tempfile
 import threading
 import unicodedata
 from contextlib import contextmanager
@@ -109,9 +110,12 @@ def check_folder(path: Union[str, os.PathLike], what: str) -> None:
     if not place.is_dir():
         raise UserError(f'{what} must be a folder: {place} is none. Choose another place to write '
                         'to.')
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f'{what}: nothing may be written to {place}. Choose another place, or '
-                        'change its rights.')
+    try:
+        # Rights alone do not tell: root has all of them, also where nothing can be made.
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise UserError(f'{what}: nothing can be written to {place} ({error.strerror}). Choose '
+                        'another place, or change its rights.') from error
 
 
 def check_outputs(outputs: Iterable[Tuple[Path, str]],

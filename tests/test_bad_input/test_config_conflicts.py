@@ -160,6 +160,12 @@ def test_metrics_of_restoration_models(cfg, metrics):
         check_config(cfg, 'test')
 
 
+def test_an_average_that_the_model_makes_itself(cfg):
+    cfg.custom_hooks = [dict(type='ExponentialMovingAverageHook', module_keys=('generators_ema', ))]
+    with pytest.raises(ConfigError, match=r'custom_hooks.0 is MMagic.*set model.ema_config'):
+        check_config(cfg, 'train')
+
+
 @pytest.mark.parametrize('loop', [dict(), dict(type='TestLoop')])
 def test_a_loop_that_does_not_know_the_evaluator(cfg, loop):
     check_config(cfg, 'test')

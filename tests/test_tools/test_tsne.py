@@ -1,4 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,16 @@ def test_tool(tsne, tmp_path):
 
 
 def test_missing_files(tsne, tmp_path):
-    with pytest.raises(SystemExit, match="Config 'nowhere.py' does not exist"):
+    with pytest.raises(ValueError, match="Config 'nowhere.py' does not exist"):
         tsne('nowhere.py', 'nothing.pth', '--out', tmp_path / 'x.png')
-    with pytest.raises(SystemExit, match="Checkpoint 'nothing.pth' does not exist"):
+    with pytest.raises(FileNotFoundError, match="Checkpoint 'nothing.pth' does not exist"):
         tsne(CONFIGS / 'egscit_mnist_single.py', 'nothing.pth', '--out', tmp_path / 'x.png')
+
+
+def test_scikit_learn_is_named(tsne, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'sklearn', None)
+    with pytest.raises(ModuleNotFoundError, match=r'needs sklearn.*"egscit_mm\[analysis\]"'):
+        tsne('nowhere.py', 'nothing.pth', '--out', 'x.png')
 
 
 def test_config_without_test_set(tsne, tmp_path):

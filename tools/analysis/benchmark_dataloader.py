@@ -175,8 +175,6 @@ def main():
     args = parse_args()
     if args.json:
         check_outputs([(args.json, 'the figures')])
-    if not osp.isfile(args.config):
-        raise SystemExit(f'Config {args.config!r} does not exist; see configs/egscit/.')
     cfg = read_config(args.config, config_options(args.cfg_options))
     loader_cfg = cfg.get(f'{args.loader}_dataloader')
     if loader_cfg is None:

@@ -9,7 +9,6 @@ a random iteration of either stage and resumed by a second process; its last che
 stages (weights, averages, optimisers, schedules) must equal, bit for bit, those of a training that
 nobody killed. Runs on the CPU; the exit status is 1 if a checkpoint differs.
 """
-import argparse
 import os
 import random
 import shutil
@@ -21,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import List
+
+from egscit_arguments import parser_for
 
 ROOT = Path(__file__).parents[2]
 ITERATIONS = 12  # of each stage
@@ -37,8 +38,7 @@ SCENARIOS = {
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--kills', type=int, default=20,
                         help='number of kills (default: %(default)s)')
     parser.add_argument('--scenarios', nargs='+', choices=SCENARIOS, default=list(SCENARIOS),

@@ -8,12 +8,12 @@
 The letters are OpenCV's Hershey fonts, slanted, stretched and thickened at random. They are no
 handwriting, and a figure on them is none of the paper's.
 """
-import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from egscit_arguments import parser_for
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.files import check_folder, write_atomically
 
@@ -46,8 +46,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument('--num', type=int, default=4160, help='letters (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)

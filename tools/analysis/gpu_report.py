@@ -13,7 +13,6 @@ with its error, and the next one starts.
 OUT/report.json and OUT/report.md are written anew after each part, so that a run that is cut off
 keeps what it has; OUT/logs has all that the commands print.
 """
-import argparse
 import json
 import multiprocessing
 import os
@@ -26,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Optional
+
+from egscit_arguments import parser_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 520  # of the nine minutes: the last part may take some to stop
@@ -54,8 +55,7 @@ PRELOADED = ['egscit_mm', 'egscit_mm.apis.train', 'mmagic.models', 'mmagic.datas
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('out', type=Path, help='new folder for the report')
     parser.add_argument('--wheels', type=Path, metavar='DIR', help='folder of wheels that are '
                         'installed first, into OUT: what the machine lacks')

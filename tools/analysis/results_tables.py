@@ -26,6 +26,8 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+from egscit_arguments import parser_for
+
 REPOSITORY = Path(__file__).parents[2]
 RESULTS = Path('docs', 'results')
 PAGE = Path('docs', 'results.md')
@@ -45,8 +47,7 @@ rows say nothing.
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--check', action='store_true',
                         help='change nothing; exit with 1 if a page is out of date')
     return parser.parse_args()

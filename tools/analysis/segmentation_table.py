@@ -4,13 +4,13 @@
 Reads deeplab_<row>/metrics.json in the work directories, which tools/test.py --out writes; rows
 that are not there yet are left open. docs/segmentation.md has the commands.
 """
-import argparse
 from pathlib import Path
+
+from egscit_arguments import parser_for
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('work_dirs', nargs='?', default='work_dirs', type=Path,
                         help='folder of the work directories (default: work_dirs)')
     return parser.parse_args()

@@ -5,7 +5,6 @@ One panel per direction: t-SNE of the pixels of the first test images, the real 
 domain and the translations into it. Where a model matches the domain, the clouds cover each other;
 translations that collapse to few styles, or miss them, lie apart.
 """
-import os.path as osp
 from pathlib import Path
 from typing import Dict
 
@@ -42,12 +41,11 @@ if __name__ == '__main__':
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.errors import check_file, check_packages
 from egscit_mm.utils.files import check_outputs, write_atomically
 from egscit_mm.visualization.report import png
 from egscit_mm.visualization.translations import first_test_samples, paths_of, translated_rows
@@ -64,6 +62,9 @@ def embed(images: Dict[str, np.ndarray], pca: int, seed: int) -> Dict[str, np.nd
     Returns:
         dict[str, np.ndarray]: By name, (N, 2).
     """
+    from sklearn.decomposition import PCA  # not part of a plain installation
+    from sklearn.manifold import TSNE
+
     points = np.concatenate([array.reshape(len(array), -1) for array in images.values()])
     if pca and pca < min(points.shape):
         points = PCA(pca, random_state=seed).fit_transform(points)
@@ -108,10 +109,10 @@ def draw(panels: Dict[str, Dict[str, np.ndarray]]) -> np.ndarray:
 
 def main():
     args = parse_args()
-    for path, what in ((args.config, 'Config'), (args.checkpoint, 'Checkpoint')):
-        if path != NO_CHECKPOINT and not osp.isfile(path):
-            raise SystemExit(f'{what} {path!r} does not exist.')
+    check_packages('t-SNE', ['sklearn'], 'analysis')
     cfg = read_config(args.config, config_options(args.cfg_options))
+    if args.checkpoint != NO_CHECKPOINT:
+        check_file(args.checkpoint, 'Checkpoint')
     if cfg.get('test_dataloader') is None:
         raise SystemExit(f'{args.config} has no test set (test_dataloader); take a config of the '
                          'digit tasks, such as configs/egscit/egscit_mnist_single.py.')

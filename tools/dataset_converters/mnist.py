@@ -47,7 +47,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from egscit_arguments import add_workers_argument
+from egscit_arguments import add_workers_argument, parser_for
 
 DOMAINS = ('A', 'B')
 TASKS = ('single', 'multiple')
@@ -58,8 +58,7 @@ DEFAULT_NUM_TRAIN = 10000
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument('--task', choices=TASKS, default='single')
     parser.add_argument(
         '--source', nargs='+', required=True, metavar='SOURCE', help='mnist, emnist or digits; or '

@@ -1,12 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Strips a checkpoint to what inference needs, as safetensors with its hash in the name."""
-import argparse
 
-from egscit_arguments import add_mean_argument, paths_by_domain
+from egscit_arguments import add_mean_argument, parser_for, paths_by_domain
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of stage 2 (EGSCIT), or of MUNIT')
     parser.add_argument('out', help='NAME.safetensors; the hash is added to NAME')
     parser.add_argument('--weights', choices=['ema', 'plain'], help='averaged or plain generators '
