@@ -115,3 +115,11 @@ def test_the_page_on_paper_and_release_is_linked(page):
 def test_the_changelog_has_the_version():
     from egscit_mm.version import __version__
     assert f'## [{__version__}]' in (DOCS / 'changelog.md').read_text()
+
+
+def test_all_registered_parts_are_listed():
+    listed = (DOCS / 'architecture.md').read_text().partition('## Registered parts')[2]
+    sources = [path.read_text() for path in (REPOSITORY / 'egscit_mm').rglob('*.py')]
+    parts = [name for source in sources for name in re.findall(
+        r'^@[A-Z_]+\.register_module\(.*\)\n(?:class|def) (\w+)', source, re.MULTILINE)]
+    assert len(parts) > 50 and [name for name in parts if f'`{name}`' not in listed] == []
