@@ -77,8 +77,12 @@ def same_size_parts(batch: dict) -> Iterator[tuple[list[int], dict]]:
 
     Yields:
         tuple[list[int], dict]: Which samples of the batch they are, and a batch of them alone.
+
+    Raises:
+        ValueError: If one key has fewer images than another.
     """
     inputs, samples = batch['inputs'], batch['data_samples']
+    check_numbers(inputs)
     for places in groups([_shapes(inputs, sample, index) for index, sample in enumerate(samples)]):
         if len(places) == len(samples):
             yield places, batch
@@ -183,6 +187,18 @@ def check_training_sizes(images_by_key: dict, samples: Sequence, across_keys: bo
                     'tools/dataset_converters/folders.py --size H W')
             if isinstance(images, Tensor):
                 break  # all of them have its size
+
+
+def check_numbers(images_by_key: dict) -> None:
+    """Refuses a batch with fewer images of one domain than of another.
+
+    Raises:
+        ValueError: With their numbers.
+    """
+    numbers = {key: len(images) for key, images in images_by_key.items()}
+    if len({*numbers.values()}) > 1:
+        raise UserError(f'The batch has different numbers of images by domain, {numbers}: image i '
+                        'of each goes with image i of the others.')
 
 
 def check_channels(images_by_key: dict, samples: Sequence, channels: int) -> None:

@@ -146,7 +146,8 @@ def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
     for pattern in patterns:
         root, files = _matches(pattern)
         if not files:
-            raise UserError(f'{pattern} holds no images ({", ".join(IMAGE_SUFFIXES)}).')
+            verb = 'matches' if glob.has_magic(pattern) else 'holds'
+            raise UserError(f'{pattern} {verb} no images ({", ".join(IMAGE_SUFFIXES)}).')
         for file in files:
             name = file.relative_to(root)
             if found.setdefault(name, file) != file:

@@ -28,6 +28,16 @@ def test_training_domains_of_other_sizes_are_named_in_stage_2(tmp_path):
             model.train_step(batch, optim_wrappers(model))
 
 
+def test_domains_have_as_many_images():
+    batch = random_batch(6)
+    batch['inputs']['img_B'] = batch['inputs']['img_B'][:4]
+    model = tiny_egscit()
+    for call in (lambda: model.train_step(batch, optim_wrappers(model)),
+                 lambda: model.test_step(batch)):
+        with pytest.raises(ValueError, match="numbers of images .*'img_A': 6, 'img_B': 4"):
+            call()
+
+
 @pytest.mark.parametrize('channels', [1, 4])
 def test_grey_training_images_say_what_to_set(channels):
     batch = random_batch(2)

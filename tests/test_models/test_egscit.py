@@ -446,6 +446,7 @@ def test_one_exemplar_for_a_batch():
     (lambda model, x: model.translation(x, 'B', x, 'C'), "Unknown domain 'C'"),
     (lambda model, x: model.translation(x, 'B'), "give \"exemplar\", images of domain 'B'"),
     (lambda model, x: model(x, test_mode=True, target_domain='A'), "images of domain 'A'"),
+    (lambda model, x: model.translation(x, x), 'expected in place of a Tensor'),
     (lambda model, x: model._get_target_generator('C'), "Unknown domain 'C'"),
     (lambda model, x: model._get_target_discriminator('C'), "Unknown domain 'C'"),
     (lambda model, x: tiny_egscit(default_domain='C'), "Unknown domain 'C'"),

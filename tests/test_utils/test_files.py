@@ -150,7 +150,7 @@ def test_patterns(folder):
     assert names('**', 'deep', '*') == ['sub/deep/f.jpg']
     assert names('**', '2.png') == ['2.png']
     assert names('**') == sorted(IMAGES)
-    with pytest.raises(UserError, match='holds no images'):
+    with pytest.raises(UserError, match='matches no images'):
         names('.*')
 
 

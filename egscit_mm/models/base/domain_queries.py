@@ -75,6 +75,9 @@ class DomainQueries(BaseTranslationModel):
         return target_domain
 
     def _check_domain(self, domain: str) -> None:
+        if not isinstance(domain, str):
+            raise UserError(f'The name of a domain, one of {list(self.domains)}, was expected in '
+                            f'place of a {type(domain).__name__}')
         if domain not in self.domains:
             raise UserError(f'Unknown domain {domain!r}; this model has {list(self.domains)}')
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...utils.checks import check_weights
 from ...utils.errors import UserError
-from ...utils.image_sizes import by_size, check_channels, check_training_sizes
+from ...utils.image_sizes import by_size, check_channels, check_numbers, check_training_sizes
 from .samples import packed_samples
 
 Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
@@ -74,12 +74,17 @@ class ImageModel(BaseModel):
         check_training_sizes(images, data.get('data_samples') or [], self.one_size_for_all_domains)
 
     def check_test_batch(self, data: dict) -> dict:
-        """Refuses images with other channels than the networks'; returns those of the domains."""
+        """Refuses images that the networks cannot take; returns those of the domains.
+
+        Raises:
+            ValueError: If a domain has fewer than another, or other channels than the networks.
+        """
         inputs = data['inputs']
         if not isinstance(inputs, dict):
             return {}  # images_by_domain refuses it
         images = {f'img_{domain}': inputs[f'img_{domain}'] for domain in self.domains
                   if f'img_{domain}' in inputs}
+        check_numbers(images)
         check_channels(images, data.get('data_samples') or [], self.in_channels)
         return images
 
