@@ -168,9 +168,13 @@ def test_the_exclusive_decoder_pushes_the_encoder_the_other_way():
 
 
 # ------------------------------------------------------------------------------------- losses
-def test_losses_of_known_outputs():
+@pytest.mark.parametrize('beta, autoencoding', [
+    (0., (75., 25.)),  # 100 * |0.25 - (-0.5)|, 100 * |0.25 - 0.5|
+    (2., (100 * 0.75**2 / 4, 100 * 0.25**2 / 4)),
+])
+def test_losses_of_known_outputs(beta, autoencoding):
     """Constant outputs, so that every term is a number that a human can check."""
-    model = tiny_cddit()
+    model = tiny_cddit(smooth_l1_beta=beta)
     images = {domain: torch.full((1, 3, 16, 16), value) for domain, value in
               (('A', 0.5), ('B', -0.5))}
     picture = {key: torch.zeros(1, 3, 16, 16) for key in DIRECTIONS}
@@ -189,7 +193,7 @@ def test_losses_of_known_outputs():
     assert losses == pytest.approx({
         'loss_gan_g_A2B': -3., 'loss_gan_g_B2A': -3.,
         'loss_exclusive_A2B': -0.5, 'loss_exclusive_B2A': -0.5,  # -0.1 * 5
-        'loss_autoencoding_A2B': 75., 'loss_autoencoding_B2A': 25.,
+        'loss_autoencoding_A2B': autoencoding[0], 'loss_autoencoding_B2A': autoencoding[1],
         # 100 * (|0.01 - 0| + |6 - 3| / 3), 100 * (|0.01 - 0.02| + 1)
         'loss_code_A2B': 101., 'loss_code_B2A': 101.,
         'loss_shared_A-B': 2.,

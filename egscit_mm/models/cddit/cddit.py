@@ -11,6 +11,7 @@ import torch
 from mmagic.registry import MODELS
 from torch import nn
 
+from ...utils.checks import check_not_negative
 from ...utils.wrappers import unwrapped
 from ..base.alternating_gan import Images, Losses
 from ..base.exemplar_translation import ExemplarTranslationModel
@@ -32,11 +33,22 @@ class CDDIT(ExemplarTranslationModel):
             of a :class:`CDDITTranslator`, ``discriminator`` that of :class:`PairCritics`,
             ``loss_weights`` overrides ``gan`` 1, ``penalty`` 10, ``exclusive`` 0.1,
             ``autoencoding`` 100, ``shared`` 100 and ``code`` 100.
+        smooth_l1_beta (float): Differences below it between autoencoded and real images, in images
+            of [-1, 1], are squared (``torch.nn.functional.smooth_l1_loss``). On flat colours L1 is
+            content with the colour of most pixels, the ground. Defaults to 0, the paper's L1.
+
+    Raises:
+        ValueError: If ``smooth_l1_beta`` is negative, or as the base class says.
     """
 
     own_part = 'exclusive_decoders'
     default_loss_weights = dict(
         gan=1., penalty=10., exclusive=0.1, autoencoding=100., shared=100., code=100.)
+
+    def __init__(self, *args, smooth_l1_beta: float = 0., **kwargs):
+        super().__init__(*args, **kwargs)
+        check_not_negative(self, smooth_l1_beta=smooth_l1_beta)
+        self.smooth_l1_beta = float(smooth_l1_beta)
 
     def discriminator_losses(self, images: Images) -> Losses:
         """WGAN-GP of both critics of each direction (its Eq. 1-4)."""
@@ -67,7 +79,7 @@ class CDDIT(ExemplarTranslationModel):
             terms['gan_g', of] = -scores[pair_key(s, t)].mean()
             terms['exclusive', of] = -scores[exclusive_key(s, t)].mean()
             terms['autoencoding', of] = reconstruction_loss(
-                outputs['autoencoding'][s, t], images[t])
+                outputs['autoencoding'][s, t], images[t], self.smooth_l1_beta)
             terms['code', of] = reconstruction_loss(
                 outputs['recovered_shared'][s, t], outputs['shared'][s]) + reconstruction_loss(
                     outputs['recovered_style'][s, t], outputs['translation_style'][s, t])
