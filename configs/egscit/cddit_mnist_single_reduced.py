@@ -8,7 +8,8 @@ _base_ = ['_base_/models/cddit.py', '_base_/reduced/mnist_single.py']
 # 28x28 digits: of five convolutions two have a stride, to 7x7.
 _networks = dict(base_channels=32, num_downsamples=2)
 model = dict(
-    generator=dict(encoder=_networks, decoder=_networks),
+    # Without dropout, which learns more slowly than this schedule lasts.
+    generator=dict(encoder=_networks, decoder=dict(dropout=0., **_networks)),
     discriminator=dict(base_channels=32),
     # All differences are squared: by L1 the networks stop at the ground's colour, without a digit.
     smooth_l1_beta=2,
