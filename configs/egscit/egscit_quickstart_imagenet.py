@@ -1,5 +1,6 @@
 # The quickstart with the paper's perceptual loss: VGG-19's ImageNet weights, which torchvision
-# downloads, its five layers and the weights of Table 6.
+# downloads, its five layers and the weights of Table 6. On digits it is the worse one: half of the
+# pictures have outlines for strokes (docs/experiments.md).
 #   bash tools/quickstart.sh --features imagenet
 _base_ = 'egscit_quickstart.py'
 
