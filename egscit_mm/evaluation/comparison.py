@@ -75,7 +75,11 @@ def by_name(figures: Dict[str, dict]) -> Dict[str, dict]:
 
 def _summary(seeds: List[Dict[str, Any]], over_seeds: bool) -> Dict[str, Dict[str, float]]:
     """Mean and spread by figure: over the test images of the one seed, or over the seeds."""
-    names = [name for name, value in seeds[0].items() if isinstance(value, dict)] if seeds else []
+    # Beside the figures of a direction, such as 'ssim_exemplar/A2B', there are costs and hashes. Of
+    # a whole set of images there is one number.
+    seeds = [{name: value if isinstance(value, dict) else dict(mean=value)
+              for name, value in figures.items() if '/' in name} for figures in seeds]
+    names = list(seeds[0]) if seeds else []
     if not over_seeds:
         return {name: seeds[0][name] for name in names}
     return {name: _spread([figures[name]['mean'] for figures in seeds]) for name in names}
@@ -244,9 +248,12 @@ def _arrow(direction: str) -> str:
 
 
 def _mean(value: Any) -> str:
+    if isinstance(value, float):  # one number of a whole set of images
+        return f'{value:.3f}'
     return f'{value["mean"]:.3f}' if value else '–'
 
 
 def mean_std(value: Any) -> str:
     """The cell of a figure: a dash where there is none."""
-    return _mean(value) + (f' ± {value["std"]:.3f}' if value and 'std' in value else '')
+    spread = isinstance(value, dict) and 'std' in value
+    return _mean(value) + (f' ± {value["std"]:.3f}' if spread else '')

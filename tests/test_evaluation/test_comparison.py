@@ -8,6 +8,7 @@ from egscit_mm.evaluation.comparison import (
     Section,
     compare,
     markdown,
+    mean_std,
     property_sections,
     sections,
     segmentation_sections,
@@ -63,6 +64,17 @@ def test_properties():
                                   '0.400', '0.200', '0.400']
     assert table.rows['DRIT'] == ['–'] * 10
     assert table.rows['copy the content'][:2] == ['–', '–']
+
+
+def test_figures_of_whole_sets():
+    """FID and the correlation of hues have one number for all images, and no deviation."""
+    one = compare({'UNIT': {0: figures(0.2, **{'fid/A2B': 30., 'train_seconds': 9.})}},
+                  'MNIST-Single', {})['rows']['UNIT']
+    assert one['ours']['fid/A2B'] == {'mean': 30.} and 'train_seconds' not in one['ours']
+    three = compare({'UNIT': {seed: figures(0.2, **{'fid/A2B': 30. + seed}) for seed in range(3)}},
+                    'MNIST-Single', {})['rows']['UNIT']
+    assert three['ours']['fid/A2B'] == {'mean': 31., 'std': 1.}
+    assert mean_std(0.5) == mean_std({'mean': 0.5}) == '0.500' and mean_std(None) == '–'
 
 
 def test_several_trainings_per_method():
