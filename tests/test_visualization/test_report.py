@@ -378,6 +378,10 @@ def test_report_refuses_figures_of_another_checkpoint(trained, tmp_path, run_too
                  '--metrics', metrics, '--out', tmp_path / 'out')
 
 
-def test_report_names_missing_files(tmp_path, run_tool):
-    with pytest.raises(SystemExit, match="Config 'nowhere.py' does not exist"):
-        run_tool('report', 'nowhere.py', 'nothing.pth', '--out', tmp_path)
+@pytest.mark.parametrize('names, message', [
+    (('nowhere.py', 'nothing.pth'), "Config 'nowhere.py' does not exist"),
+    (('configs/egscit/egscit_quickstart.py', 'nothing.pth'), "Checkpoint 'nothing.pth' does not"),
+])
+def test_report_names_missing_files(tmp_path, run_tool, names, message):
+    with pytest.raises(ValueError, match=message):
+        run_tool('report', *names, '--out', tmp_path)

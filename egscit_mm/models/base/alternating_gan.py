@@ -214,7 +214,7 @@ class AlternatingGAN(ImageModel):
         """
         if self.compile_options is not None and not self.compiled:
             self._compile_networks()
-        updates = self.updates()
+        updates = [update for update in self.updates() if getattr(self, update.steps)]
         sides = list(dict.fromkeys(update.side for update in updates))
         check_sides(optim_wrapper, sides)
         self.check_batch(data)
