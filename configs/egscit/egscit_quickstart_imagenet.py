@@ -1,6 +1,6 @@
 # The quickstart with the paper's perceptual loss: VGG-19's ImageNet weights, which torchvision
-# downloads, its five layers and the weights of Table 6. On digits it is the worse one: half of the
-# pictures have outlines for strokes (docs/experiments.md).
+# downloads, its five layers and the weights of Table 6. On digits, with a VGG-16 of natural images,
+# half of the pictures had outlines for strokes (docs/experiments.md).
 #   bash tools/quickstart.sh --features imagenet
 _base_ = 'egscit_quickstart.py'
 

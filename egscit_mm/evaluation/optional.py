@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from ..utils.errors import MissingPackageError
+from ..utils.errors import check_packages
 
 
 def import_optional(name: str) -> ModuleType:
@@ -12,14 +12,5 @@ def import_optional(name: str) -> ModuleType:
     Raises:
         ModuleNotFoundError: If the library is not installed; says what to type.
     """
-    library = name.partition('.')[0]
-    try:
-        importlib.import_module(library)
-    except ModuleNotFoundError as error:
-        if error.name != library:
-            raise
-        raise MissingPackageError(
-            f'This metric needs {library}, which is not installed. Type '
-            'pip install "egscit_mm[evaluation]", or, in a checkout, pip install ".[evaluation]".',
-            name=library) from error
+    check_packages('This metric', [name.partition('.')[0]], 'evaluation')
     return importlib.import_module(name)

@@ -29,6 +29,7 @@ val_evaluator = dict(
         dict(type='TranslationSSIM'),
         dict(type='ExemplarSSIM'),
         dict(type='StyleAccuracy'),
+        dict(type='HueCorrelation'),
         dict(type='ContentAccuracy'),
         dict(type='PixelAccuracy'),
     ])

@@ -5,14 +5,3 @@ _data_root = 'data/mnist_multi'
 train_dataloader = dict(dataset=dict(data_root=_data_root))
 val_dataloader = dict(dataset=dict(data_root=_data_root))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(
-    metrics=[
-        dict(type='TranslationSSIM'),
-        dict(type='ExemplarSSIM'),
-        dict(type='StyleAccuracy'),
-        dict(type='HueCorrelation'),
-        dict(type='ContentAccuracy'),
-        dict(type='PixelAccuracy'),
-    ])
-test_evaluator = val_evaluator
