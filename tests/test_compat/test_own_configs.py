@@ -81,9 +81,17 @@ def test_a_wheel_has_its_own(tmp_path):
     assert read.startswith('EGSCIT [') and str(tmp_path / 'egscit_mm' / '.mim') in read
 
 
-def test_stage_1_may_have_such_a_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize('own, stage_1', [
+    ('', REPOSITORY / 'configs/egscit/vaegan_mnist_single.py'),  # the base's
+    ("stage1_config = 'egscit_mm::egscit/vaegan_emnist.py'\n",
+     REPOSITORY / 'configs/egscit/vaegan_emnist.py'),
+    ("stage1_config = 'vaegan_mine.py'\n", 'vaegan_mine.py'),  # beside the config
+])
+def test_stage_1_of_a_config_elsewhere(tmp_path, monkeypatch, own, stage_1):
     path = child(tmp_path, 'egscit_mm::egscit/egscit_mnist_single.py')
-    path.write_text(path.read_text() + "stage1_config = 'egscit_mm::egscit/vaegan_emnist.py'\n")
+    path.write_text(path.read_text() + own)
+    (tmp_path / 'vaegan_mine.py').write_text("_base_ = 'egscit_mm::egscit/vaegan_quickstart.py'\n")
+    stage_1 = tmp_path / stage_1
     seen = []
 
     def stop(stage1, *others):
@@ -93,5 +101,5 @@ def test_stage_1_may_have_such_a_name(tmp_path, monkeypatch):
     monkeypatch.setitem(train.__globals__, '_stage1_checkpoint', stop)
     with pytest.raises(KeyboardInterrupt):
         train(read_config(path), work_dir=str(tmp_path / 'work'))
-    assert seen[0].filename == str(REPOSITORY / 'configs' / 'egscit' / 'vaegan_emnist.py')
-    assert seen[0].work_dir == str(tmp_path / 'work' / 'vaegan_emnist')
+    assert seen[0].filename == str(stage_1)
+    assert seen[0].work_dir == str(tmp_path / 'work' / stage_1.stem)
