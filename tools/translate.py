@@ -92,7 +92,8 @@ def main() -> int:
         shared = None
     unreadable = FolderTranslation(**args, shared=shared).run()
     if unreadable:
-        print('\n'.join([f'{len(unreadable)} not translated:', *unreadable]), file=sys.stderr)
+        causes = dict.fromkeys(unreadable)  # an exemplar of many contents once
+        print('\n'.join([f'{len(unreadable)} not translated:', *causes]), file=sys.stderr)
     return 1 if unreadable else 0
 
 

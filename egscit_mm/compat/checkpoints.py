@@ -225,6 +225,10 @@ def _explain_load_error(filename: str, error: Exception) -> str | None:
                 'then use weights.pth instead.')
     if not osp.isfile(osp.expanduser(filename)) or 'CUDA' in str(error):
         return None
+    with open(osp.expanduser(filename), 'rb') as file:
+        is_safetensors = file.read(9)[8:] == b'{'  # after the length of its header
+    if is_safetensors and not filename.endswith('.safetensors'):
+        return f'{filename} looks like safetensors: its name must end with .safetensors.'
     detail = type(error).__name__
     if not isinstance(error, pickle.UnpicklingError) and 'weights_only' not in str(error):
         detail += ': ' + str(error).partition('\n')[0]

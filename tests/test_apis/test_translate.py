@@ -115,6 +115,17 @@ def test_translate_goes_on_past_unreadable_files(translate, tmp_path, capsys):
     assert pictures_in(out) == ['good.png']
 
 
+def test_an_unreadable_exemplar_is_named_once(translate, tmp_path, capsys):
+    for seed in range(2):
+        good = save(tmp_path / 'content' / f'{seed}.png', 8, 8, seed)
+    (tmp_path / 'broken.png').write_bytes(good.read_bytes()[:60])
+    assert translate('--content', tmp_path / 'content', '--exemplar', tmp_path / 'broken.png',
+                     '--out', tmp_path / 'out') == 1
+    printed = capsys.readouterr().err
+    assert '2 not translated:' in printed
+    assert printed.count('broken.png is not a readable image') == 1
+
+
 def test_a_matrix_goes_on_past_unreadable_files(translate, tmp_path, capsys):
     paths = {side: [save(tmp_path / side / f'{name}.png', 8, 8, seed) for seed, name in
                     enumerate('ab')] for side in ('content', 'exemplar')}

@@ -14,6 +14,7 @@ from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.runner import Runner, checkpoint, load_checkpoint
+from safetensors.torch import save_file
 from torch import nn
 
 from egscit_mm import compat
@@ -300,6 +301,12 @@ def test_files_that_are_no_checkpoint_are_named(tmp_path):
             f'{path} ({len(content)} bytes) cannot be read as a checkpoint'), name
     with pytest.raises(FileNotFoundError, match='missing.pth'):
         load_checkpoint(nn.Linear(1, 1), str(tmp_path / 'missing.pth'))
+
+
+def test_safetensors_need_their_name(tmp_path):
+    save_file({'weight': torch.ones(1, 1)}, tmp_path / 'named.pth')
+    with pytest.raises(RuntimeError, match='named.pth looks like safetensors: its name must end'):
+        load_checkpoint(nn.Linear(1, 1), str(tmp_path / 'named.pth'))
 
 
 def test_http_checkpoints_load_safely_too(tmp_path, monkeypatch):
