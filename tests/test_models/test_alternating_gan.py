@@ -418,6 +418,12 @@ def test_checkpoint_of_the_other_stage(stage, tmp_path):
     assert changed(before, snapshot(model)) == []
 
 
+def test_checkpoint_of_a_model_with_more_parts(tmp_path):
+    checkpoint = save(tiny_egscit(), tmp_path / 'more.pth')
+    with pytest.raises(ValueError, match="it has 'generators.feature_networks.*this model lacks"):
+        load_checkpoint(tiny_egscit(generator=dict(eta=1, adain=None)), checkpoint)
+
+
 def test_checkpoint_of_other_domains(stage, tmp_path):
     checkpoint = save(STAGES[stage](domains=('A', 'C')), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r"'generators.encoders.B.* found nothing"):

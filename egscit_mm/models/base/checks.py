@@ -85,17 +85,22 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
     """Refuses a checkpoint of another model.
 
     MMEngine loads with strict=False: a checkpoint of the other stage or of another width would
-    leave random weights behind a warning.
+    leave random weights behind a warning, and one of a model with more parts would translate
+    without them.
 
     Raises:
-        ValueError: Naming the first weight that is missing or has another shape.
+        ValueError: Naming the first weight that is missing, has another shape or has no place.
     """
     for side, module in sides.items():
         own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
         if 'discriminator' in side and not own.keys() & state_dict.keys():
             continue  # a checkpoint made for inference comes without
-        if misfit := first_misfit(own, state_dict):
+        found = () if module is None else (
+            name for name in state_dict if name.startswith(f'{prefix}{side}.')
+            and '.mean_styles.' not in name)  # which are an extra
+        if misfit := first_misfit(own, state_dict, [*own, *found]):
+            fault = (f'it has {misfit[0]!r}, which this model lacks' if misfit[1] == 'nothing' else
+                     f'{misfit[0]!r} should have the shape {misfit[1]}, found {misfit[2]}')
             raise UserError(
-                f'The checkpoint is not one of this {model}: {misfit[0]!r} should have the shape '
-                f'{misfit[1]}, found {misfit[2]}. Give a checkpoint of the same stage, '
+                f'The checkpoint is not one of this {model}: {fault}. Give a checkpoint of the same stage, '
                 'architecture, domains and ema_config as the config.')
