@@ -4,6 +4,7 @@ import math
 from typing import Any, Dict, List, Optional
 
 import torch
+from mmagic.models.data_preprocessors import DataPreprocessor
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
@@ -42,6 +43,30 @@ def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
         f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
         f'{", ".join(files)}. Resume from the last checkpoint with a smaller '
         'learning rate or with clip_grad in optim_wrapper, or look at these images.')
+
+
+def check_preprocessor(preprocessor: nn.Module, in_channels: int) -> None:
+    """Refuses a preprocessor of MMagic that makes anything but RGB in [-1, 1].
+
+    Inference feeds the networks such images, and results, from a tanh, are read as such.
+
+    Args:
+        preprocessor (nn.Module): ``data_preprocessor`` of a model.
+        in_channels (int): Channels of its images; only three have an order.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
+    if not isinstance(preprocessor, DataPreprocessor):
+        return
+    for name in ('mean', 'std'):
+        values = getattr(preprocessor, name, torch.zeros(1)).flatten().tolist()
+        if set(values) != {127.5}:
+            raise UserError(f'data_preprocessor.{name} must be 127.5, which brings 0..255 to '
+                            f'[-1, 1], got {values}.')
+    order = preprocessor.output_channel_order
+    if in_channels == 3 and order != 'RGB':
+        raise UserError(f"data_preprocessor.output_channel_order must be 'RGB', got {order!r}.")
 
 
 def check_sides(optim_wrapper: Any, sides: List[str]) -> None:
