@@ -127,5 +127,5 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
             fault = (f'it has {misfit[0]!r}, which this model lacks' if misfit[1] == 'nothing' else
                      f'{misfit[0]!r} should have the shape {misfit[1]}, found {misfit[2]}')
             raise UserError(
-                f'The checkpoint is not one of this {model}: {fault}. Give a checkpoint of the same stage, '
-                'architecture, domains and ema_config as the config.')
+                f'The checkpoint is not one of this {model}: {fault}. Give a checkpoint of the '
+                'same stage, architecture, domains and ema_config as the config.')
