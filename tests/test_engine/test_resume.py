@@ -343,3 +343,12 @@ def test_a_longer_training_is_logged_in_the_users_words(copied, data_root, messa
     assert run(config, work_dir, data_root, iters=6, resume=True).iter == 6
     assert any('PolyDecayLR.end: 6 of the config holds; the checkpoint was trained with 4' in text
                for text in messages)
+
+
+def test_networks_that_compute_otherwise_are_logged(copied, data_root, messages):
+    config, work_dir = copied
+    run(config, work_dir, data_root, iters=5, resume=True)
+    assert not any('model.generator' in text for text in messages)
+    run(config, work_dir, data_root, iters=6, resume=True, options={'model.generator.eta': 0.9})
+    assert any('model.generator.eta is 0.9 in the config; the checkpoint was trained with 0.5'
+               in text for text in messages)
