@@ -56,6 +56,12 @@ ITERS = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2
     ({**ITERS, 'default_hooks.checkpoint': dict(_delete_=True, type='CheckpointHook')},
      ['default_hooks.checkpoint.by_epoch']),
     ({'train_dataloader.dataset.test_mode': True}, ['the training would see the test images']),
+    ({'train_dataloader.dataset': dict(_delete_=True, type='RepeatDataset', times=2, dataset=dict(
+        type='ExemplarImageDataset', data_root='x', pipeline=[], test_mode=True))},
+     ['train_dataloader.dataset.dataset.test_mode must be False']),
+    ({'val_dataloader.dataset.test_mode': False},
+     ['val_dataloader.dataset.test_mode must be True', 'training images']),
+    ({'val_dataloader.drop_last': True}, ['val_dataloader.drop_last must be False']),
     ({'data_preprocessor': dict(type='DataPreprocessor')}, ['data_preprocessor changes nothing']),
     ({'default_hooks.checkpoint.save_last': False, 'default_hooks.checkpoint.save_begin': 9},
      ['would never save']),
@@ -72,6 +78,27 @@ def test_conflicts(cfg, options, words):
     with pytest.raises(ConfigError) as caught:
         check_config(cfg, 'train')
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize('options, words', [
+    ({'test_dataloader.dataset': dict(
+        _delete_=True, type='mmagic.ExemplarImageDataset', data_root='x', pipeline=[])},
+     'test_dataloader.dataset.test_mode must be True'),
+    ({'test_dataloader.drop_last': True}, 'test_dataloader.drop_last must be False'),
+])
+def test_test_sets_that_are_not_whole(cfg, options, words):
+    merge_options(cfg, copy.deepcopy(options))
+    with pytest.raises(ConfigError, match=words):
+        check_config(cfg, 'test')
+    check_config(cfg, 'train')
+
+
+def test_one_of_several_test_sets(cfg):
+    loader = copy.deepcopy(cfg.test_dataloader)
+    loader.dataset.test_mode = False
+    cfg.test_dataloader = [cfg.test_dataloader, loader]
+    with pytest.raises(ConfigError, match='test_dataloader.1.dataset.test_mode must be True'):
+        check_config(cfg, 'test')
 
 
 @pytest.mark.parametrize('options', [
