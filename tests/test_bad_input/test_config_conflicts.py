@@ -187,10 +187,22 @@ def test_metrics_of_restoration_models(cfg, metrics):
         check_config(cfg, 'test')
 
 
-def test_an_average_that_the_model_makes_itself(cfg):
-    cfg.custom_hooks = [dict(type='ExponentialMovingAverageHook', module_keys=('generators_ema', ))]
-    with pytest.raises(ConfigError, match=r'custom_hooks.0 is MMagic.*set model.ema_config'):
+@pytest.mark.parametrize('place', ['custom_hooks', 'default_hooks'])
+@pytest.mark.parametrize('hook', [
+    dict(type='ExponentialMovingAverageHook', module_keys=('generators_ema', )),
+    dict(type='mmengine.EMAHook'), dict(type='EMAHook', momentum=1e-3)])
+def test_an_average_that_the_model_makes_itself(cfg, hook, place):
+    cfg[place] = [hook] if place == 'custom_hooks' else {**cfg.default_hooks, 'ema': hook}
+    name = place + dict(custom_hooks='.0', default_hooks='.ema')[place]
+    kind = hook['type'].removeprefix('mmengine.')
+    with pytest.raises(ConfigError, match=rf'{name} is {kind}, .*set model.ema_config'):
         check_config(cfg, 'train')
+
+
+def test_an_average_of_a_model_that_makes_none():
+    cfg = Config.fromfile(CONFIGS / 'vaegan_mnist_single.py')
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    check_config(cfg, 'train')
 
 
 @pytest.mark.parametrize('loop', [dict(), dict(type='TestLoop')])
