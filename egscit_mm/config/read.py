@@ -162,8 +162,33 @@ def merge_options(cfg: Config, options: dict) -> None:
         try:
             cfg.merge_from_dict({path: value})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            clash = _clash(error)
-            text = '{1} is {2} there and has nothing inside.'.format(*clash) if clash else (
-                str(error.args[0] if error.args else error))
+            text = next(_lists_in_the_way(cfg.to_dict(), path, value), None)
+            if text is None:
+                clash = _clash(error)
+                text = '{1} is {2} there and has nothing inside.'.format(*clash) if clash else (
+                    str(error.args[0] if error.args else error))
             raise ConfigError(
                 f'{path}={value!r} fits no setting of {cfg.filename}: {text}') from error
+
+
+def _lists_in_the_way(inside: Any, path: str, value: Any) -> Iterator[str]:
+    """Why lists on the way of an option's path do not let it through."""
+    if isinstance(value, dict) and value:
+        for key, entry in value.items():
+            yield from _lists_in_the_way(inside, f'{path}.{key}', entry)
+        return
+    steps = path.split('.')
+    for index, step in enumerate(steps):
+        if isinstance(inside, list):
+            name, entries = '.'.join(steps[:index]), inside
+            inside = entries[int(step)] if step.isdigit() and int(step) < len(entries) else None
+            if not step.isdigit():
+                rest = '.'.join(steps[index + step.lstrip('-').isdigit():])
+                yield (f'{name} is a list there: give the number of an entry, as in '
+                       f'{name}.0.{rest}.')
+            elif int(step) >= len(entries):
+                yield f'{name} has {len(entries)} entries there, whose numbers start at 0.'
+            elif index == len(steps) - 1 or not isinstance(inside, (dict, list)):
+                yield f'write {name} whole, as a list.'
+        elif isinstance(inside, dict):
+            inside = inside.get(step)
