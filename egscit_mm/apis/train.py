@@ -160,6 +160,9 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
 def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, overwrite: bool,
                        launcher: str) -> str:
     """The final checkpoint of stage 1, which is trained if need be."""
+    if 'max_iters' not in cfg.train_cfg:
+        raise UserError(f'{cfg.filename}: stage 1 must count iterations, for its checkpoint is '
+                        'found by their number: set train_cfg.max_iters.')
     end = int(cfg.train_cfg.max_iters)
     checkpoint = str(checkpoint_of(cfg, end))
     exists = osp.isfile(checkpoint)

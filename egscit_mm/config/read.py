@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Config files and ``--cfg-options``, and keys in them that change nothing."""
 import ast
+import copy
 import os
 import traceback
 from pathlib import Path
@@ -160,7 +161,8 @@ def merge_options(cfg: Config, options: dict) -> None:
                 'imports are made when the file is read, so write them there')
             raise ConfigError(f'{name} in --cfg-options changes nothing: {remedy}.')
         try:
-            cfg.merge_from_dict({path: value})
+            # MMEngine takes _delete_ out of it, which the other stage needs, too.
+            cfg.merge_from_dict({path: copy.deepcopy(value)})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             text = next(_lists_in_the_way(cfg.to_dict(), path, value), None)
             if text is None:
