@@ -214,7 +214,7 @@ def test_what_only_a_run_uses(path, value, configs, tmp_path):
 # ----------------------------------------------------------------------------- no false alarms
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_every_config_is_accepted(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     purposes = ['inference'] + ['test'] * (cfg.get('test_cfg') is not None)
     purposes += ['train'] * (not path.stem.startswith('neural_style'))  # nothing is trained
     if cfg.default_scope == 'mmseg':
