@@ -23,7 +23,7 @@ def parse_args():
     parser.add_argument('--amp', action='store_true',
                         help='mixed precision: AmpOptimWrapper on a GPU, bfloat16 on a CPU')
     add_config_options(parser, 'override settings of the config; those outside "model" and '
-                       '"optim_wrapper" also hold in stage 1')
+                       '"optim_wrapper" also hold in stage 1, where they fit it')
     return parse_launched(parser)
 
 

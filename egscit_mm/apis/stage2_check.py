@@ -51,6 +51,9 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
             model.check_feature_networks(features, str(stage1.filename))
         if model.perceptual_loss is not None:
             model.perceptual_loss.init_weights()
+        rest = len(loader.dataset) % loader.batch_size
+        if rest and not loader.drop_last and 'Infinite' not in type(loader.sampler).__name__:
+            _minibatch(model, rest)  # the last batch of an epoch
         _try_losses(cfg, model, sample, loader.batch_size)
         if cfg.get('val_dataloader') is not None:
             with naming_the_setting(cfg):
@@ -79,9 +82,7 @@ def _try_losses(cfg: Config, model: nn.Module, sample: dict, batch: int) -> None
     images = model.images_by_domain(model.data_preprocessor(data, True)['inputs'])
     shown = ', '.join(f'{domain} {_size(image)} ({_path(sample, domain)})'
                       for domain, image in images.items())
-    parts = model.minibatches({
-        domain: image.new_empty(batch, 0) for domain, image in images.items()})
-    size = len(next(iter(next(parts).values())))
+    size = _minibatch(model, batch)
     for side in ('discriminators', 'generators'):
         counts = cfg.optim_wrapper.get(side, {}).get('accumulative_counts', 1)
         if size % counts:
@@ -99,6 +100,12 @@ def _try_losses(cfg: Config, model: nn.Module, sample: dict, batch: int) -> None
     if wrong:
         raise ConfigError(f'{cfg.filename}: {", ".join(wrong)} of these images are not finite: '
                           f'{shown}. They may be too small for the model.')
+
+
+def _minibatch(model: nn.Module, batch: int) -> int:
+    """How many images of a batch each update gets."""
+    parts = model.minibatches({domain: torch.empty(batch, 0) for domain in model.domains})
+    return len(next(iter(next(parts).values())))
 
 
 def _size(image: Tensor) -> str:

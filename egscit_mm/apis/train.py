@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages from one config."""
+import copy
 import json
 import logging
 import os.path as osp
@@ -16,7 +17,14 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ..config import check_config, merge_options, naming_the_setting, read_config, stage1_path
+from ..config import (
+    ConfigError,
+    check_config,
+    merge_options,
+    naming_the_setting,
+    read_config,
+    stage1_path,
+)
 from ..engine.resume import (
     check_is_new,
     checkpoint_of,
@@ -65,7 +73,8 @@ def train(cfg: Config,
             to False.
         amp (bool): Whether to train with mixed precision. Defaults to False.
         options (dict | None): Overrides, as ``key.key=value`` pairs; stage 1 gets them, too,
-            except those under ``model`` and ``optim_wrapper`` and what it does not have.
+            except those under ``model`` and ``optim_wrapper`` and what it has no place for, which
+            is logged.
         launcher (str): Job launcher of MMEngine's Runner. Defaults to ``'none'``.
         overwrite (bool): Whether checkpoints of an earlier training in the same folder are removed.
             Defaults to False.
@@ -84,19 +93,37 @@ def train(cfg: Config,
     cfg.work_dir = given_work_dir or osp.join('work_dirs', name)
     _prepare(cfg, resume, amp, overwrite, launcher)
     stage1_config = cfg.get('stage1_config')
-    if stage1_config and cfg.model.get('feature_checkpoint') is None:
-        stage1 = read_config(stage1_path(cfg))
-        shared = {
-            key: value
-            for key, value in options.items() if key.split('.')[0] not in _OWN_SETTINGS
-            and stage1.get(key.split('.')[0]) is not None  # such as its absent validation
-        }
-        merge_options(stage1, shared)
+    # A checkpoint of stage 2 holds the feature networks.
+    if stage1_config and cfg.model.get('feature_checkpoint') is None and not cfg.resume:
+        stage1 = _with_fitting(read_config(stage1_path(cfg)), options)
         stage1_name = osp.splitext(osp.basename(stage1_config))[0]
         stage1.work_dir = osp.join(given_work_dir or 'work_dirs', stage1_name)
         cfg.model.feature_checkpoint = _stage1_checkpoint(
             stage1, cfg, resume, amp, overwrite, launcher)
     return _run(cfg, overwrite)
+
+
+def _with_fitting(stage1: Config, options: dict) -> Config:
+    """The config with those options that are for both stages."""
+    left_out = []
+    for key, value in options.items():
+        name = key.split('.')[0]
+        if name in _OWN_SETTINGS:
+            continue
+        changed = copy.deepcopy(stage1)
+        try:
+            if stage1.get(name) is None:  # such as its absent validation
+                raise ConfigError(key)
+            merge_options(changed, {key: value})
+            if stage1.get('val_cfg') is None:
+                check_monitored(changed)  # figures that there cannot be
+            stage1 = changed
+        except ConfigError:
+            left_out.append(f'{key}={value!r}')
+    if left_out:
+        print_log(f'{", ".join(left_out)}: in stage 2 alone, for stage 1, {stage1.filename}, has '
+                  'no place for it', 'current')
+    return stage1
 
 
 def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: str) -> None:
@@ -131,10 +158,11 @@ def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: st
 
 
 def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, overwrite: bool,
-                       launcher: str) -> Optional[str]:
-    """The final checkpoint of stage 1, which is trained if need be; None if nothing needs it."""
-    if stage2.resume:  # its checkpoint holds the feature networks
-        return None
+                       launcher: str) -> str:
+    """The final checkpoint of stage 1, which is trained if need be."""
+    if 'max_iters' not in cfg.train_cfg:
+        raise UserError(f'{cfg.filename}: stage 1 must count iterations, for its checkpoint is '
+                        'found by their number: set train_cfg.max_iters.')
     end = int(cfg.train_cfg.max_iters)
     checkpoint = str(checkpoint_of(cfg, end))
     exists = osp.isfile(checkpoint)

@@ -21,7 +21,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch.utils.data import DataLoader
 
 from .arguments import OWN_PACKAGE, arguments_of, fits, package_of, text_of
-from .conflicts import conflicts, metrics_of
+from .conflicts import conflicts, metrics_of, named
 from .names import NOT_OF_RUNNER, TOP_LEVEL, ConfigError, closest
 
 # What MMEngine's Runner takes all of, or none.
@@ -136,26 +136,33 @@ def _top_level_problems(cfg: Config, purpose: str) -> Iterator[str]:
 
 
 def _parts_for_other_models(cfg: Config, purpose: str) -> Iterator[str]:
-    """Metrics and hooks of MMagic that look for what its other models have."""
-    if purpose == 'inference' or package_of(_named('MODELS', cfg.model)) != OWN_PACKAGE:
+    """Metrics and hooks for what models of MMagic or MMEngine have, and this package's have not."""
+    model = named('MODELS', cfg.model)
+    if purpose == 'inference' or package_of(model) != OWN_PACKAGE:
         return
     for name in dict(train=('val', 'test')).get(purpose, (purpose, )):
         for metric in metrics_of(cfg.get(f'{name}_evaluator')):
-            bases = {base.__name__ for base in _named('METRICS', metric).__mro__}
+            bases = {base.__name__ for base in named('METRICS', metric).__mro__}
             if 'BaseSampleWiseMetric' in bases:
                 yield (f"{name}_evaluator has the metric {metric['type']!r}, which compares what "
                        f"MMagic's restoration models give. {cfg.model.type} gives translations: "
                        'take metrics of docs/evaluation.md, such as TranslationSSIM.')
-    for index, hook in enumerate(cfg.get('custom_hooks') or () if purpose == 'train' else ()):
-        if _named('HOOKS', hook).__name__ == 'ExponentialMovingAverageHook':
-            yield (f"custom_hooks.{index} is MMagic's {hook['type']}. {cfg.model.type} averages "
-                   'its weights itself: set model.ema_config, and leave the hook away.')
-
-
-def _named(registry: str, settings: dict) -> type:
-    with getattr(registries, registry).switch_scope_and_registry(settings.get('_scope_')) as scoped:
-        kind = settings['type']
-        return scoped.get(kind) if isinstance(kind, str) else kind
+    if purpose != 'train':
+        return
+    refused = {'ExponentialMovingAverageHook'}
+    remedy = 'leave the hook away.'
+    if 'ema_config' in arguments_of(model)[0]:
+        refused.add('EMAHook')
+        remedy = f'{cfg.model.type} averages its weights itself: set model.ema_config, and {remedy}'
+    hooks = {f'custom_hooks.{index}': hook
+             for index, hook in enumerate(cfg.get('custom_hooks') or ())}
+    hooks.update({f'default_hooks.{name}': hook
+                  for name, hook in (cfg.get('default_hooks') or {}).items()})
+    for place, hook in hooks.items():
+        kind = named('HOOKS', hook) if isinstance(hook, dict) else None
+        if refused & {base.__name__ for base in getattr(kind, '__mro__', ())}:
+            yield (f'{place} is {kind.__name__}, which averages weights as other models need it: '
+                   f'{remedy}')
 
 
 def _problems(path: str, value: Any, own: bool = False,

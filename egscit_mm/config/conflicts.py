@@ -5,8 +5,9 @@ Most of them would train and never end, never save or never change the rate, wit
 """
 import importlib.util
 import math
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
+from mmengine import registry as registries
 from mmengine.config import Config
 
 # What visualiser backends import when the first figure is written.
@@ -20,8 +21,10 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     """A sentence for each pair of settings that do not go together."""
     loaders = dict(train=('train', 'val'), test=('test', )).get(purpose, ())
     for name in loaders:
-        if isinstance(cfg.get(f'{name}_dataloader'), dict):
-            yield from _of_loader(cfg, name)
+        loader = cfg.get(f'{name}_dataloader')
+        for number, one in enumerate(loader) if isinstance(loader, (list, tuple)) else (
+                [('', loader)] if loader else ()):
+            yield from _of_loader(cfg, name, f'{name}_dataloader.{number}'.strip('.'), one)
         yield from _of_loop(cfg, name)
     if purpose != 'inference' and cfg.get('data_preprocessor') and cfg.model.get(
             'data_preprocessor'):
@@ -44,8 +47,7 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
             yield from _of_checkpoints(cfg, checkpoint)
 
 
-def _of_loader(cfg: Config, name: str) -> Iterator[str]:
-    path, loader = f'{name}_dataloader', cfg[f'{name}_dataloader']
+def _of_loader(cfg: Config, name: str, path: str, loader: dict) -> Iterator[str]:
     sampler = loader.get('sampler')
     if sampler is None:
         yield f'{path}.sampler is missing: it has no default; take one such as DefaultSampler.'
@@ -54,8 +56,27 @@ def _of_loader(cfg: Config, name: str) -> Iterator[str]:
         loop = 'train_cfg.type=ResumableTrainLoop with max_iters, or ' * (name == 'train')
         yield (f'{path}.sampler.type={sampler!r} never ends, and {name}_cfg waits for its end: use '
                f'{loop}{path}.sampler.type=DefaultSampler.')
-    if name == 'train' and loader.dataset.get('test_mode'):
-        yield f'{path}.dataset.test_mode must be False: the training would see the test images.'
+    for place, dataset in _datasets(f'{path}.dataset', loader.get('dataset')):
+        if name == 'train' and dataset.get('test_mode'):
+            yield f'{place}.test_mode must be False: the training would see the test images.'
+        if name != 'train' and _is_own_dataset(dataset) and not dataset.get('test_mode'):
+            yield f'{place}.test_mode must be True: the figures would be of the training images.'
+    if name != 'train' and loader.get('drop_last'):
+        yield f'{path}.drop_last must be False: the figures would leave the last images out.'
+
+
+def _datasets(path: str, dataset: Any) -> Iterator[Tuple[str, dict]]:
+    """A dataset and those inside of it, such as RepeatDataset's, with their places."""
+    if isinstance(dataset, dict):
+        yield path, dataset
+        yield from _datasets(f'{path}.dataset', dataset.get('dataset'))
+        for index, one in enumerate(dataset.get('datasets') or ()):
+            yield from _datasets(f'{path}.datasets.{index}', one)
+
+
+def _is_own_dataset(dataset: dict) -> bool:
+    bases = getattr(named('DATASETS', dataset), '__mro__', ())
+    return 'ExemplarImageDataset' in {base.__name__ for base in bases}
 
 
 def _of_loop(cfg: Config, name: str) -> Iterator[str]:
@@ -66,6 +87,13 @@ def _of_loop(cfg: Config, name: str) -> Iterator[str]:
     if kind == f'{name.title()}Loop' and isinstance(evaluator, dict) and 'metrics' in evaluator:
         yield (f"{name}_cfg.type={kind!r} does not go with {name}_evaluator, which is MMagic's "
                f'Evaluator: set {name}_cfg.type={wanted!r}.')
+
+
+def named(registry: str, settings: dict) -> type:
+    """The class that a ``type`` names."""
+    with getattr(registries, registry).switch_scope_and_registry(settings.get('_scope_')) as scoped:
+        kind = settings.get('type')
+        return scoped.get(kind) if isinstance(kind, str) else kind
 
 
 def metrics_of(evaluator: Any) -> list:

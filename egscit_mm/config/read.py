@@ -1,10 +1,11 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Config files and ``--cfg-options``, and keys in them that change nothing."""
 import ast
+import copy
 import os
 import traceback
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -12,6 +13,16 @@ from mmengine.logging import print_log
 from ..compat.own_configs import PREFIX, own_path
 from ..packaged import packaged_folder
 from .names import TOP_LEVEL, ConfigError, closest
+
+# Settings of MMCV 1, and what has taken their place.
+_OF_MMCV = dict(
+    checkpoint_config='default_hooks.checkpoint', cudnn_benchmark='env_cfg.cudnn_benchmark',
+    data='train_dataloader, val_dataloader or test_dataloader', dist_params='env_cfg.dist_cfg',
+    evaluation='val_evaluator, val_dataloader, val_cfg and train_cfg.val_interval',
+    log_config='default_hooks.logger and visualizer', lr_config='param_scheduler',
+    momentum_config='param_scheduler', optimizer='optim_wrapper', optimizer_config='optim_wrapper',
+    resume_from='load_from and resume', runner='train_cfg', total_epochs='train_cfg.max_epochs',
+    total_iters='train_cfg.max_iters', workflow='val_cfg')
 
 
 def read_config(path: Union[str, os.PathLike, Config],
@@ -101,31 +112,72 @@ def _check_variables(cfg: Config) -> None:
     """Refuses a variable of the file that looks like a setting, but is used for nothing.
 
     ``max_iters = 100`` at the top of a config changes nothing where its ``_base_`` has set
-    ``train_cfg.max_iters``. Variables that the file uses, and those of other names, are its own.
+    ``train_cfg.max_iters``; nor does ``train_pipeline = [...]`` where the base has used its own
+    variable of this name, nor a setting of MMCV 1. Variables that the file uses, and those of other
+    names, are its own.
     """
     if not cfg.filename.endswith('.py'):
         return
-    with open(cfg.filename, encoding='utf-8') as file:
-        tree = ast.parse(file.read())
-    if not any(getattr(target, 'id', '') == '_base_' for statement in tree.body
-               if isinstance(statement, ast.Assign) for target in statement.targets):
+    names, used = _names(cfg.filename)
+    if '_base_' not in names:
         return  # such as the whole config that MMEngine writes to a work dir, with all variables
-    used = {node.id for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    for statement in tree.body:
-        for target in statement.targets if isinstance(statement, ast.Assign) else ():
-            name = getattr(target, 'id', '_')
-            if name in TOP_LEVEL or name.startswith('_') or name in used:
-                continue
-            if places := [place for place in _places_of(cfg, name) if place.endswith(f'.{name}')]:
-                raise ConfigError(f'{cfg.filename}: {name} at the top of the file changes nothing: '
-                                  f'set {" or ".join(places)}.')
+    names = [name for name in names if name not in {'', '_base_', *TOP_LEVEL, *used}]
+    of_bases = {}
+    for base in _bases(cfg.filename) if names else ():
+        of_bases.update(_used_variables(base))
+    for name in names:
+        plain = name.lstrip('_')
+        places = [place for place in _places_of(cfg, name) if place.endswith(f'.{name}')]
+        if name in _OF_MMCV:
+            places = [_OF_MMCV[name]]
+        elif plain in of_bases:
+            places = places or _places_of_variable(cfg, name, of_bases[plain]) or [
+                'the settings that the variable of this name is used for in its _base_']
+        if places:
+            raise ConfigError(f'{cfg.filename}: {name} at the top of the file changes nothing: '
+                              f'set {" or ".join(places)}.')
 
 
-def _places_of(cfg: Config, name: str) -> List[str]:
+def _bases(path: str) -> List[str]:
+    """The files that a Python config names as its ``_base_``."""
+    return [Config._get_cfg_path(base, path)[0] for base in Config._get_base_files(path)
+            if '{{' not in base]  # a variable of MMEngine, which it replaces when it reads the file
+
+
+def _names(path: str) -> Tuple[List[str], Set[str]]:
+    """The variables that a file sets at its top, and all that it uses."""
+    with open(path, encoding='utf-8') as file:
+        tree = ast.parse(file.read())
+    assigned = dict.fromkeys(getattr(target, 'id', '') for statement in tree.body
+                             if isinstance(statement, ast.Assign) for target in statement.targets)
+    return [*assigned], {node.id for node in ast.walk(tree)
+                         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def _used_variables(path: str) -> Dict[str, Any]:
+    """What a base and its own set and use, with values; without the underscores of the names."""
+    found = {}
+    if path.endswith('.py'):
+        for base in _bases(path):
+            found.update(_used_variables(base))
+        cfg, (_, used) = Config.fromfile(path, import_custom_modules=False), _names(path)
+        found.update({name.lstrip('_'): value for name, value in cfg.items()
+                      if name in used and name not in TOP_LEVEL})
+    return found
+
+
+def _places_of_variable(cfg: Config, name: str, before: Any) -> List[str]:
+    """Settings that a variable was meant for, which had another value in the base."""
+    now, places = cfg.get(name), _places_of(cfg, name.lstrip('_'), before)
+    if not places and isinstance(now, dict) and isinstance(before, dict):
+        places = [place for key, value in now.items() if before.get(key) != value
+                  for place in _places_of(cfg, key)]
+    part, _, key = name.rpartition('_')
+    return places or [place for place in _places_of(cfg, key) if place.startswith(part or ' ')]
+
+
+def _places_of(cfg: Config, name: str, value: Any = None) -> List[str]:
     """Settings that a variable was meant for: of its name, or with its value if that is long."""
-    value = cfg.get(name)
-
     def find(path: str, inside: Any) -> Iterator[str]:
         for key, entry in inside.items() if isinstance(inside, dict) else (
                 enumerate(inside) if isinstance(inside, (list, tuple)) else ()):
@@ -148,7 +200,8 @@ def merge_options(cfg: Config, options: dict) -> None:
     for path, value in options.items():
         name = path.split('.')[0]
         if name not in TOP_LEVEL:
-            places = _places_of(cfg, name)
+            places = [_OF_MMCV[name]] if name in _OF_MMCV else (
+                _places_of(cfg, name, cfg.get(name)))
             close = closest(name, TOP_LEVEL)
             remedy = f'set {" or ".join(places)}.' if places else (
                 f'did you mean {path.replace(name, close, 1)}?' if close else
@@ -160,10 +213,36 @@ def merge_options(cfg: Config, options: dict) -> None:
                 'imports are made when the file is read, so write them there')
             raise ConfigError(f'{name} in --cfg-options changes nothing: {remedy}.')
         try:
-            cfg.merge_from_dict({path: value})
+            # MMEngine takes _delete_ out of it, which the other stage needs, too.
+            cfg.merge_from_dict({path: copy.deepcopy(value)})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            clash = _clash(error)
-            text = '{1} is {2} there and has nothing inside.'.format(*clash) if clash else (
-                str(error.args[0] if error.args else error))
+            text = next(_lists_in_the_way(cfg.to_dict(), path, value), None)
+            if text is None:
+                clash = _clash(error)
+                text = '{1} is {2} there and has nothing inside.'.format(*clash) if clash else (
+                    str(error.args[0] if error.args else error))
             raise ConfigError(
                 f'{path}={value!r} fits no setting of {cfg.filename}: {text}') from error
+
+
+def _lists_in_the_way(inside: Any, path: str, value: Any) -> Iterator[str]:
+    """Why lists on the way of an option's path do not let it through."""
+    if isinstance(value, dict) and value:
+        for key, entry in value.items():
+            yield from _lists_in_the_way(inside, f'{path}.{key}', entry)
+        return
+    steps = path.split('.')
+    for index, step in enumerate(steps):
+        if isinstance(inside, list):
+            name, entries = '.'.join(steps[:index]), inside
+            inside = entries[int(step)] if step.isdigit() and int(step) < len(entries) else None
+            if not step.isdigit():
+                rest = '.'.join(steps[index + step.lstrip('-').isdigit():])
+                yield (f'{name} is a list there: give the number of an entry, as in '
+                       f'{name}.0.{rest}.')
+            elif int(step) >= len(entries):
+                yield f'{name} has {len(entries)} entries there, whose numbers start at 0.'
+            elif index == len(steps) - 1 or not isinstance(inside, (dict, list)):
+                yield f'write {name} whole, as a list.'
+        elif isinstance(inside, dict):
+            inside = inside.get(step)

@@ -158,5 +158,6 @@ def _configure_schedulers(schedulers, saved) -> Dict[str, tuple]:
                 changed.setdefault(f'param_scheduler.{type(scheduler).__name__}.{name}',
                                    (value - more, state[name] - more) if more else
                                    (value, state[name]))
-            state[name] = value
+            if not isinstance(scheduler, PolyDecayLR):  # which needs those of the checkpoint
+                state[name] = value
     return changed

@@ -63,6 +63,21 @@ def test_settings(refuses, data_root, option, value, words):
     refuses(data_root, words, {option: value})
 
 
+def test_the_last_batch_of_an_epoch(refuses, data_root):
+    # 12 images, 10 of them in the first batch.
+    options = {'train_dataloader.batch_size': 10, 'model.generator_steps': 4,
+               'train_dataloader.sampler': dict(_delete_=True, type='DefaultSampler')}
+    refuses(data_root, ['batch of 2 cannot be split into 5', 'drop_last=True'], dict(options))
+    refuses(data_root, ['gone.pth'], {**options, 'train_dataloader.drop_last': True,
+                                      'load_from': 'gone.pth'})
+
+
+def test_a_stage1_that_counts_epochs(refuses, data_root):
+    refuses(data_root, ['vaegan_mnist_single.py: stage 1 must count iterations'], {
+        'train_dataloader.sampler': dict(_delete_=True, type='DefaultSampler'),
+        'train_cfg': dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=1)})
+
+
 @pytest.mark.parametrize('evaluator', ['val_evaluator', 'test_evaluator'])
 @pytest.mark.parametrize('metric, setting', [
     (dict(type='ExemplarRetrieval', arch='vgg16', pretrained='gone.pth'), 'pretrained'),

@@ -1,5 +1,6 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Training of both stages, as tools/train.py runs it, on a tiny model and real files."""
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -126,6 +127,31 @@ def test_options_of_the_model_stay_in_their_stage(configs, data_root, tmp_path):
     runner = run(configs, tmp_path / 'work', data_root, iters=2,
                  options={'model.generator.eta': 0.25})
     assert runner.model.generators.eta == 0.25
+
+
+def test_options_that_do_not_fit_stage1(configs, data_root, tmp_path, monkeypatch):
+    module = importlib.import_module('egscit_mm.apis.train')
+    cfg = Config.fromfile(configs)
+    cfg.param_scheduler = [dict(type='ConstantLR', by_epoch=False, end=2), *cfg.param_scheduler]
+    cfg.dump(configs)
+    seen, lines = [], []
+    monkeypatch.setattr(module, '_run', lambda cfg, *args: seen.append(cfg))
+    monkeypatch.setattr(module, '_stage1_checkpoint', lambda stage1, *args: seen.append(stage1))
+    monkeypatch.setattr(module, 'print_log', lambda text, *args: lines.append(text))
+    run(configs, tmp_path / 'work', data_root, options={
+        'param_scheduler.1.power': 2, 'param_scheduler.0.end': 3,
+        'default_hooks.checkpoint.save_best': 'ssim_ground_truth/A2B_mean',
+        'default_hooks.checkpoint.rule': 'greater', 'custom_hooks': [dict(
+            type='EarlyStoppingHook', monitor='ssim_ground_truth/A2B_mean', rule='greater')]})
+    stage1, stage2 = seen
+    assert len(stage1.param_scheduler) == 1 and stage1.param_scheduler[0].end == 3
+    assert stage1.custom_hooks[0].type == 'TranslationGridHook'
+    assert 'save_best' not in stage1.default_hooks.checkpoint
+    assert stage2.param_scheduler[1].power == 2 and len(stage2.custom_hooks) == 1
+    line, = [line for line in lines if 'in stage 2 alone' in line]
+    for name in ('param_scheduler.1.power', 'save_best', 'custom_hooks', 'val_dataloader'):
+        assert name in line
+    assert 'param_scheduler.0' not in line
 
 
 def test_mixed_precision_on_the_cpu(configs, data_root, tmp_path):

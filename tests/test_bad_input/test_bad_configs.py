@@ -214,7 +214,7 @@ def test_what_only_a_run_uses(path, value, configs, tmp_path):
 # ----------------------------------------------------------------------------- no false alarms
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_every_config_is_accepted(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     purposes = ['inference'] + ['test'] * (cfg.get('test_cfg') is not None)
     purposes += ['train'] * (not path.stem.startswith('neural_style'))  # nothing is trained
     if cfg.default_scope == 'mmseg':
@@ -448,6 +448,27 @@ def test_an_option_inside_what_is_no_dict(option, key):
     path = CONFIGS / 'egscit_celeba.py'
     assert sentence_of(read_config, path, {option: 3}) == (
         f'{option}=3 fits no setting of {path}: {key} and has nothing inside.')
+
+
+@pytest.mark.parametrize('option, value, words', [
+    ('param_scheduler.power', 2, 'param_scheduler is a list there: give the number of an entry, as '
+     'in param_scheduler.0.power.'),
+    ('param_scheduler.power.x', 2, 'as in param_scheduler.0.power.x.'),
+    ('param_scheduler.-1.power', 2, 'as in param_scheduler.0.power.'),
+    ('visualizer.vis_backends.type', 'x', 'as in visualizer.vis_backends.0.type.'),
+    ('param_scheduler.1.power', 2, 'param_scheduler has 1 entries there, whose numbers start at '
+     '0.'),
+    ('train_dataloader.dataset.pipeline.2.keys.0', 'img_A', 'write '
+     'train_dataloader.dataset.pipeline.2.keys whole, as a list.'),
+    ('custom_hooks.0', None, 'write custom_hooks whole, as a list.'),
+    ('train_dataloader.dataset', dict(pipeline=dict(keys='x')),
+     'as in train_dataloader.dataset.pipeline.0.keys.'),
+])
+def test_an_option_inside_a_list(option, value, words):
+    path = CONFIGS / 'egscit_celeba.py'
+    sentence = sentence_of(read_config, path, {option: value})
+    assert sentence.startswith(f'{option}={value!r} fits no setting of {path}: ')
+    assert sentence.endswith(words)
 
 
 @pytest.mark.parametrize('path', [

@@ -56,6 +56,12 @@ ITERS = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2
     ({**ITERS, 'default_hooks.checkpoint': dict(_delete_=True, type='CheckpointHook')},
      ['default_hooks.checkpoint.by_epoch']),
     ({'train_dataloader.dataset.test_mode': True}, ['the training would see the test images']),
+    ({'train_dataloader.dataset': dict(_delete_=True, type='RepeatDataset', times=2, dataset=dict(
+        type='ExemplarImageDataset', data_root='x', pipeline=[], test_mode=True))},
+     ['train_dataloader.dataset.dataset.test_mode must be False']),
+    ({'val_dataloader.dataset.test_mode': False},
+     ['val_dataloader.dataset.test_mode must be True', 'training images']),
+    ({'val_dataloader.drop_last': True}, ['val_dataloader.drop_last must be False']),
     ({'data_preprocessor': dict(type='DataPreprocessor')}, ['data_preprocessor changes nothing']),
     ({'default_hooks.checkpoint.save_last': False, 'default_hooks.checkpoint.save_begin': 9},
      ['would never save']),
@@ -72,6 +78,27 @@ def test_conflicts(cfg, options, words):
     with pytest.raises(ConfigError) as caught:
         check_config(cfg, 'train')
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize('options, words', [
+    ({'test_dataloader.dataset': dict(
+        _delete_=True, type='mmagic.ExemplarImageDataset', data_root='x', pipeline=[])},
+     'test_dataloader.dataset.test_mode must be True'),
+    ({'test_dataloader.drop_last': True}, 'test_dataloader.drop_last must be False'),
+])
+def test_test_sets_that_are_not_whole(cfg, options, words):
+    merge_options(cfg, copy.deepcopy(options))
+    with pytest.raises(ConfigError, match=words):
+        check_config(cfg, 'test')
+    check_config(cfg, 'train')
+
+
+def test_one_of_several_test_sets(cfg):
+    loader = copy.deepcopy(cfg.test_dataloader)
+    loader.dataset.test_mode = False
+    cfg.test_dataloader = [cfg.test_dataloader, loader]
+    with pytest.raises(ConfigError, match='test_dataloader.1.dataset.test_mode must be True'):
+        check_config(cfg, 'test')
 
 
 @pytest.mark.parametrize('options', [
@@ -92,6 +119,8 @@ def test_what_goes_together(cfg, options):
 @pytest.mark.parametrize('name, value, place', [
     ('max_iters', 100, 'train_cfg.max_iters'),
     ('max_epochs', 100, 'settings begin with'),
+    ('total_epochs', 100, 'set train_cfg.max_epochs'),
+    ('lr_config.policy', 'poly', 'set param_scheduler'),
     ('lr', 1e-3, 'optim_wrapper.generators.optimizer.lr'),
     ('batch_size', 6, 'train_dataloader.batch_size'),
     ('num_workers', 6, 'train_dataloader.num_workers'),
@@ -125,6 +154,30 @@ def test_variables_that_change_nothing(tmp_path, line, place):
     assert place in str(caught.value) and str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize('line, place', [
+    ('_data_root = "data"', 'train_dataloader.dataset.data_root'),
+    ('_network = dict(base_channels=8)', 'set model.generator.encoder.base_channels'),
+    ('train_pipeline = [dict(type="LoadImage", key="img_A")]', 'train_dataloader.dataset.pipeline'),
+    ('test_pipeline = []', 'test_dataloader.dataset.pipeline'),
+    ('domains = ["A", "C"]', 'the settings that the variable of this name'),
+    ('checkpoint_config = dict(interval=100)', 'set default_hooks.checkpoint'),
+    ('lr_config = dict(policy="poly")', 'set param_scheduler'),
+    ('log_config = dict(interval=50)', 'set default_hooks.logger'),
+    ('evaluation = dict(interval=50)', 'set val_evaluator'),
+    ('total_iters = 50', 'set train_cfg.max_iters'),
+    ('optimizer = dict(type="Adam")', 'set optim_wrapper'),
+])
+def test_variables_that_the_base_has_used(tmp_path, line, place):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = 'egscit_mm::egscit/egscit_quickstart.py'\n{line}\n")
+    sentence = sentence_of(read_config, path)
+    name = line.split()[0]
+    assert sentence.startswith(f'{path}: {name} at the top of the file changes nothing')
+    assert place in sentence
+    path.write_text(path.read_text() + f'notes = dict(mine={name})\n')
+    assert sentence_of(read_config, path) is None
+
+
 @pytest.mark.parametrize('lines', [
     'max_iters = 100\ntrain_cfg = dict(max_iters=max_iters)',
     'note = "mine"',
@@ -135,6 +188,19 @@ def test_variables_of_the_author(tmp_path, lines):
     path = tmp_path / 'mine.py'
     path.write_text(f"_base_ = '{CONFIGS / 'egscit_mnist_single.py'}'\n{lines}\n")
     assert read_config(path).model.type == 'EGSCIT'
+
+
+def test_a_variable_that_its_base_keeps_for_a_hook(tmp_path):
+    base, child = tmp_path / 'base.py', tmp_path / 'child.py'
+    base.write_text("_base_ = 'egscit_mm::egscit/egscit_quickstart.py'\nmine = dict(a=1)\n")
+    child.write_text("_base_ = '{{ fileDirname }}/base.py'\nmine = dict(a=2)\n")
+    assert read_config(child).mine.a == 2
+    child.write_text("_base_ = '{{ fileDirname }}/base.py'\nmax_iters = 3\n")
+    assert 'train_cfg.max_iters' in sentence_of(read_config, child)
+    child.write_text("_base_ = ['base.py']\nmine = dict(a=2)\n")
+    assert read_config(child).mine.a == 2
+    child.write_text("_base_ = ['base.py']\n_network = dict(base_channels=2)\n")
+    assert 'base_channels' in sentence_of(read_config, child)
 
 
 def test_a_config_that_mmengine_wrote_is_read(cfg, tmp_path):
@@ -160,10 +226,22 @@ def test_metrics_of_restoration_models(cfg, metrics):
         check_config(cfg, 'test')
 
 
-def test_an_average_that_the_model_makes_itself(cfg):
-    cfg.custom_hooks = [dict(type='ExponentialMovingAverageHook', module_keys=('generators_ema', ))]
-    with pytest.raises(ConfigError, match=r'custom_hooks.0 is MMagic.*set model.ema_config'):
+@pytest.mark.parametrize('place', ['custom_hooks', 'default_hooks'])
+@pytest.mark.parametrize('hook', [
+    dict(type='ExponentialMovingAverageHook', module_keys=('generators_ema', )),
+    dict(type='mmengine.EMAHook'), dict(type='EMAHook', momentum=1e-3)])
+def test_an_average_that_the_model_makes_itself(cfg, hook, place):
+    cfg[place] = [hook] if place == 'custom_hooks' else {**cfg.default_hooks, 'ema': hook}
+    name = place + dict(custom_hooks='.0', default_hooks='.ema')[place]
+    kind = hook['type'].removeprefix('mmengine.')
+    with pytest.raises(ConfigError, match=rf'{name} is {kind}, .*set model.ema_config'):
         check_config(cfg, 'train')
+
+
+def test_an_average_of_a_model_that_makes_none():
+    cfg = Config.fromfile(CONFIGS / 'vaegan_mnist_single.py')
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    check_config(cfg, 'train')
 
 
 @pytest.mark.parametrize('loop', [dict(), dict(type='TestLoop')])

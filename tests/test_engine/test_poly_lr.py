@@ -31,7 +31,7 @@ class RateRecorder(BaseModel):
         return {}
 
 
-def train(work_dir, max_iters, param_scheduler=None, **kwargs):
+def train(work_dir, max_iters, param_scheduler=None, factor=1, **kwargs):
     """Train with MMEngine's Runner, saving every iteration, and return the rates by iteration."""
     model = RateRecorder()
     runner = Runner(
@@ -44,7 +44,8 @@ def train(work_dir, max_iters, param_scheduler=None, **kwargs):
         train_cfg=dict(by_epoch=False, max_iters=max_iters),
         optim_wrapper=dict(
             constructor='AlternatingOptimWrapperConstructor',
-            **{side: dict(optimizer=dict(type='SGD', lr=lr)) for side, lr in RATES.items()}),
+            **{side: dict(optimizer=dict(type='SGD', lr=factor * lr))
+               for side, lr in RATES.items()}),
         param_scheduler=param_scheduler or dict(type='PolyDecayLR', by_epoch=False),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)),
         default_scope='mmagic',
@@ -107,6 +108,65 @@ def test_linear_decay_from_half_time_follows_max_iters(tmp_path):
     with pytest.raises(ValueError, match='hold must be a share below 1, got 1'):
         PolyDecayLR(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.), end=4, by_epoch=False,
                     hold=1)
+
+
+WARM_UP = [dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=4),
+           dict(type='PolyDecayLR', by_epoch=False)]
+
+
+def followed(eta_min=5e-4, end=4):
+    """A decay, and steps after it."""
+    return [dict(type='PolyDecayLR', by_epoch=False, end=end, eta_min=eta_min, power=1),
+            dict(type='MultiStepLR', by_epoch=False, begin=4, milestones=[2, 5], gamma=0.1)]
+
+
+def test_beside_another_schedule(tmp_path):
+    rates = [rate['generators'] for rate in train(tmp_path / 'warm_up', 8, WARM_UP)]
+    warm_up = [0.01, 0.34, 0.67, 1, 1, 1, 1, 1]
+    assert rates == pytest.approx(
+        [1e-3 * share * (1 - step / 8)**0.9 for step, share in enumerate(warm_up)], rel=1e-9)
+    rates = [rate['generators'] for rate in train(tmp_path / 'followed', 10, followed())]
+    assert rates == pytest.approx(
+        [1e-3, 8.75e-4, 7.5e-4, 6.25e-4, 5e-4, 5e-4, 5e-5, 5e-5, 5e-5, 5e-6], rel=1e-9)
+
+
+@pytest.mark.parametrize('scheduler', [
+    WARM_UP, followed(), dict(type='PolyDecayLR', by_epoch=False, power=500)])
+@pytest.mark.parametrize('hooks', [[], [dict(type='ConfiguredSettingsHook')]])
+@pytest.mark.parametrize('begin', [2, 8])
+def test_resume_beside_another_schedule(scheduler, hooks, begin, tmp_path):
+    rates = train(tmp_path / 'first', 10, scheduler)
+    checkpoint = str(tmp_path / 'first' / f'iter_{begin}.pth')
+    resumed = train(tmp_path / 'second', 10, scheduler, load_from=checkpoint, resume=True,
+                    custom_hooks=hooks)
+    assert resumed == rates[begin:]  # to the bit
+
+
+@pytest.mark.parametrize('before, after, factor, length, begin', [
+    (WARM_UP, WARM_UP, 1, 15, 2),
+    (WARM_UP, WARM_UP, 3, 15, 8),
+    (followed(), followed(2e-4), 1, 10, 8),
+    (followed(0), followed(2e-4), 1, 10, 4),
+    (followed(0, 6), followed(0, 9), 1, 10, 3),
+    (followed(0)[:1], [dict(followed(0, 9)[0], begin=5)], 1, 10, 3),
+    (followed()[:1], followed()[:1], 1, 10, 8),
+    (followed(2e-4)[:1], followed(3e-4, 9)[:1], 1, 10, 6),
+    (followed(2e-4, 9)[:1], followed(3e-4)[:1], 1, 10, 6),
+])
+def test_resume_with_other_settings(before, after, factor, length, begin, tmp_path):
+    train(tmp_path / 'first', 10, before)
+    expected = train(tmp_path / 'through', length, after, factor)
+    resumed = train(tmp_path / 'second', length, after, factor, resume=True,
+                    load_from=str(tmp_path / 'first' / f'iter_{begin}.pth'),
+                    custom_hooks=[dict(type='ConfiguredSettingsHook')])
+    for here, there in zip(resumed, expected[begin:], strict=True):
+        assert here == pytest.approx(there, rel=1e-9)
+
+
+def test_an_end_before_its_begin():
+    with pytest.raises(ValueError, match='end must be an integer of at least 5, got 4'):
+        PolyDecayLR(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.), end=4, by_epoch=False,
+                    begin=4)
 
 
 def test_load_before_begin():

@@ -315,5 +315,6 @@ class AlternatingGAN(ImageModel):
             raise UserError(
                 f'A batch of {size} cannot be split into {updates} minibatches (one per update: '
                 f'{counts}); set train_dataloader.batch_size to a multiple of '
-                f'{updates}, or split_batch=False to use the whole batch in every update.')
+                f'{updates}, or split_batch=False to use the whole batch in every update. If it is '
+                'the last batch of an epoch, train_dataloader.drop_last=True leaves it out.')
         return chunks(images, updates)
