@@ -133,7 +133,8 @@ def _mean_styles(published: Dict[str, Tensor], metadata: Dict[str, Any],
     if 'config' not in metadata:
         raise UserError(f'{checkpoint} holds no config, which mean styles need: give a checkpoint '
                         'that a training wrote.')
-    images = {domain: list(find_images(paths).values()) for domain, paths in mean_of.items()}
+    images = {domain: [image.path for image in find_images(paths)]
+              for domain, paths in mean_of.items()}
     with TemporaryDirectory() as folder:
         inferencer = EGSCITInferencer(
             Config(metadata['config']), _write(published, metadata, Path(folder, 'model')))

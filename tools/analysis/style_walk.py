@@ -81,7 +81,7 @@ def animation(frames: Sequence[Image.Image], fps: int) -> bytes:
 
 def main() -> None:
     args = parse_args()
-    contents, exemplars = ([*find_images(paths).values()]
+    contents, exemplars = ([image.path for image in find_images(paths)]
                            for paths in (args.content, args.exemplar))
     if len(exemplars) < 2:
         raise UserError(f'A walk needs two exemplars or more, --exemplar names {len(exemplars)}.')
@@ -95,7 +95,7 @@ def main() -> None:
     steps = [inferencer.translate_to_style(images, style, **domains)
              for style in tqdm(walk(styles, args.steps), unit='step')]
     write_atomically(gif, animation([grid({'': step}, args.scale) for step in steps], args.fps))
-    rows = {path: [image, *row] for path, image, *row in zip(contents, images, *steps)}
+    rows = dict(enumerate(zip(images, *steps)))
     write_atomically(sheet, png(np.array(grid(rows, args.scale))))
     print(f'{gif} and {sheet}: {len(steps)} steps')
 
