@@ -104,6 +104,9 @@ class FolderTranslation:
         mean_of = [image.path for image in find_images(self.mean_of)]
         if self.shared is not None:
             self.shared.check([image.name for image in contents], sides[1])
+        elif self.pairing == 'each' and (unused := sides[1][len(contents):]):
+            print(f'{len(unused)} of {len(exemplars)} exemplars, such as {unused[0]}, are not '
+                  'used, for there are fewer contents: --pairing all and --pairing matrix use all.')
         self._check_places(pairs, *sides)
         inferencer = EGSCITInferencer(
             self.config, self.checkpoint, self.device, self.amp, tile=self.tile)

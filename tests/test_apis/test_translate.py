@@ -215,6 +215,23 @@ def test_matrix_picture(translate, inferencer, tmp_path):
     assert len(np.unique(cell(0, 0))) == 1
 
 
+def test_exemplars_without_a_content_are_told(translate, tmp_path, capsys):
+    content = save(tmp_path / 'content.png', 8, 8)
+    for seed in range(3):
+        save(tmp_path / 'exemplar' / f'{seed}.png', 8, 8, seed)
+
+    def printed(*options):
+        translate('--content', content, '--exemplar', tmp_path / 'exemplar', '--out',
+                  tmp_path / 'out', *options)
+        return capsys.readouterr().out
+
+    assert (f'2 of 3 exemplars, such as {tmp_path / "exemplar" / "1.png"}, are not used, for there '
+            'are fewer contents: --pairing all and --pairing matrix use all') in printed()
+    for options in (['--pairing', 'all'], ['--pairing', 'random'],
+                    ['--exemplar-weights', 1, 1, 1]):
+        assert 'not used' not in printed(*options)
+
+
 def test_files_that_are_left_out_are_told(translate, tmp_path, capsys):
     for name in ('a.png', 'b.GIF', 'c.gif', 'notes', '.hidden.gif'):
         save(tmp_path / 'content' / 'x.png', 8, 8).rename(tmp_path / 'content' / name)
