@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..utils.errors import RunError, UserError, check_packages
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
-from .model import has_weights, load_model, read_translation_config
+from .model import has_weights, load_model, model_name, read_translation_config
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
@@ -134,7 +134,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
                   [path for path in (config, checkpoint) if isinstance(path, (str, os.PathLike))])
     cfg = read_translation_config(config, 'export')
     if not has_weights(cfg):
-        raise UserError(f'{cfg.model.type} optimises the pixels of every image: there is no '
+        raise UserError(f'{model_name(cfg)} optimises the pixels of every image: there is no '
                         'network to export.')
     model = load_model(cfg, checkpoint, 'cpu')
     generators = model.inference_generators
@@ -146,7 +146,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     kinds = (StyleEncoding, StyledTranslation) if styles else (Translation, )
     graphs = [kind(generators, source, target).eval() for kind in kinds]
     metadata = dict(
-        model=cfg.model.type, egscit_mm_version=__version__, domains=json.dumps(model.domains),
+        model=model_name(cfg), egscit_mm_version=__version__, domains=json.dumps(model.domains),
         source_domain=source, target_domain=target, stride=str(stride),
         value_range='[-1, 1]', channel_order='RGB', layout='NCHW')
     datas = []
