@@ -392,8 +392,10 @@ class EGSCITInferencer:
         return TILE if large and self.model.inference_generators.works_in_tiles else 0
 
     def _numbers(self, images: torch.Tensor) -> torch.Tensor:
-        """Bytes as RGB in [-1, 1] on the device, (N, 3, H, W)."""
-        return images.to(self.device).float() / 127.5 - 1
+        """Bytes as RGB in [-1, 1] on the model's device and of its type, (N, 3, H, W)."""
+        numbers = images.to(self.device).float() / 127.5 - 1
+        weight = next(self.model.inference_generators.parameters(), numbers)
+        return numbers.to(weight.dtype)  # which a caller may have changed by model.half()
 
 
 def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:

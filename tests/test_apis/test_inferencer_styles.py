@@ -49,6 +49,17 @@ def test_an_exemplar_is_no_style(egscit, style):
         egscit.translate_to_style(CONTENT, style)
 
 
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16, torch.double])
+def test_the_model_may_have_another_dtype(model, dtype):
+    plain = model(CONTENT, EXEMPLARS[0]).astype(int)
+    model.model.to(dtype)
+    style = model.style(EXEMPLARS[0])
+    for result in (model(CONTENT, EXEMPLARS[0]), model.translate_to_style(CONTENT, style)):
+        assert np.abs(result - plain).mean() < 3
+    model.keep_mean_style(EXEMPLARS)
+    model(CONTENT, EXEMPLARS[0], strength=0.5)
+
+
 def test_styles_that_do_not_fit_are_refused(egscit, folder, tmp_path):
     style = egscit.style(EXEMPLARS[0])
     two = tuple(torch.cat([part] * 2) for part in style)
