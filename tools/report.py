@@ -34,9 +34,8 @@ def parse_args():
     parser.add_argument('--num-images', type=int, default=24,
                         help='number of test images to show (default: 24)')
     parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple', 'none'],
-                        default='MNIST-Single',
-                        help="whose figures of the paper to show beside the model's (default: "
-                        '%(default)s)')
+                        default='none', help="whose figures of the paper to show beside the "
+                        "model's (default: %(default)s)")
     add_config_options(parser)
     args = parser.parse_args()
     if args.num_images < 1:
