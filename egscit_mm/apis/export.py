@@ -83,11 +83,16 @@ class StyledTranslation(Graph):
 
 
 def onnx_files(out: Union[str, os.PathLike], styles: bool = False) -> List[Path]:
-    """The files that an export writes: one, or ``OUT_style.onnx`` and ``OUT_translation.onnx``."""
+    """The files that an export writes to ``OUT`` or ``OUT.onnx``.
+
+    Returns:
+        list[Path]: OUT itself; with styles ``OUT_style.onnx`` and ``OUT_translation.onnx``.
+    """
     out = Path(out)
     if not styles:
         return [out]
-    return [out.with_name(f'{out.stem}_{part}{out.suffix}') for part in ('style', 'translation')]
+    stem = out.name.removesuffix('.onnx')
+    return [out.with_name(f'{stem}_{part}.onnx') for part in ('style', 'translation')]
 
 
 def export_onnx(config: Union[str, os.PathLike, Config],
