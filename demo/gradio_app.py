@@ -296,7 +296,7 @@ def main():
     samples = examples(args.examples) if args.examples else {}
     inferencer = EGSCITInferencer(args.config, args.checkpoint, args.device)
     for domain, paths in paths_by_domain(args.mean_of).items():
-        inferencer.keep_mean_style(find_images(paths).values(), domain)
+        inferencer.keep_mean_style([image.path for image in find_images(paths)], domain)
     page = build_page(Translator(inferencer, args.max_pixels), samples)
     launch(page, server_name=args.host, server_port=args.port,
            max_file_size=args.max_upload_mb * 2**20)

@@ -100,6 +100,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 import egscit_mm  # noqa: F401  (makes MMagic importable)
+from egscit_mm.apis.model import model_name
 from egscit_mm.apis.train import enable_amp
 from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
@@ -272,7 +273,7 @@ def precision(cfg: Config, way: str, amp: bool, device: str) -> str:
 
 def updates_of(cfg: Config) -> int:
     """How many updates an iteration has, of all kinds."""
-    steps = dict(discriminator_steps=1, generator_steps=1 if cfg.model.type == 'VAEGAN' else 5)
+    steps = dict(discriminator_steps=1, generator_steps=1 if model_name(cfg) == 'VAEGAN' else 5)
     steps.update({key: value for key, value in cfg.model.items() if key.endswith('_steps')})
     return sum(steps.values())
 
@@ -281,8 +282,8 @@ def step_functions(args, cfg, device, size, minibatch) -> dict:
     """One iteration of training, and the ways to compare it with, or one update of each side."""
     batch = random_batch(cfg, minibatch * updates_of(cfg), size)
     if args.naive or 'naive' in args.compare:
-        if cfg.model.type != 'EGSCIT':
-            raise SystemExit(f'The naive updates are those of EGSCIT, not of {cfg.model.type}.')
+        if model_name(cfg) != 'EGSCIT':
+            raise SystemExit(f'The naive updates are those of EGSCIT, not of {model_name(cfg)}.')
     if args.naive:
         return dict(naive=training(cfg, device, batch, naive_train_step))
     functions = dict(ours=training(cfg, device, batch))
@@ -412,9 +413,9 @@ def main():
                          f'--compare takes {", ".join(TRANSLATION_OPTIONS)}.')
     cfg = read_config(args.config, config_options(args.cfg_options))
     device = get_device()
-    if args.part not in ('step', 'largest') and cfg.model.type != 'EGSCIT':
+    if args.part not in ('step', 'largest') and model_name(cfg) != 'EGSCIT':
         raise SystemExit(f'--part {args.part} needs a config of EGSCIT, this one has '
-                         f'{cfg.model.type}.')
+                         f'{model_name(cfg)}.')
     if args.part == 'largest' and device == 'cpu' and args.minibatch is None:
         raise SystemExit('--part largest fills the memory of a GPU, and there is none: give '
                          '--minibatch N, where it ends.')

@@ -17,7 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n 3,17p "$0" | cut -c3- >&2; exit 2; }
+usage() { sed -n 3,16p "$0" | cut -c3- >&2; exit 2; }
 source=(--source digits)
 out=work_dirs/quickstart
 task=digits

@@ -34,9 +34,8 @@ def parse_args():
     parser.add_argument('--num-images', type=int, default=24,
                         help='number of test images to show (default: 24)')
     parser.add_argument('--paper-task', choices=['MNIST-Single', 'MNIST-Multiple', 'none'],
-                        default='MNIST-Single',
-                        help="whose figures of the paper to show beside the model's (default: "
-                        '%(default)s)')
+                        default='none', help="whose figures of the paper to show beside the "
+                        "model's (default: %(default)s)")
     add_config_options(parser)
     args = parser.parse_args()
     if args.num_images < 1:
@@ -53,7 +52,7 @@ from mmengine.dataset import pseudo_collate
 
 import egscit_mm
 from egscit_mm.apis import EGSCITInferencer
-from egscit_mm.apis.model import NO_CHECKPOINT
+from egscit_mm.apis.model import NO_CHECKPOINT, model_name
 from egscit_mm.config import read_config
 from egscit_mm.utils.cli import exit_with
 from egscit_mm.utils.errors import check_file
@@ -168,7 +167,7 @@ def main():
     scale = enlargement(next(iter(grids.values()))['content'])
     write_atomically(osp.join(args.out, PICTURE), png(contact_sheet(grids, scale)))
     task = None if args.paper_task == 'none' else args.paper_task
-    page = report_html(f'{cfg.model.type}: {name}', facts, figures, task, grids, exemplar_grids,
+    page = report_html(f'{model_name(cfg)}: {name}', facts, figures, task, grids, exemplar_grids,
                        logs)
     write_atomically(osp.join(args.out, PAGE), page.encode())
     print(f'{osp.join(args.out, PICTURE)} and {osp.join(args.out, PAGE)} written')

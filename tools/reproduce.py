@@ -545,7 +545,7 @@ def transfer_colours(args, out: Path, title: str) -> None:
     """Gives all of trainA the colours of the exemplars that :func:`translate` gives them."""
     contents, exemplars = (find_images([str(args.data / f'train{domain}')]) for domain in 'AB')
     with made_of(out, *training_images(args)) as is_current:
-        if is_current and all((out / name).is_file() for name in contents):
+        if is_current and all((out / image.name).is_file() for image in contents):
             return
         print(f'{title}: colours', flush=True)
         for content, exemplar, name in pair_images(contents, exemplars, 'random', seed=0):

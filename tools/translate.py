@@ -6,7 +6,8 @@ formats are kept, so that labels of the contents fit their translations. The sam
 skips what is there, unless what it was made of has changed. Images that cannot be read stop
 nothing: they are listed at the end, and the exit code is 1.
 
-  each    content i after exemplar i, exemplars reused in turn where there are fewer
+  each    content i after exemplar i, exemplars reused in turn where there are fewer,
+          left out where there are more
   random  every content after an exemplar drawn by --seed and its name
   all     every content after every exemplar, into OUT/EXEMPLAR/
   matrix  the same as one picture, OUT/matrix.png, contents at the left and exemplars on top

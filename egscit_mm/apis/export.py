@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..utils.errors import RunError, UserError, check_packages
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
-from .model import has_weights, load_model, read_translation_config
+from .model import has_weights, load_model, model_name, read_translation_config
 
 LIBRARIES = ('onnx', 'onnxruntime', 'onnxscript')
 OLDEST_OPSET = 18  # PyTorch's exporter writes no older one
@@ -83,11 +83,16 @@ class StyledTranslation(Graph):
 
 
 def onnx_files(out: Union[str, os.PathLike], styles: bool = False) -> List[Path]:
-    """The files that an export writes: one, or ``OUT_style.onnx`` and ``OUT_translation.onnx``."""
+    """The files that an export writes to ``OUT`` or ``OUT.onnx``.
+
+    Returns:
+        list[Path]: OUT itself; with styles ``OUT_style.onnx`` and ``OUT_translation.onnx``.
+    """
     out = Path(out)
     if not styles:
         return [out]
-    return [out.with_name(f'{out.stem}_{part}{out.suffix}') for part in ('style', 'translation')]
+    stem = out.name.removesuffix('.onnx')
+    return [out.with_name(f'{stem}_{part}.onnx') for part in ('style', 'translation')]
 
 
 def export_onnx(config: Union[str, os.PathLike, Config],
@@ -134,7 +139,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
                   [path for path in (config, checkpoint) if isinstance(path, (str, os.PathLike))])
     cfg = read_translation_config(config, 'export')
     if not has_weights(cfg):
-        raise UserError(f'{cfg.model.type} optimises the pixels of every image: there is no '
+        raise UserError(f'{model_name(cfg)} optimises the pixels of every image: there is no '
                         'network to export.')
     model = load_model(cfg, checkpoint, 'cpu')
     generators = model.inference_generators
@@ -146,7 +151,7 @@ def export_onnx(config: Union[str, os.PathLike, Config],
     kinds = (StyleEncoding, StyledTranslation) if styles else (Translation, )
     graphs = [kind(generators, source, target).eval() for kind in kinds]
     metadata = dict(
-        model=cfg.model.type, egscit_mm_version=__version__, domains=json.dumps(model.domains),
+        model=model_name(cfg), egscit_mm_version=__version__, domains=json.dumps(model.domains),
         source_domain=source, target_domain=target, stride=str(stride),
         value_range='[-1, 1]', channel_order='RGB', layout='NCHW')
     datas = []

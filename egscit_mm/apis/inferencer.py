@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from itertools import groupby
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -245,7 +245,8 @@ class EGSCITInferencer:
 
         Args:
             content (Images): As in a call.
-            style: Of :meth:`style`; with ``regions`` a dict of them by label.
+            style: Of :meth:`style`, or with as many rows as contents, one for each; with
+                ``regions`` a dict of those of :meth:`style` by label.
             target_domain (str | None): Domain of the style; the model's default if None.
             output (str): ``'array'`` or ``'pil'``.
             batch_size (int): As in a call.
@@ -261,25 +262,25 @@ class EGSCITInferencer:
             As a call without masks.
 
         Raises:
-            ValueError: If a style is none of :meth:`style`, an image or a label map cannot be read,
-                a map has another size than its content or a label without a style, or the model
-                cannot style regions.
+            ValueError: If a style is none of :meth:`style` or has other rows than described, a dict
+                of styles comes without ``regions`` or these without it, an image or a label map
+                cannot be read, a map has another size than its content or a label without a style,
+                or the model cannot style regions.
         """
         self._check_options(output, batch_size)
         source, target = self.model.direction(source_domain, target_domain)
-        for one in style.values() if isinstance(style, dict) else (style, ):
-            if not isinstance(one, (torch.Tensor, tuple, type(None))):
-                raise UserError('style must be what style() gives, got '
-                                f'{type(one).__name__}; an exemplar becomes one by '
-                                'style([exemplar])')
-        contents = [_pixels(image) for image in _listed(content)]
+        contents = _listed(content)
+        self._check_styles(style, regions is not None, len(contents))
+        contents = [_pixels(image) for image in contents]
         if regions is None:
-            translation = partial(self.model.inference_generators.translate_to_style,
-                                  style=style, source=source, target=target)
-            results = self._in_batches(
-                partial(self._at_any_size, translation),
-                lambda tiled, image: tiled.translate(image, style, source, target),
-                [(image, ) for image in contents], batch_size)
+            results = []
+            for images, own in _by_style(contents, style):
+                translation = partial(self.model.inference_generators.translate_to_style,
+                                      style=own, source=source, target=target)
+                results += self._in_batches(
+                    partial(self._at_any_size, translation),
+                    lambda tiled, image, own=own: tiled.translate(image, own, source, target),
+                    [(image, ) for image in images], batch_size)
         else:
             regions = [regions] if not _is_list(content) else list(regions)
             if len(regions) != len(contents):
@@ -313,6 +314,32 @@ class EGSCITInferencer:
         if output not in ('array', 'pil'):
             raise UserError(f"output must be 'array' or 'pil', got {output!r}")
         check_integers(self, 1, batch_size=batch_size)
+
+    def _check_styles(self, style: Union[Style, Dict[int, Style]], regions: bool,
+                      number: int) -> None:
+        """Refuses what are no styles for so many contents, or for their regions."""
+        styles = list(style.values()) if isinstance(style, dict) else [style]
+        for one in styles:
+            if not isinstance(one, (torch.Tensor, tuple, type(None))):
+                raise UserError('style must be what style() gives, got '
+                                f'{type(one).__name__}; an exemplar becomes one by '
+                                'style([exemplar])')
+        if isinstance(style, dict) != regions:
+            raise UserError('A dict of styles by label needs regions, the label maps that say '
+                            'where each goes' if isinstance(style, dict) else
+                            'regions need a dict of styles by label, such as {0: style, 1: other}, '
+                            f'got {type(style).__name__}')
+        takes_styles = self.model.inference_generators.takes_styles
+        for one in styles:
+            if takes_styles == (one is None):
+                raise UserError('style must be what style() of this model gives: got '
+                                + ('None, which models without AdaIN alone take' if one is None
+                                   else 'one, but its translations depend on no exemplar'))
+            rows = 1 if one is None else _rows(one)
+            if rows not in ((1, ) if regions else (1, number)):
+                raise UserError(f'style has {rows} rows: expected one for all'
+                                + ('' if regions else f' or one for each of {number} contents')
+                                + '; style([exemplar, ...]) mixes exemplars to one')
 
     def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
         """A translation of images whose sides the stride need not divide."""
@@ -365,8 +392,10 @@ class EGSCITInferencer:
         return TILE if large and self.model.inference_generators.works_in_tiles else 0
 
     def _numbers(self, images: torch.Tensor) -> torch.Tensor:
-        """Bytes as RGB in [-1, 1] on the device, (N, 3, H, W)."""
-        return images.to(self.device).float() / 127.5 - 1
+        """Bytes as RGB in [-1, 1] on the model's device and of its type, (N, 3, H, W)."""
+        numbers = images.to(self.device).float() / 127.5 - 1
+        weight = next(self.model.inference_generators.parameters(), numbers)
+        return numbers.to(weight.dtype)  # which a caller may have changed by model.half()
 
 
 def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
@@ -378,6 +407,21 @@ def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
 def _bytes(images: torch.Tensor) -> torch.Tensor:
     """RGB in [-1, 1] as bytes on the CPU, (N, 3, H, W)."""
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
+
+
+def _rows(style: Style) -> int:
+    return len(style if isinstance(style, torch.Tensor) else style[0])
+
+
+def _by_style(contents: List[np.ndarray],
+              style: Style) -> Iterator[Tuple[List[np.ndarray], Style]]:
+    """Contents that share a style, and the style."""
+    if style is None or _rows(style) == 1:
+        yield contents, style
+        return
+    parts = style if isinstance(style, tuple) else (style, )
+    for content, *own in zip(contents, *(part.split(1) for part in parts)):
+        yield [content], tuple(own) if isinstance(style, tuple) else own[0]
 
 
 def _as_asked(images: List[np.ndarray], output: str) -> list:

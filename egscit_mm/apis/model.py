@@ -26,18 +26,29 @@ def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -
     """
     cfg = read_config(config)
     check_config(cfg, 'inference')
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
-    if not issubclass(MODELS.get(cfg.model.type) or object, ExemplarGuidedModel):
+    if not issubclass(_model_class(cfg) or object, ExemplarGuidedModel):
         raise UserError(f'{cfg.filename}: {use} needs a config whose model takes exemplars, '
-                        f'such as EGSCIT; this one has {cfg.model.type!r}')
+                        f'such as EGSCIT; this one has {model_name(cfg)!r}')
     return cfg
+
+
+def _model_class(cfg: Config) -> Optional[type]:
+    """The class of a config's model, which names it or, as new-style configs do, holds it."""
+    init_default_scope(cfg.get('default_scope', 'mmagic'))
+    kind = (cfg.get('model') or {}).get('type')
+    return MODELS.get(kind) if isinstance(kind, str) else kind
+
+
+def model_name(cfg: Config) -> str:
+    """Name of the class of a config's model."""
+    kind = cfg.model.type
+    # With its module where MMEngine has written a new-style config down.
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def has_weights(cfg: Config) -> bool:
     """Whether the config's model has anything to train, and so checkpoints."""
-    init_default_scope(cfg.get('default_scope', 'mmagic'))
-    kind = (cfg.get('model') or {}).get('type')
-    return getattr(MODELS.get(kind) if isinstance(kind, str) else kind, 'has_weights', True)
+    return getattr(_model_class(cfg), 'has_weights', True)
 
 
 def checkpoint_file(cfg: Config,
@@ -58,11 +69,11 @@ def checkpoint_file(cfg: Config,
     """
     if not has_weights(cfg):
         if checkpoint not in (None, NO_CHECKPOINT):
-            raise UserError(f'{cfg.model.type} is not trained and loads no checkpoint: give '
+            raise UserError(f'{model_name(cfg)} is not trained and loads no checkpoint: give '
                             f'{NO_CHECKPOINT!r} in place of {os.fspath(checkpoint)!r}.')
         return None
     if checkpoint in (None, NO_CHECKPOINT):
-        raise UserError(f'{cfg.filename}: {cfg.model.type} needs a checkpoint of its training, as '
+        raise UserError(f'{cfg.filename}: {model_name(cfg)} needs a checkpoint of its training, as '
                         'an argument or as load_from in the config: without one its weights would '
                         f'be random. {NO_CHECKPOINT!r} is for models that are not trained.')
     check_file(checkpoint, 'Checkpoint')
@@ -85,7 +96,7 @@ def load_model(cfg: Config,
     """
     checkpoint = checkpoint_file(cfg, checkpoint)
     device = checked_device(device)
-    parts = getattr(MODELS.get(cfg.model.type), 'training_parts', ('discriminator', ))
+    parts = getattr(_model_class(cfg), 'training_parts', ('discriminator', ))
     training_only = {key: None for key in parts if key in cfg.model}
     with naming_the_setting(cfg):
         model = MODELS.build({**cfg.model, **training_only})

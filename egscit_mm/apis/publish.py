@@ -55,12 +55,12 @@ def publish(checkpoint: Union[str, os.PathLike],
         FileNotFoundError: If there is no such checkpoint.
         RuntimeError: If the file cannot be read as a checkpoint.
         ValueError: If it holds no such model or no such weights, or is published already, or
-            ``out`` is a folder or the name of a file of another kind.
+            ``out`` is a folder or does not end with ``.safetensors``.
     """
     checkpoint, out = os.fspath(checkpoint), Path(out)
     check_file(checkpoint, 'Checkpoint')
     check_outputs([(out, 'the published file')])
-    if out.suffix in ('.pth', '.pt', '.ckpt'):
+    if out.suffix != '.safetensors':
         raise UserError(f'{out}: the published file is one of safetensors; give a name such as '
                         f'{out.with_suffix(".safetensors")}.')
     if checkpoint.endswith('.safetensors'):
@@ -130,7 +130,8 @@ def _mean_styles(published: Dict[str, Tensor], metadata: Dict[str, Any],
     if 'config' not in metadata:
         raise UserError(f'{checkpoint} holds no config, which mean styles need: give a checkpoint '
                         'that a training wrote.')
-    images = {domain: list(find_images(paths).values()) for domain, paths in mean_of.items()}
+    images = {domain: [image.path for image in find_images(paths)]
+              for domain, paths in mean_of.items()}
     with TemporaryDirectory() as folder:
         inferencer = EGSCITInferencer(
             Config(metadata['config']), _write(published, metadata, Path(folder, 'model')))
@@ -144,8 +145,7 @@ def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Pat
     from safetensors.torch import save
 
     data = save(state, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    stem = out.name.removesuffix('.safetensors')
-    path = out.with_name(f'{stem}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors')
+    path = out.with_name(f'{out.stem}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors')
     write_atomically(path, data)
     return path
 

@@ -36,7 +36,7 @@ from ..engine.resume import (
 from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
 from ..utils.files import check_folder, write_json
-from .model import has_weights
+from .model import has_weights, model_name
 from .monitored import check_monitored
 from .stage2_check import check_stage2
 
@@ -129,7 +129,7 @@ def _with_fitting(stage1: Config, options: dict) -> Config:
 def _prepare(cfg: Config, resume: bool, amp: bool, overwrite: bool, launcher: str) -> None:
     """Completes a config with the command's options; refuses what cannot be trained."""
     if not has_weights(cfg):
-        raise UserError(f'{cfg.filename}: {cfg.model.type} is not trained. Use it at once, with '
+        raise UserError(f'{cfg.filename}: {model_name(cfg)} is not trained. Use it at once, with '
                         "'none' for its checkpoint, as in tools/test.py CONFIG none.")
     check_config(cfg, 'train')
     check_monitored(cfg)

@@ -18,7 +18,7 @@ from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
 from ..utils.files import check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
-from ..utils.listing import find_images, left_out, why_unusable
+from ..utils.listing import FoundImage, find_images, left_out, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
 from ..visualization import exemplar_grid
 from ..visualization.translation_page import write_translation_page
@@ -100,10 +100,13 @@ class FolderTranslation:
                       f'{kinds}')
         is_matrix = self.pairing == 'matrix'
         pairs = [] if is_matrix else pair_images(contents, exemplars, self.pairing, self.seed)
-        sides = list(contents.values()), list(exemplars.values())
-        mean_of = list(find_images(self.mean_of).values())
+        sides = [image.path for image in contents], [image.path for image in exemplars]
+        mean_of = [image.path for image in find_images(self.mean_of)]
         if self.shared is not None:
-            self.shared.check(contents, sides[1])
+            self.shared.check([image.name for image in contents], sides[1])
+        elif self.pairing == 'each' and (unused := sides[1][len(contents):]):
+            print(f'{len(unused)} of {len(exemplars)} exemplars, such as {unused[0]}, are not '
+                  'used, for there are fewer contents: --pairing all and --pairing matrix use all.')
         self._check_places(pairs, *sides)
         inferencer = EGSCITInferencer(
             self.config, self.checkpoint, self.device, self.amp, tile=self.tile)
@@ -303,13 +306,13 @@ class Pair(NamedTuple):
     name: Path
 
 
-def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing: str,
+def pair_images(contents: Sequence[FoundImage], exemplars: Sequence[FoundImage], pairing: str,
                 seed: int) -> List[Pair]:
     """Which content is translated after which exemplar, and into which file.
 
     Args:
-        contents (dict[Path, Path]): From :func:`find_images`.
-        exemplars (dict[Path, Path]): The same.
+        contents (Sequence[FoundImage]): From :func:`find_images`.
+        exemplars (Sequence[FoundImage]): The same.
         pairing (str): ``'each'``: content i after exemplar i, in turn where there are fewer;
             ``'random'``: after one drawn by the seed and the content's name, whatever other
             contents there are; ``'all'``: after every exemplar, into a folder for each of them.
@@ -319,22 +322,36 @@ def pair_images(contents: Dict[Path, Path], exemplars: Dict[Path, Path], pairing
         list[Pair]: In the order of the contents; of ``'all'`` the exemplars', then the contents'.
 
     Raises:
-        UserError: If two exemplars would have the same folder.
+        UserError: If two contents have the same name, or two exemplars would have the same folder.
     """
-    styles = list(exemplars.values())
+    known: Dict[Path, Path] = {}
+    for name, path in contents:
+        if name not in known:
+            known[name] = path
+        elif known[name] == path:
+            raise UserError(f'The content {path} is given twice, and its translation would '
+                            'overwrite the other one: give it once; --pairing all and --pairing '
+                            'matrix translate it after every exemplar.')
+        else:
+            raise UserError(
+                f'The contents {known[name]} and {path} have the same name {name}: the translation '
+                'of one would overwrite that of the other. Translate the folders one by one, or '
+                'give the folder that holds both.')
+    styles = [path for _, path in exemplars]
     if pairing == 'all':
         folders: Dict[Path, Path] = {}
-        for name, path in exemplars.items():
+        for name, path in exemplars:
             folder = name.with_suffix('')
-            if folders.setdefault(folder, path) != path:
+            if folder in folders:
                 raise UserError(f'The exemplars {folders[folder]} and {path} would share the '
-                                      f'folder {folder}: rename one of them.')
+                                f'folder {folder}: rename one of them, or give it once.')
+            folders[folder] = path
         return [
             Pair(content, exemplar, folder / name) for folder, exemplar in folders.items()
-            for name, content in contents.items()
+            for name, content in contents
         ]
     pairs = []
-    for index, (name, content) in enumerate(contents.items()):
+    for index, (name, content) in enumerate(contents):
         if pairing == 'random':
             # A seed of its own for each: a content that is added changes no other's exemplar.
             exemplar = random.Random(f'{seed}:{name.as_posix()}').choice(styles)

@@ -108,7 +108,7 @@ class FilmTranslation:
                 is damaged.
         """
         parts = self.out.with_name(f'{self.out.name}.parts')
-        exemplars, mean_of = ([*find_images(paths).values()]
+        exemplars, mean_of = ([image.path for image in find_images(paths)]
                               for paths in (self.exemplar, self.mean_of))
         self._check(parts, exemplars, mean_of)
         film = open_film(self.content)

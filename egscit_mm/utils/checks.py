@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Ranges of constructor arguments: errors that name class, argument, value and range.
+"""Ranges of arguments: errors that name class or function, argument, value and range.
 
-``owner`` is the object, or the name of its class, whose arguments they are.
+``owner`` is the object, or the name of its class or of the function, whose arguments they are.
 """
 import math
 from itertools import permutations
@@ -96,6 +96,26 @@ def check_domains(owner: Any, domains: Sequence[str], smallest: int = 1) -> None
         raise UserError(f'{_name(owner)}: domains {tuple(domains)!r}: {twice[0]!r} would be the '
                         'name of two of their directions, or of a direction and a domain; rename '
                         'one of them')
+
+
+def check_same_shape(owner: Any, **tensors: Any) -> None:
+    """Refuses tensors of different shapes, which PyTorch would broadcast.
+
+    Raises:
+        ValueError: If two differ.
+
+    Examples:
+        >>> import torch
+        >>> check_same_shape('reconstruction_loss', image=torch.zeros(4), real=torch.zeros(1))
+        Traceback (most recent call last):
+        egscit_mm.utils.errors.UserError: reconstruction_loss: image and real must have the same \
+shape, got (4,) and (1,)
+    """
+    (first, wanted), *others = tensors.items()
+    for name, tensor in others:
+        if tensor.shape != wanted.shape:
+            raise UserError(f'{_name(owner)}: {first} and {name} must have the same shape, got '
+                            f'{tuple(wanted.shape)} and {tuple(tensor.shape)}')
 
 
 def _name(owner: Any) -> str:

@@ -8,7 +8,7 @@ import os
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .errors import BadInputError, UserError
 
@@ -128,32 +128,39 @@ def why_unusable(path: Union[str, os.PathLike]) -> Optional[str]:
     return None if info.st_size else 'is empty'
 
 
-def find_images(patterns: Sequence[str]) -> Dict[Path, Path]:
+class FoundImage(NamedTuple):
+    """An image of :func:`find_images`.
+
+    Args:
+        name (Path): Inside its folder, or below the part of the pattern without wildcards.
+        path (Path): Where it is.
+    """
+
+    name: Path
+    path: Path
+
+
+def find_images(patterns: Sequence[str]) -> List[FoundImage]:
     """Images that files, folders and glob patterns name.
 
     Args:
         patterns (Sequence[str]): Files are taken whatever their suffix; below folders and among
-            what a pattern matches, those that :func:`list_images` finds. Sorted within each.
+            what a pattern matches, those that :func:`list_images` finds.
 
     Returns:
-        dict[Path, Path]: By the image's name inside its folder (or below the part of the pattern
-        without wildcards), the image.
+        list[FoundImage]: In the order of the patterns, sorted within each. An image that is named
+        twice is there twice.
 
     Raises:
-        UserError: If one names no image, or two images have the same name.
+        UserError: If one names no image.
     """
-    found: Dict[Path, Path] = {}
+    found: List[FoundImage] = []
     for pattern in patterns:
         root, files = _matches(pattern)
         if not files:
             verb = 'matches' if glob.has_magic(pattern) else 'holds'
             raise UserError(f'{pattern} {verb} no images ({", ".join(IMAGE_SUFFIXES)}).')
-        for file in files:
-            name = file.relative_to(root)
-            if found.setdefault(name, file) != file:
-                raise UserError(
-                    f'{found[name]} and {file} have the same name {name}: one would overwrite the '
-                    'other. Translate the folders one by one, or give the folder that holds both.')
+        found += [FoundImage(file.relative_to(root), file) for file in files]
     return found
 
 

@@ -13,6 +13,8 @@ from tiny_data import picture
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis import inferencer as inferencer_module
 from egscit_mm.apis.inferencer import load_image
+from egscit_mm.apis.model import model_name
+from egscit_mm.models import EGSCIT
 from egscit_mm.models.egscit.tiling import TiledTranslation
 from egscit_mm.utils.cpu import computes_in_amx
 from egscit_mm.utils.errors import UserError
@@ -181,6 +183,20 @@ def test_no_masks_without_a_mask(checkpoints, tmp_path):
     model = EGSCITInferencer(cfg, checkpoints / 'egscit.pth')
     with pytest.raises(ValueError, match='has no feature masks'):
         model(picture(8, 8), picture(8, 8), return_masks=True)
+
+
+def test_the_type_of_a_model_may_be_its_class(checkpoints, inferencer, tmp_path):
+    """As in MMEngine's new-style configs."""
+    text = (checkpoints / 'egscit_quickstart.py').read_text()
+    (tmp_path / 'new_style.py').write_text(
+        'from egscit_mm.models import EGSCIT\n' + text.replace("type='EGSCIT'", 'type=EGSCIT'))
+    wanted = inferencer(picture(8, 8), picture(9, 9))
+    new_style = Config.fromfile(tmp_path / 'new_style.py')
+    assert new_style.model.type is EGSCIT
+    for cfg in (new_style, Config.fromstring(new_style.pretty_text, '.py')):
+        assert model_name(cfg) == 'EGSCIT'
+        result = EGSCITInferencer(cfg, checkpoints / 'egscit.pth')(picture(8, 8), picture(9, 9))
+        assert np.array_equal(result, wanted)
 
 
 def test_checkpoint_of_the_config(checkpoints, inferencer):

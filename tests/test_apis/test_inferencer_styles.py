@@ -49,6 +49,65 @@ def test_an_exemplar_is_no_style(egscit, style):
         egscit.translate_to_style(CONTENT, style)
 
 
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16, torch.double])
+def test_the_model_may_have_another_dtype(model, dtype):
+    plain = model(CONTENT, EXEMPLARS[0]).astype(int)
+    model.model.to(dtype)
+    style = model.style(EXEMPLARS[0])
+    for result in (model(CONTENT, EXEMPLARS[0]), model.translate_to_style(CONTENT, style)):
+        assert np.abs(result - plain).mean() < 3
+    model.keep_mean_style(EXEMPLARS)
+    model(CONTENT, EXEMPLARS[0], strength=0.5)
+
+
+def test_styles_that_do_not_fit_are_refused(egscit, folder, tmp_path):
+    style = egscit.style(EXEMPLARS[0])
+    two = tuple(torch.cat([part] * 2) for part in style)
+
+    def refused(message, style, content=CONTENT, model=egscit, **kwargs):
+        with pytest.raises(UserError, match=message):
+            model.translate_to_style(content, style, **kwargs)
+
+    refused('style has 2 rows: expected one for all or one for each of 1 contents', two)
+    refused('for each of 3 contents', two, [CONTENT] * 3)
+    refused('style has 2 rows: expected one for all;', {3: two}, regions=np.full((17, 30), 3))
+    refused('got None, which models without AdaIN alone take', None)
+    refused('got None', {3: None}, regions=np.full((17, 30), 3))
+    refused('A dict of styles by label needs regions', {0: style})
+    refused('regions need a dict of styles by label.*got tuple', style, regions=halves())
+    munit = EGSCITInferencer(folder / 'munit.py', folder / 'munit.pth')
+    refused('regions need a dict of styles by label.*got Tensor', munit.style(EXEMPLARS[0]),
+            model=munit, regions=halves())
+    refused('got None', None, model=munit)
+    config = tmp_path / 'unit.py'
+    config.write_text((folder / 'egscit.py').read_text()
+                      + "\nmodel['generator'].update(adain=None, eta=0.5)\n")
+    unit = EGSCITInferencer(config, folder / 'egscit.pth')
+    refused('got one, but its translations depend on no exemplar', style, model=unit)
+    assert np.array_equal(unit.translate_to_style(CONTENT, unit.style(EXEMPLARS[0])),
+                          unit(CONTENT, EXEMPLARS[0]))
+
+
+def test_a_style_of_many_rows_has_one_for_each_content(model):
+    contents = [CONTENT, picture(9, 9, 6), picture(17, 30, 5)]
+    styles = [model.style(exemplar) for exemplar in EXEMPLARS]
+    rows = torch.cat(styles) if isinstance(styles[0], torch.Tensor) else tuple(
+        map(torch.cat, zip(*styles)))
+    results = model.translate_to_style(contents, rows, batch_size=1)
+    for result, content, style in zip(results, contents, styles):
+        assert np.array_equal(result, model.translate_to_style(content, style))
+
+
+def test_weights_and_strength_must_be_numbers(egscit):
+    for weights in (['1', 1, 1], [None] * 3, 1, [float('nan'), 1, 1]):
+        with pytest.raises(UserError, match='Weights of exemplars must be numbers'):
+            egscit.style(EXEMPLARS, weights)
+    egscit.keep_mean_style(EXEMPLARS)
+    for strength in ('0.5', None, [1], float('nan')):
+        with pytest.raises(UserError, match='strength of a style must lie in 0..1.5, got'):
+            egscit(CONTENT, EXEMPLARS[0], strength=strength)
+
+
 def test_weight_1_and_equal_exemplars_are_the_plain_result(model):
     plain = model(CONTENT, EXEMPLARS[0])
     for style in (model.style(EXEMPLARS, [1, 0, 0]), model.style([EXEMPLARS[0]] * 3, [3, 1, 1]),

@@ -19,6 +19,7 @@ from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis import translate as translate_module
 from egscit_mm.apis.translate import encoded, pair_images
 from egscit_mm.utils.errors import UserError
+from egscit_mm.utils.listing import FoundImage
 
 
 @pytest.fixture
@@ -214,6 +215,23 @@ def test_matrix_picture(translate, inferencer, tmp_path):
     assert len(np.unique(cell(0, 0))) == 1
 
 
+def test_exemplars_without_a_content_are_told(translate, tmp_path, capsys):
+    content = save(tmp_path / 'content.png', 8, 8)
+    for seed in range(3):
+        save(tmp_path / 'exemplar' / f'{seed}.png', 8, 8, seed)
+
+    def printed(*options):
+        translate('--content', content, '--exemplar', tmp_path / 'exemplar', '--out',
+                  tmp_path / 'out', *options)
+        return capsys.readouterr().out
+
+    assert (f'2 of 3 exemplars, such as {tmp_path / "exemplar" / "1.png"}, are not used, for there '
+            'are fewer contents: --pairing all and --pairing matrix use all') in printed()
+    for options in (['--pairing', 'all'], ['--pairing', 'random'],
+                    ['--exemplar-weights', 1, 1, 1]):
+        assert 'not used' not in printed(*options)
+
+
 def test_files_that_are_left_out_are_told(translate, tmp_path, capsys):
     for name in ('a.png', 'b.GIF', 'c.gif', 'notes', '.hidden.gif'):
         save(tmp_path / 'content' / 'x.png', 8, 8).rename(tmp_path / 'content' / name)
@@ -371,10 +389,10 @@ def test_no_file_replaces_another(name, translate, tmp_path):
 
 
 def test_an_added_content_keeps_the_random_exemplars(tmp_path):
-    exemplars = {Path(f'{n}.png'): Path(f'exemplar/{n}.png') for n in range(5)}
+    exemplars = [FoundImage(Path(f'{n}.png'), Path(f'exemplar/{n}.png')) for n in range(5)]
 
     def drawn(names):
-        contents = {Path(name): Path('content') / name for name in names}
+        contents = [FoundImage(Path(name), Path('content') / name) for name in names]
         return {pair.name.name: pair.exemplar for pair in pair_images(
             contents, exemplars, 'random', 3)}
 
@@ -383,11 +401,35 @@ def test_an_added_content_keeps_the_random_exemplars(tmp_path):
     assert len(set(many.values())) > 2
 
 
+def test_exemplars_keep_their_order_and_repetitions(translate, inferencer, tmp_path):
+    """Also those of one name in two folders: only contents give their names to results."""
+    contents = [save(tmp_path / f'c{n}.png', 8, 8, n) for n in range(3)]
+    first, second = (save(tmp_path / folder / 'e.png', 8, 8, 9 + seed)
+                     for seed, folder in enumerate('ab'))
+    exemplars = [first, first, second]
+    command = ['--content', *contents, '--exemplar', *exemplars, '--out', tmp_path / 'out']
+    translate(*command)
+    translate(*command, '--pairing', 'matrix')
+    matrix = np.array(Image.open(tmp_path / 'out' / 'matrix.png')).astype(int)
+    assert matrix.shape == (4 * 10 + 2, 4 * 10 + 2, 3)
+    for row, content in enumerate(contents):
+        wanted = inferencer([content] * 3, exemplars)
+        result = np.array(Image.open(tmp_path / 'out' / content.name)).astype(int)
+        assert np.abs(result - wanted[row]).max() <= 1
+        for column, image in enumerate(wanted):
+            cell = matrix[12 + 10 * row:20 + 10 * row, 12 + 10 * column:20 + 10 * column]
+            assert np.abs(cell - image).max() <= 1
+
+
 def test_refused(translate, tmp_path):
     one, other = (save(tmp_path / folder / 'a.png', 8, 8) for folder in ('one', 'other'))
     out = tmp_path / 'out'
     with pytest.raises(UserError, match='have the same name a.png'):
         translate('--content', one, other, '--exemplar', one, '--out', out)
+    with pytest.raises(UserError, match='content .*a.png is given twice'):
+        translate('--content', one, one, '--exemplar', one, other, '--out', out)
+    with pytest.raises(UserError, match='would share the folder a: rename'):
+        translate('--content', one, '--exemplar', other, other, '--out', out, '--pairing', 'all')
     save(tmp_path / 'one' / 'a.jpg', 8, 8)
     with pytest.raises(UserError, match='would share the folder a: rename'):
         translate('--content', other, '--exemplar', tmp_path / 'one', '--out', out, '--pairing',

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from fresh_process import run_python
 from mmengine.config import Config
-from mmengine.hub import get_config
+from mmengine.hub import get_config, get_model
 
 from egscit_mm.apis import train
 from egscit_mm.config import ConfigError, read_config
+from egscit_mm.models import EGSCIT
 from egscit_mm.utils.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,6 +48,11 @@ def test_the_hub_reads_it():
 def test_the_hub_has_no_weights():
     with pytest.raises(UserError, match='egscit_mm::egscit/egscit_quickstart.py: .*no weights'):
         get_config(f'egscit_mm::{NAME}', pretrained=True)
+
+
+def test_the_hub_builds_a_model():
+    for _ in range(2):
+        assert isinstance(get_model(f'egscit_mm::{NAME}'), EGSCIT)
 
 
 def test_other_packages_are_found_as_before(tmp_path):

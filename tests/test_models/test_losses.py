@@ -8,7 +8,9 @@ from tiny_models import random_images
 from egscit_mm.models.losses import (
     VGGPerceptualLoss,
     as_shown,
+    gaussian_kl_loss,
     gram_matrix,
+    interpolated,
     kl_loss,
     lsgan_accuracies,
     lsgan_discriminator_loss,
@@ -16,6 +18,7 @@ from egscit_mm.models.losses import (
     normalize_channels,
     reconstruction_loss,
 )
+from egscit_mm.models.style_transfer.decoder_training import squared_error
 
 F64 = torch.float64
 LAYERS = ['relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1']
@@ -174,6 +177,24 @@ def test_losses_look_at_the_right_image():
     content, style = loss(images, {('A', 'B'): images['A'], ('B', 'A'): images['A']})
     assert content['A', 'B'] == 0 and style['A', 'B'] > 0
     assert content['B', 'A'] > 0 and style['B', 'A'] == 0
+
+
+@pytest.mark.parametrize('sizes', [(4, 2, 3), (2, 2, 1), (1, 2, 2)])
+def test_batches_that_do_not_belong_together_are_refused(sizes):
+    """They were cut in parts of equal length, of which a style became a content's."""
+    a, b, fake = (torch.rand(size, 3, 32, 32) for size in sizes)
+    with pytest.raises(ValueError, match=r"VGGPerceptualLoss: images\['A'\] and (images\['B'\]|"
+                                         r"translations\[\('A', 'B'\)\]) must have the same shape"):
+        perceptual_loss()(dict(A=a, B=b), {('A', 'B'): fake})
+
+
+@pytest.mark.parametrize('loss', [reconstruction_loss, as_shown, gaussian_kl_loss, interpolated,
+                                  squared_error], ids=lambda loss: loss.__name__)
+def test_different_shapes_are_not_broadcast(loss):
+    for other in (torch.rand(1, 3, 8, 8), torch.rand(4, 1, 8, 8), torch.rand(4, 3, 8, 1)):
+        with pytest.raises(ValueError, match=rf'{loss.__name__}: .* must have the same shape, got '
+                                             r'\(4, 3, 8, 8\) and'):
+            loss(torch.rand(4, 3, 8, 8), other)
 
 
 def test_gradient_flows_to_the_translations_only():

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from tool import Tool
 
 from egscit_mm.apis import export
-from egscit_mm.apis.export import export_onnx
+from egscit_mm.apis.export import export_onnx, onnx_files
 from egscit_mm.apis.model import load_model
 from egscit_mm.utils.errors import UserError
 
@@ -94,6 +94,12 @@ def test_file_says_what_to_feed(exported):
         exemplar=['batch', 3, 'exemplar_height', 'exemplar_width'],
         translation=['batch', 3, 'height', 'width'])
     assert not list(exported.parent.glob('*.data'))
+
+
+@pytest.mark.parametrize('out', ['net', 'net.onnx'])
+def test_names_of_two_files(out):
+    assert [path.name for path in onnx_files(out, styles=True)] == [
+        'net_style.onnx', 'net_translation.onnx']
 
 
 @pytest.mark.parametrize('stage, domain', [('egscit', 'B'), ('munit', 'A'), ('drit', 'A')])

@@ -182,8 +182,10 @@ def test_what_cannot_be_published_is_named_and_leaves_no_file(folder, publish, t
 
 
 def test_a_name_of_another_kind_of_file_is_refused(folder, tmp_path):
-    with pytest.raises(ValueError, match='model.pth: .* such as .*model.safetensors'):
-        publish_file(folder / 'egscit.pth', tmp_path / 'model.pth')
+    for name in ('model.pth', 'model', 'model.bin'):
+        with pytest.raises(ValueError, match=f'{name}: .* such as .*model.safetensors'):
+            publish_file(folder / 'egscit.pth', tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_published_file_is_not_published_again(folder, publish, tmp_path):

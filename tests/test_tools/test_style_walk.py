@@ -44,6 +44,18 @@ def test_the_ends_are_the_plain_results(tool, checkpoints, inferencer, tmp_path)
         assert animation.size == (2 * (2 * 22 + 2), 2 * (18 + 2))
 
 
+def test_exemplars_and_contents_may_come_again(tool, checkpoints, tmp_path):
+    for seed in range(3):
+        Image.fromarray(picture(16, 20, seed)).save(tmp_path / f'{seed}.png')
+    content, first, second = (tmp_path / f'{seed}.png' for seed in range(3))
+    tool(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', '--content', content,
+         content, '--exemplar', first, second, first, '--out', tmp_path / 'walk.gif', '--steps', 3)
+    assert sorted(path.name for path in tmp_path.glob('walk*')) == ['walk.gif', 'walk.png']
+    sheet = np.array(Image.open(tmp_path / 'walk.png'))
+    assert sheet.shape == (2 * 18 + 2, 8 * 22 + 2, 3)  # content and seven steps
+    assert np.array_equal(sheet[2:18, 24:44], sheet[2:18, 156:176])
+
+
 def test_one_exemplar_is_no_walk(tool, checkpoints, tmp_path):
     Image.fromarray(picture(16, 20)).save(tmp_path / 'a.png')
     with pytest.raises(UserError, match='needs two exemplars or more, --exemplar names 1'):

@@ -50,13 +50,13 @@ def of_dataset(folder):
 
 
 def of_translation(folder):
-    return [os.path.relpath(path, folder) for path in find_images([str(folder)]).values()]
+    return [os.path.relpath(path, folder) for _, path in find_images([str(folder)])]
 
 
 def of_pattern(folder):
     found = find_images([str(folder / '**' / '*')])
-    assert [folder / name for name in found] == list(found.values())
-    return [name.as_posix() for name in found]
+    assert all(folder / name == path for name, path in found)
+    return [name.as_posix() for name, _ in found]
 
 
 def of_converter(folder):
@@ -142,7 +142,7 @@ def test_names_of_any_bytes(folder):
 
 def test_patterns(folder):
     def names(*parts):
-        return [name.as_posix() for name in find_images([os.path.join(folder, *parts)])]
+        return [name.as_posix() for name, _ in find_images([os.path.join(folder, *parts)])]
 
     assert names('*.png') == ['10.png', '2.png', 'sub-1.png']
     assert names('[12]*.png') == ['10.png', '2.png']

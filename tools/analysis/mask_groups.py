@@ -68,7 +68,7 @@ def group_channels(masks: Tensor, groups: int) -> List[Tensor]:
 
 def main() -> None:
     args = parse_args()
-    paths = [*find_images(args.content).values()]
+    paths = [image.path for image in find_images(args.content)]
     if args.out.suffix.lower() != '.png':
         raise UserError(f'--out: {args.out} would be a PNG file; name it so')
     check_outputs([(args.out, 'the picture')], [args.config, args.checkpoint, *paths])

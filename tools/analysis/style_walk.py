@@ -17,7 +17,8 @@ def parse_args():
     parser.add_argument('--content', required=True, nargs='+', metavar='PATH')
     parser.add_argument('--exemplar', required=True, nargs='+', metavar='PATH',
                         help='at least two images')
-    parser.add_argument('--out', required=True, type=Path, help='for OUT.gif and OUT.png')
+    parser.add_argument('--out', required=True, type=Path,
+                        help='OUT or OUT.gif, for OUT.gif and OUT.png')
     parser.add_argument('--steps', type=positive, default=8,
                         help='from one exemplar to the next (default: 8)')
     parser.add_argument('--fps', type=positive, default=10, help='pictures per second of the '
@@ -81,11 +82,12 @@ def animation(frames: Sequence[Image.Image], fps: int) -> bytes:
 
 def main() -> None:
     args = parse_args()
-    contents, exemplars = ([*find_images(paths).values()]
+    contents, exemplars = ([image.path for image in find_images(paths)]
                            for paths in (args.content, args.exemplar))
     if len(exemplars) < 2:
         raise UserError(f'A walk needs two exemplars or more, --exemplar names {len(exemplars)}.')
-    gif, sheet = (args.out.with_name(f'{args.out.name}.{suffix}') for suffix in ('gif', 'png'))
+    stem = args.out.name.removesuffix('.gif').removesuffix('.png')
+    gif, sheet = (args.out.with_name(f'{stem}.{suffix}') for suffix in ('gif', 'png'))
     check_outputs([(gif, 'the animation'), (sheet, 'the grid')],
                   [args.config, args.checkpoint, *contents, *exemplars])
     images = [np.array(load_image(path)) for path in contents]
@@ -95,7 +97,7 @@ def main() -> None:
     steps = [inferencer.translate_to_style(images, style, **domains)
              for style in tqdm(walk(styles, args.steps), unit='step')]
     write_atomically(gif, animation([grid({'': step}, args.scale) for step in steps], args.fps))
-    rows = {path: [image, *row] for path, image, *row in zip(contents, images, *steps)}
+    rows = dict(enumerate(zip(images, *steps)))
     write_atomically(sheet, png(np.array(grid(rows, args.scale))))
     print(f'{gif} and {sheet}: {len(steps)} steps')
 

@@ -95,7 +95,8 @@ class AugmentedTranslator(CodeTranslator):
         """
         no_code = exemplar.new_zeros(1, self.style_dim)
         codes = [
-            self.latent_encoders[target](self.image_generators[other](exemplar, no_code), exemplar)
+            self.latent_encoders[target](
+                self.image_generators[other](exemplar, no_code).to(exemplar.dtype), exemplar)
             for other in self.domains if other != target]
         return torch.stack(codes).mean(0)
 

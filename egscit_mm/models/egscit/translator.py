@@ -105,9 +105,14 @@ class ExemplarTranslator(Translator):
         return self.eta < 1
 
     @property
+    def takes_styles(self) -> bool:
+        """Whether there is a style: without AdaIN exemplars are ignored."""
+        return self.adain is not None
+
+    @property
     def takes_statistics(self) -> bool:
         """Whether :meth:`decode` takes styles of regions, and statistics of other frames."""
-        return self.adain is not None
+        return self.takes_styles
 
     @property
     def features_missing(self) -> bool:

@@ -65,13 +65,16 @@ def check_mixture(number: int, weights: Sequence[float]) -> None:
     """
     if not number:
         raise UserError('Give at least one exemplar, got none')
+    try:
+        fit = all(weight >= 0 for weight in weights) and 0 < sum(weights) < math.inf
+    except TypeError:
+        fit = False
+    if not fit:
+        raise UserError('Weights of exemplars must be numbers of at least 0 with a finite sum '
+                        f'above 0: got {weights!r}')
     if len(weights) != number:
         raise UserError(f'Give one weight for each exemplar: got {len(weights)} weights for '
                         f'{number} exemplars')
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(
-            weights) or not math.isfinite(sum(weights)):
-        raise UserError('Weights of exemplars must be numbers of at least 0 with a finite sum '
-                        f'above 0: got {list(weights)}')
 
 
 def strengthen(style: Style, mean: Style, strength: float) -> Style:
@@ -105,8 +108,13 @@ def check_strength(strength: float) -> None:
     Raises:
         UserError: If it is outside 0..1.5.
     """
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise UserError(f'The strength of a style must lie in 0..{MAX_STRENGTH}, got {strength}')
+    try:
+        fits = 0 <= strength <= MAX_STRENGTH
+    except TypeError:
+        fits = False
+    if not fits:
+        raise UserError(f'The strength of a style must lie in 0..{MAX_STRENGTH}, got '
+                        f'{strength!r}')
 
 
 def region_maps(labels: Tensor, order: Sequence[int], stride: int, blend: float) -> Tensor:

@@ -2,6 +2,7 @@
 """Kullback-Leibler term of the variational autoencoder."""
 from torch import Tensor
 
+from ...utils.checks import check_same_shape
 from ..layers import at_least_float32
 
 
@@ -37,10 +38,14 @@ def gaussian_kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         Tensor: Scalar >= 0, in float32 or wider.
 
+    Raises:
+        ValueError: If the shapes differ.
+
     Examples:
         >>> import torch
         >>> gaussian_kl_loss(torch.tensor([[1., 3.]]), torch.zeros(1, 2))
         tensor(5.)
     """
+    check_same_shape('gaussian_kl_loss', mean=mean, log_variance=log_variance)
     mean, log_variance = at_least_float32(mean), at_least_float32(log_variance)
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()

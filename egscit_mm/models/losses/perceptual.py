@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ...utils.checks import check_integers, check_not_negative, check_weights
+from ...utils.checks import check_integers, check_not_negative, check_same_shape, check_weights
 from ...utils.errors import UserError
 from ..layers import at_least_float32
 from ..networks.vgg import VGGFeatures
@@ -162,7 +162,12 @@ class VGGPerceptualLoss(BaseModule):
 
         Returns:
             tuple[dict, dict]: Content and style loss by (source, target), scalars.
+
+        Raises:
+            ValueError: If the shapes differ.
         """
+        check_same_shape(self, **{f'images[{domain!r}]': x for domain, x in images.items()},
+                         **{f'translations[{way!r}]': x for way, x in translations.items()})
         # Every real image passes the VGG once, without graph, for all translations that need it.
         with torch.no_grad():  # (domains * N, 3, H, W)
             real_maps, real_grams = self.describe(torch.cat(list(images.values())))

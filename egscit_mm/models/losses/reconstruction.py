@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...utils.checks import check_same_shape
 from ..layers import at_least_float32
 
 
@@ -20,6 +21,9 @@ def reconstruction_loss(image: Tensor, real: Tensor, beta: float = 0.) -> Tensor
     Returns:
         Tensor: Scalar >= 0, in float32 or wider.
 
+    Raises:
+        ValueError: If the shapes differ.
+
     Examples:
         >>> import torch
         >>> reconstruction_loss(torch.tensor([0., 1.]), torch.tensor([1., 1.]))
@@ -27,6 +31,7 @@ def reconstruction_loss(image: Tensor, real: Tensor, beta: float = 0.) -> Tensor
         >>> reconstruction_loss(torch.tensor([0.2]), torch.tensor([0.]), beta=0.5)
         tensor(0.0400)
     """
+    check_same_shape('reconstruction_loss', image=image, real=real)
     return F.smooth_l1_loss(at_least_float32(image), at_least_float32(real), beta=beta)
 
 
@@ -43,8 +48,12 @@ def as_shown(image: Tensor, real: Tensor) -> Tensor:
     Returns:
         Tensor: x', with x where x is -1 or 1 and x' lies beyond it.
 
+    Raises:
+        ValueError: If the shapes differ.
+
     Examples:
         >>> as_shown(torch.tensor([1.1, -1.1, 1.1]), torch.tensor([1., 1., 0.]))
         tensor([ 1.0000, -1.1000,  1.1000])
     """
+    check_same_shape('as_shown', image=image, real=real)
     return torch.where((real.abs() >= 1) & (image * real > 1), real.to(image.dtype), image)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ...utils.checks import check_same_shape
 from ..layers import at_least_float32
 
 
@@ -35,11 +36,15 @@ def interpolated(real: Tensor, fake: Tensor) -> Tensor:
     Returns:
         Tensor: (N, C, H, W), which requires a gradient.
 
+    Raises:
+        ValueError: If the shapes differ.
+
     Examples:
         >>> between = interpolated(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
         >>> 0 <= between.item() <= 1 and between.requires_grad
         True
     """
+    check_same_shape('interpolated', real=real, fake=fake)
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     return torch.lerp(real, fake.detach().to(real.dtype), share).requires_grad_()
 

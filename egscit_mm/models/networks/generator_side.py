@@ -82,6 +82,7 @@ class Translator(GeneratorSide):
 
     works_in_tiles = False  # whether TiledTranslation can cut its images
     makes_masks = False  # whether feature masks weight the content
+    takes_styles = True  # whether exemplars matter
     takes_statistics = False  # whether AdaIN may get styles of regions, statistics of other frames
 
     def __init__(self, style_parts: Sequence[str], /, **kwargs):

@@ -8,7 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from ...utils.checks import check_domains
+from ...utils.checks import check_domains, check_same_shape
 from ...utils.wrappers import unwrapped
 from ..base.checks import check_finite, check_preprocessor, check_state
 from ..base.exemplar_guided import ExemplarGuidedModel
@@ -112,5 +112,6 @@ class DecoderTraining(StyleTransfer):
 
 
 def squared_error(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference, scalar, in float32 or wider."""
+    """Mean squared difference of equal shapes, scalar, in float32 or wider."""
+    check_same_shape('squared_error', x=x, y=y)
     return F.mse_loss(at_least_float32(x), at_least_float32(y))
