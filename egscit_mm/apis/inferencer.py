@@ -56,7 +56,7 @@ class EGSCITInferencer:
         RuntimeError: If it cannot be read.
         ValueError: If the config has no such model, the checkpoint does not fit it, or there is
             none (random weights translate nothing), the device is not there, or the model cannot
-            work in tiles.
+            work in tiles or does not take RGB.
     """
 
     def __init__(self,
@@ -75,6 +75,9 @@ class EGSCITInferencer:
         cfg = read_translation_config(config, 'translation')
         self.device = checked_device(device)
         self.model = load_model(cfg, checkpoint or cfg.get('load_from'), self.device)
+        if self.model.in_channels != 3:
+            raise UserError(f'Images are read as RGB, and this model takes {self.model.in_channels} '
+                            'channels: call its test_step with a dataloader of your own.')
         self.amp = self.device.type == 'cpu' and cpu.computes_in_amx() if amp is None else amp
         self.tile = tile
         if tile and not self.model.inference_generators.works_in_tiles:

@@ -1,6 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Translation of images by the inferencer."""
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,6 +97,14 @@ def test_errors(inferencer, checkpoints, tmp_path):
         EGSCITInferencer(checkpoints / 'vaegan_quickstart.py', checkpoint)
     with pytest.raises(ValueError, match='not one of this EGSCIT'):
         EGSCITInferencer(config, str(checkpoints / 'vaegan.pth'))
+
+
+def test_a_model_of_grey_images_is_refused(checkpoints, monkeypatch):
+    config, checkpoint = checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth'
+    monkeypatch.setattr(inferencer_module, 'load_model',
+                        lambda *args: SimpleNamespace(in_channels=1))
+    with pytest.raises(ValueError, match='read as RGB, and this model takes 1 channels'):
+        EGSCITInferencer(config, str(checkpoint))
 
 
 def test_load_image_modes(tmp_path):
