@@ -60,7 +60,10 @@ def check_preprocessor(preprocessor: nn.Module, in_channels: int) -> None:
     if not isinstance(preprocessor, DataPreprocessor):
         return
     for name in ('mean', 'std'):
-        values = getattr(preprocessor, name, torch.zeros(1)).flatten().tolist()
+        values = getattr(preprocessor, name, torch.zeros(1)).flatten()
+        if values.is_meta:  # a model of shapes alone
+            continue
+        values = values.tolist()
         if set(values) != {127.5}:
             raise UserError(f'data_preprocessor.{name} must be 127.5, which brings 0..255 to '
                             f'[-1, 1], got {values}.')
