@@ -49,13 +49,12 @@ class MetricsFileHook(Hook):
     Args:
         path (str): The file.
         checkpoint (str | None): What is tested. Its fingerprint is written, too, and what its
-            training took, if tools/train.py left that beside it.
+            training took, if tools/train.py left that beside it and it is the training's last.
     """
 
     def __init__(self, path: str, checkpoint: Optional[str]):
         self.path = path
         self.checkpoint = checkpoint
-        self.cost_file = checkpoint and osp.join(osp.dirname(checkpoint), COST_FILE)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict) -> None:
@@ -63,9 +62,11 @@ class MetricsFileHook(Hook):
         figures = nested(metrics)
         if self.checkpoint:
             figures['checkpoint'] = fingerprint(self.checkpoint)
-        if self.cost_file and osp.isfile(self.cost_file):
-            cost = load(self.cost_file)
-            figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})
+            folder, name = osp.split(self.checkpoint)
+            cost, last = Path(folder, COST_FILE), Path(folder, 'last_checkpoint')
+            if cost.is_file() and last.is_file() and osp.basename(last.read_text()) == name:
+                cost = load(cost)
+                figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})
         write_json(figures, self.path)
 
 

@@ -6,7 +6,7 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-stage1_config = '{{ fileDirname }}/vaegan_celeba.py'
+stage1_config = 'vaegan_celeba.py'
 
 model = dict(perceptual_loss=dict(content_weight=1e1, style_weight=5e3))
 # A minibatch for each of the 1 + 5 updates.

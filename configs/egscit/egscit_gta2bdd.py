@@ -6,7 +6,7 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-stage1_config = '{{ fileDirname }}/vaegan_gta2bdd.py'
+stage1_config = 'vaegan_gta2bdd.py'
 
 # A minibatch for each of the 1 + 5 updates.
 train_dataloader = dict(batch_size=3 * 6)

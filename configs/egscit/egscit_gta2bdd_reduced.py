@@ -2,7 +2,7 @@
 # one core. Its data: gta5.py and bdd100k.py, or folders.py, with --size 64 128.
 #   python tools/train.py configs/egscit/egscit_gta2bdd_reduced.py
 _base_ = 'egscit_gta2bdd.py'
-stage1_config = '{{ fileDirname }}/vaegan_gta2bdd_reduced.py'
+stage1_config = 'vaegan_gta2bdd_reduced.py'
 
 # As in vaegan_gta2bdd_reduced.py.
 _network = dict(

@@ -4,7 +4,7 @@
 #   python tools/train_digit_features.py --data data/mnist_single --out data/digit_features.pth
 #   python tools/train.py configs/egscit/egscit_mnist_multi_reduced.py
 _base_ = ['_base_/models/egscit.py', '_base_/reduced/mnist_multi.py']
-stage1_config = '{{ fileDirname }}/vaegan_mnist_multi_reduced.py'
+stage1_config = 'vaegan_mnist_multi_reduced.py'
 
 # As in vaegan_mnist_multi_reduced.py.
 _network = dict(

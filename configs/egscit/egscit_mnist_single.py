@@ -6,7 +6,7 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-stage1_config = '{{ fileDirname }}/vaegan_mnist_single.py'
+stage1_config = 'vaegan_mnist_single.py'
 
 # 28x28 digits: n1 = 1, no down-sampling.
 model = dict(

@@ -2,7 +2,7 @@
 # at a higher rate, and a perceptual loss that needs neither a download nor labels.
 #   bash tools/quickstart.sh
 _base_ = ['_base_/models/egscit.py', '_base_/reduced/mnist_single.py']
-stage1_config = '{{ fileDirname }}/vaegan_quickstart.py'
+stage1_config = 'vaegan_quickstart.py'
 
 # As in vaegan_quickstart.py.
 _network = dict(

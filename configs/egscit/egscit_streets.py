@@ -7,7 +7,7 @@ _base_ = [
     '_base_/schedules/adam_poly.py',
     '_base_/default_runtime.py',
 ]
-stage1_config = '{{ fileDirname }}/vaegan_streets.py'
+stage1_config = 'vaegan_streets.py'
 
 # A minibatch for each of the 1 + 5 updates.
 train_dataloader = dict(batch_size=3 * 6)

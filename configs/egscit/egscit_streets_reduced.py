@@ -5,7 +5,7 @@
 #       --out data/streets_reduced
 #   python tools/train.py configs/egscit/egscit_streets_reduced.py
 _base_ = ['_base_/models/egscit.py', '_base_/reduced/streets.py']
-stage1_config = '{{ fileDirname }}/vaegan_streets_reduced.py'
+stage1_config = 'vaegan_streets_reduced.py'
 
 # As in vaegan_streets_reduced.py.
 _network = dict(

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..config import check_config, naming_the_setting, read_config
+from ..config.of_checkpoint import note_other_settings
 from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
 
@@ -101,9 +102,10 @@ def load_model(cfg: Config,
         model = MODELS.build({**cfg.model, **training_only})
     if checkpoint is not None:
         try:
-            load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
+            loaded = load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
         except ValueError as error:
             raise UserError(f'{checkpoint}: {error}') from error
+        note_other_settings(cfg.model, loaded.get('meta'))
     return model.to(device).eval()
 
 

@@ -1,6 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """What inference needs of a checkpoint, as a small file to pass on."""
-import ast
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
+from ..config.of_checkpoint import config_of_text
 from ..engine.safetensors_checkpoint import METADATA_KEY
 from ..models import ExemplarGuidedModel
 from ..utils.errors import UserError, check_file
@@ -28,9 +28,6 @@ DTYPES = dict(float32=torch.float32, float16=torch.float16)
 # author.
 _TRAINING_ONLY = ('discriminator', 'perceptual_loss', 'feature_checkpoint', 'loss_weights',
                   'steps', 'split_batch', 'skip_non_finite', 'ema_config')
-# What the text of a config consists of that MMEngine has written.
-_DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.keyword, ast.Dict,
-         ast.List, ast.Tuple, ast.Constant, ast.UnaryOp, ast.USub)
 
 
 def publish(checkpoint: Union[str, os.PathLike],
@@ -156,16 +153,7 @@ def _write(state: Dict[str, Tensor], metadata: Dict[str, Any], out: Path) -> Pat
 def _inference_config(text: str, checkpoint: str) -> Dict[str, Any]:
     """The part of a config's text that builds the model."""
     try:
-        # MMEngine runs a config: one that comes with a checkpoint may hold data alone.
-        for node in ast.walk(ast.parse(text)):
-            if not isinstance(node, _DATA) or getattr(node, 'id', '') == '_base_' or (
-                    isinstance(node, ast.Call) and ast.unparse(node.func) != 'dict'):
-                raise ValueError(ast.unparse(node))
-        with TemporaryDirectory() as folder:
-            path = Path(folder, 'config.py')
-            path.write_text(text, encoding='utf-8')
-            config = Config.fromfile(path, use_predefined_variables=False,
-                                     import_custom_modules=False, use_environment_variables=False)
+        config = config_of_text(text)
         settings = {key: config[key] for key in ('custom_imports', 'default_scope', 'model')
                     if key in config}
         settings['model'] = {

@@ -15,7 +15,7 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ..config import check_config, merge_options, naming_the_setting, read_config
+from ..config import check_config, merge_options, naming_the_setting, read_config, stage1_path
 from ..engine.resume import (
     check_is_new,
     checkpoint_of,
@@ -82,7 +82,7 @@ def train(cfg: Config,
     _prepare(cfg, resume, amp, overwrite, launcher)
     stage1_config = cfg.get('stage1_config')
     if stage1_config and cfg.model.get('feature_checkpoint') is None:
-        stage1 = read_config(Config._get_cfg_path(stage1_config, cfg.filename)[0])
+        stage1 = read_config(stage1_path(cfg))
         shared = {
             key: value
             for key, value in options.items() if key.split('.')[0] not in _OWN_SETTINGS

@@ -3,6 +3,7 @@
 from .check import check_config
 from .names import ConfigError
 from .place import naming_the_setting
-from .read import merge_options, read_config
+from .read import merge_options, read_config, stage1_path
 
-__all__ = ['ConfigError', 'check_config', 'merge_options', 'naming_the_setting', 'read_config']
+__all__ = ['ConfigError', 'check_config', 'merge_options', 'naming_the_setting', 'read_config',
+           'stage1_path']

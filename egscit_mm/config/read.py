@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..compat.own_configs import PREFIX, own_path
 from ..packaged import packaged_folder
@@ -26,6 +27,21 @@ def read_config(path: Union[str, os.PathLike, Config],
     cfg = path if isinstance(path, Config) else _from_file(path)
     merge_options(cfg, options or {})
     return cfg
+
+
+def stage1_path(cfg: Config) -> str:
+    """Path of a config's ``stage1_config``, or of the package's config of that name.
+
+    A bare name is one beside the config; where there is none, the package's is taken, so that a
+    config elsewhere inherits stage 1, too.
+    """
+    path = Config._get_cfg_path(cfg.stage1_config, cfg.filename)[0]
+    folder = packaged_folder('configs')
+    own = folder and folder / 'egscit' / cfg.stage1_config
+    if os.path.isfile(path) or own is None or not own.is_file():
+        return path
+    print_log(f'Stage 1: there is no {path}; it is the one of the package, {own}.', 'current')
+    return str(own)
 
 
 def _from_file(path: Union[str, os.PathLike]) -> Config:

@@ -35,6 +35,14 @@ class SeededIndex(int):
     def __getnewargs__(self):  # a worker process gets it pickled
         return (int(self), *self.place)
 
+    def __sub__(self, other: int) -> SeededIndex:
+        """As MMEngine's ConcatDataset finds the place in one of its datasets."""
+        return SeededIndex(int(self) - other, *self.place)
+
+    def __mod__(self, other: int) -> SeededIndex:
+        """As MMEngine's RepeatDataset finds the place in the dataset that it repeats."""
+        return SeededIndex(int(self) % other, *self.place)
+
     def seed_generators(self) -> None:
         """Seeds the global generators for this sample, which is made on the CPU."""
         seed_generators(*self.place, devices=False)

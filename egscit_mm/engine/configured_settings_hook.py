@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
+from ..config.of_checkpoint import note_other_settings
 from ..utils.errors import UserError
 from ..utils.wrappers import unwrapped
 from .poly_lr import PolyDecayLR
@@ -23,6 +24,9 @@ _STANDING = ('self', 'optimizer', 'param_name', 'last_step', 'verbose')
 @HOOKS.register_module()
 class ConfiguredSettingsHook(Hook):
     """Lets the config's settings of optimisers and schedules hold when a training is resumed.
+
+    It also warns where a checkpoint that is loaded, for tests too, was trained with other settings
+    of the networks.
 
     PyTorch and MMEngine take them (rate, betas, weight decay, ...) from the checkpoint, so that
     "resume with a smaller rate" would go on at the old one. Here a checkpoint gives the state:
@@ -38,6 +42,7 @@ class ConfiguredSettingsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Writes the config's settings into what is about to be loaded."""
+        note_other_settings(runner.cfg.get('model') or {}, checkpoint.get('meta'))
         if not runner._resume:
             return
         model = unwrapped(runner.model)

@@ -226,6 +226,27 @@ def check_channels(images_by_key: dict, samples: Sequence, channels: int) -> Non
                 break
 
 
+def check_values(images_by_key: dict, samples: Sequence) -> None:
+    """Refuses images that a pipeline has normalised, as the preprocessor will do it again.
+
+    Args:
+        images_by_key (dict): By key, a tensor (N, C, H, W) or images (C, H, W), in 0..255.
+        samples (Sequence[DataSample]): With their paths.
+
+    Raises:
+        ValueError: Naming a file, if its values are those of [-1, 1] or of unit deviation.
+    """
+    for key, images in images_by_key.items():
+        if not len(images) or not images[0].is_floating_point():
+            continue
+        low, high = images[0].min(), images[0].max()
+        if high < 5 and (low < 0 or images[0].frac().any()):  # not just black
+            raise UserError(
+                f'{_name(samples, key, 0)} has values of {low:.3g} to {high:.3g} where 0 to 255 '
+                'were expected: leave Normalize, RescaleToZeroOne and the like out of the '
+                'pipelines; model.data_preprocessor does it.')
+
+
 def _name(samples: Sequence, key: str, index: int) -> str:
     path = samples[index].get(f'{key}_path') if index < len(samples) else None
     return str(path) if path else f'image {index} of {key}'

@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader, Dataset
 
 from egscit_mm.datasets.seeded_sampler import SeededIndex, SeededInfiniteSampler
@@ -78,6 +79,21 @@ class Drawn(Dataset):
     def __getitem__(self, index):
         index.seed_generators()
         return [random.random(), np.random.random(), torch.rand(()).item()]
+
+
+@pytest.mark.parametrize('wrapper', [
+    lambda dataset: ConcatDataset([dataset, dataset]), lambda dataset: RepeatDataset(dataset, 2)])
+def test_it_reaches_a_dataset_inside_mmengines_wrappers(wrapper):
+    class Places(BaseDataset):
+        def load_data_list(self):
+            return [dict(number=number) for number in range(3)]
+
+        def prepare_data(self, idx):
+            return int(idx), idx.place
+
+    dataset = wrapper(Places())
+    for index in (1, 4):  # in the first and the second half
+        assert dataset[SeededIndex(index, 7, 8)] == (1, (7, 8))
 
 
 def test_workers_change_nothing():

@@ -42,6 +42,18 @@ def test_hook_of_the_tool_writes_the_file(tmp_path):
         'ssim/A2B': {'mean': 0.5, 'std': 0.}, 'checkpoint': fingerprint(checkpoint)}
 
 
+def test_only_the_last_checkpoint_took_the_whole_training(tmp_path):
+    (tmp_path / 'training.json').write_text('{"train_seconds": 9.0, "peak_rss_mb": 1.0}')
+    (tmp_path / 'last_checkpoint').write_text('elsewhere/iter_2.pth')
+    for name, seconds in (('iter_1.pth', None), ('iter_2.pth', 9.)):
+        (tmp_path / name).write_bytes(b'weights')
+        hook = Tool('test.py').module.MetricsFileHook(
+            str(tmp_path / 'metrics.json'), str(tmp_path / name))
+        hook.after_test_epoch(None, {})
+        figures = json.loads((tmp_path / 'metrics.json').read_text())
+        assert figures.get('train_seconds') == seconds
+
+
 class TestPaper:
 
     def test_every_figure_has_directions_mean_and_source(self):

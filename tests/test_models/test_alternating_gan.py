@@ -418,6 +418,22 @@ def test_checkpoint_of_the_other_stage(stage, tmp_path):
     assert changed(before, snapshot(model)) == []
 
 
+@pytest.mark.parametrize('setting, value', [
+    ('output_channel_order', 'BGR'), ('output_channel_order', None), ('mean', 0), ('std', 255),
+    ('mean', [123.7, 116.3, 103.5])])
+def test_a_preprocessor_must_make_rgb_from_minus_one_to_one(stage, setting, value):
+    preprocessor = dict(type='DataPreprocessor', output_channel_order='RGB', data_keys=None)
+    assert STAGES[stage](data_preprocessor=preprocessor).in_channels == 3
+    with pytest.raises(ValueError, match=f'data_preprocessor.{setting} must be'):
+        STAGES[stage](data_preprocessor={**preprocessor, setting: value})
+
+
+def test_checkpoint_of_a_model_with_more_parts(tmp_path):
+    checkpoint = save(tiny_egscit(), tmp_path / 'more.pth')
+    with pytest.raises(ValueError, match="it has 'generators.features_loaded', which this model"):
+        load_checkpoint(tiny_egscit(generator=dict(eta=1, adain=None)), checkpoint)
+
+
 def test_checkpoint_of_other_domains(stage, tmp_path):
     checkpoint = save(STAGES[stage](domains=('A', 'C')), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r"'generators.encoders.B.* found nothing"):

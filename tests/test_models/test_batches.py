@@ -50,6 +50,20 @@ def test_grey_training_images_say_what_to_set(channels):
             call()
 
 
+def test_images_that_the_pipeline_has_normalised_are_refused():
+    batch = random_batch(2)
+    model = tiny_vaegan()
+    for scale in (0., 1.):  # black images are no mistake
+        floats = random_batch(2)
+        floats['inputs']['img_B'] = [image * scale for image in floats['inputs']['img_B']]
+        model.train_step(floats, optim_wrappers(model))
+    batch['inputs']['img_B'] = [image / 127.5 - 1 for image in batch['inputs']['img_B']]
+    for call in (lambda: model.train_step(batch, optim_wrappers(model)),
+                 lambda: model.test_step(batch)):
+        with pytest.raises(ValueError, match='testB/0.png has values .*Normalize.*pipeline'):
+            call()
+
+
 @pytest.mark.parametrize('samples', [{}, dict(data_samples=[])])
 def test_a_batch_needs_no_samples(samples):
     """In a loop of one's own there may be images alone; they only name files."""

@@ -2,6 +2,7 @@
 """Published models: small, whole, and loaded like checkpoints."""
 import hashlib
 import os
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from inference_fixtures import folder
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint
 from PIL import Image
 from safetensors import safe_open
@@ -202,6 +204,20 @@ def test_a_full_disk_leaves_no_file(folder, publish, monkeypatch, tmp_path):
     with pytest.raises(OSError, match='No space left'):
         publish(folder / 'egscit.pth')
     assert not list((tmp_path / 'published').iterdir())
+
+
+@pytest.mark.parametrize('published', [False, True])
+def test_settings_without_weights_that_differ_are_named(folder, publish, published, caplog):
+    checkpoint = publish(folder / 'egscit.pth') if published else folder / 'egscit.pth'
+    config = Config.fromfile(folder / 'egscit.py')
+    caplog.handler.setLevel('WARNING')
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    EGSCITInferencer(config, str(checkpoint), 'cpu')
+    assert not caplog.messages
+    config.model.generator.update(adain='release', eta=0.9)
+    EGSCITInferencer(config, str(checkpoint), 'cpu')
+    assert len(caplog.messages) == 2 and re.search(
+        r"model.generator.adain is 'release' in the config; .* trained with 'std'", caplog.text)
 
 
 def test_damaged_and_unfit_published_files_are_refused(folder, publish):

@@ -15,7 +15,7 @@ from ...utils.checks import check_domains, check_integers
 from ...utils.errors import UserError
 from ...utils.wrappers import unwrapped
 from ..losses import lsgan_accuracies, lsgan_discriminator_loss, lsgan_generator_loss
-from .checks import check_all_used, check_finite, check_sides, check_state
+from .checks import check_all_used, check_finite, check_preprocessor, check_sides, check_state
 from .image_model import ImageModel, Images
 from .updates import Update, chunks, freeze, frozen, gradient_norm, means, weight_norm
 
@@ -92,6 +92,7 @@ class AlternatingGAN(ImageModel):
             self.discriminators = MODELS.build(dict(discriminator, domains=self.domains))
         network = self.generators.image_network
         self.in_channels = network.in_channels  # of the images
+        check_preprocessor(self.data_preprocessor, self.in_channels)
         self.stride = network.stride  # what their sides must be divisible by
         if isinstance(frozen_modules, str):
             raise UserError(f'{type(self).__name__}: frozen_modules must be a list of names, got '

@@ -4,6 +4,7 @@ import math
 from typing import Any, Dict, List, Optional
 
 import torch
+from mmagic.models.data_preprocessors import DataPreprocessor
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
@@ -42,6 +43,30 @@ def check_finite(floats: Dict[str, float], logs: Dict[str, List[Tensor]],
         f'Iteration {iteration}: not finite: {updates}. The other terms: {finite}. The batch: '
         f'{", ".join(files)}. Resume from the last checkpoint with a smaller '
         'learning rate or with clip_grad in optim_wrapper, or look at these images.')
+
+
+def check_preprocessor(preprocessor: nn.Module, in_channels: int) -> None:
+    """Refuses a preprocessor of MMagic that makes anything but RGB in [-1, 1].
+
+    Inference feeds the networks such images, and results, from a tanh, are read as such.
+
+    Args:
+        preprocessor (nn.Module): ``data_preprocessor`` of a model.
+        in_channels (int): Channels of its images; only three have an order.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
+    if not isinstance(preprocessor, DataPreprocessor):
+        return
+    for name in ('mean', 'std'):
+        values = getattr(preprocessor, name, torch.zeros(1)).flatten().tolist()
+        if set(values) != {127.5}:
+            raise UserError(f'data_preprocessor.{name} must be 127.5, which brings 0..255 to '
+                            f'[-1, 1], got {values}.')
+    order = preprocessor.output_channel_order
+    if in_channels == 3 and order != 'RGB':
+        raise UserError(f"data_preprocessor.output_channel_order must be 'RGB', got {order!r}.")
 
 
 def check_sides(optim_wrapper: Any, sides: List[str]) -> None:
@@ -85,17 +110,22 @@ def check_state(model: str, sides: Dict[str, Optional[nn.Module]], state_dict: d
     """Refuses a checkpoint of another model.
 
     MMEngine loads with strict=False: a checkpoint of the other stage or of another width would
-    leave random weights behind a warning.
+    leave random weights behind a warning, and one of a model with more parts would translate
+    without them.
 
     Raises:
-        ValueError: Naming the first weight that is missing or has another shape.
+        ValueError: Naming the first weight that is missing, has another shape or has no place.
     """
     for side, module in sides.items():
         own = {} if module is None else unwrapped(module).state_dict(prefix=f'{prefix}{side}.')
         if 'discriminator' in side and not own.keys() & state_dict.keys():
             continue  # a checkpoint made for inference comes without
-        if misfit := first_misfit(own, state_dict):
+        found = () if module is None else (
+            name for name in state_dict if name.startswith(f'{prefix}{side}.')
+            and '.mean_styles.' not in name)  # which are an extra
+        if misfit := first_misfit(own, state_dict, [*own, *found]):
+            fault = (f'it has {misfit[0]!r}, which this model lacks' if misfit[1] == 'nothing' else
+                     f'{misfit[0]!r} should have the shape {misfit[1]}, found {misfit[2]}')
             raise UserError(
-                f'The checkpoint is not one of this {model}: {misfit[0]!r} should have the shape '
-                f'{misfit[1]}, found {misfit[2]}. Give a checkpoint of the same stage, '
-                'architecture, domains and ema_config as the config.')
+                f'The checkpoint is not one of this {model}: {fault}. Give a checkpoint of the '
+                'same stage, architecture, domains and ema_config as the config.')

@@ -4,12 +4,19 @@ from abc import abstractmethod
 from typing import Dict, List, Tuple
 
 import torch
+from mmagic.models.data_preprocessors import DataPreprocessor
 from mmengine.model import BaseModel
 from torch import Tensor
 
 from ...utils.checks import check_weights
 from ...utils.errors import UserError
-from ...utils.image_sizes import by_size, check_channels, check_numbers, check_training_sizes
+from ...utils.image_sizes import (
+    by_size,
+    check_channels,
+    check_numbers,
+    check_training_sizes,
+    check_values,
+)
 from .samples import packed_samples
 
 Images = Dict[str, Tensor]  # by domain, RGB in [-1, 1], (N, 3, H, W)
@@ -77,7 +84,8 @@ class ImageModel(BaseModel):
         """Refuses images that the networks cannot take; returns those of the domains.
 
         Raises:
-            ValueError: If a domain has fewer than another, or other channels than the networks.
+            ValueError: If a domain has fewer than another, other channels than the networks, or
+                values that are normalised already.
         """
         inputs = data['inputs']
         if not isinstance(inputs, dict):
@@ -85,7 +93,10 @@ class ImageModel(BaseModel):
         images = {f'img_{domain}': inputs[f'img_{domain}'] for domain in self.domains
                   if f'img_{domain}' in inputs}
         check_numbers(images)
-        check_channels(images, data.get('data_samples') or [], self.in_channels)
+        samples = data.get('data_samples') or []
+        check_channels(images, samples, self.in_channels)
+        if isinstance(self.data_preprocessor, DataPreprocessor):
+            check_values(images, samples)
         return images
 
     def images_by_domain(self, inputs: Dict[str, Tensor]) -> Images:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...utils.checks import check_domains, check_same_shape
 from ...utils.wrappers import unwrapped
-from ..base.checks import check_finite, check_state
+from ..base.checks import check_finite, check_preprocessor, check_state
 from ..base.exemplar_guided import ExemplarGuidedModel
 from ..base.image_model import Images
 from ..base.updates import means, weight_norm
@@ -43,6 +43,7 @@ class StyleTransfer(ExemplarGuidedModel):
         self.generators = MODELS.build(dict(generator, domains=self.domains))
         network = self.generators.image_network
         self.in_channels = network.in_channels
+        check_preprocessor(self.data_preprocessor, self.in_channels)
         self.stride = network.stride
 
     @property
