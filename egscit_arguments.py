@@ -27,8 +27,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser_for(text: str) -> argparse.ArgumentParser:
-    """A parser whose help shows the docstring of a tool as it is."""
+    """A parser whose help shows the docstring of a tool as it is.
+
+    From now on Ctrl-C ends the process without a traceback, also while the tool imports.
+    """
+    sys.excepthook = _show_uncaught
     return Parser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def _show_uncaught(kind: type, error: BaseException, traceback) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print('Interrupted.', file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
 
 
 def parse_launched(parser: argparse.ArgumentParser) -> argparse.Namespace:

@@ -45,6 +45,15 @@ def test_help_and_mistakes_are_answered_before_any_slow_import(nothing_heavy, sc
         assert result.returncode == status and sentence in result.stdout + result.stderr, result
 
 
+def test_ctrl_c_during_the_imports_leaves_no_traceback(tmp_path):
+    (tmp_path / 'egscit_mm.py').write_text('raise KeyboardInterrupt')
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, [tmp_path, REPOSITORY]))}
+    words = ['c', 'k', '--content', 'a', '--exemplar', 'b', '--out', 'o']
+    result = subprocess.run([sys.executable, 'tools/translate.py', *words], cwd=REPOSITORY,
+                            text=True, env=env, capture_output=True, timeout=60)
+    assert result.stderr == 'Interrupted.\n' and result.returncode
+
+
 def test_all_scripts_are_there():
     assert len(SCRIPTS) >= 19
 

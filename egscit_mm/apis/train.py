@@ -6,10 +6,9 @@ import logging
 import os.path as osp
 import resource
 import time
-from contextlib import contextmanager, nullcontext
-from typing import Any, Iterator, List, Optional
+from contextlib import nullcontext
+from typing import Any, List, Optional
 
-from filelock import FileLock, Timeout
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
@@ -35,7 +34,7 @@ from ..engine.resume import (
 )
 from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
-from ..utils.files import check_folder, write_json
+from ..utils.files import alone_in, check_folder, write_json
 from .model import has_weights, model_name
 from .monitored import check_monitored
 from .stage2_check import check_stage2
@@ -44,9 +43,7 @@ from .stage2_check import check_stage2
 COST_FILE = 'training.json'
 # Beside the final checkpoint of stage 1: what it was trained with.
 STAGE1_SETTINGS_FILE = 'stage1_settings.json'
-# Held in the work dir while a training writes there.
-LOCK_FILE = '.training.lock'
-LOCK_PATIENCE = 10  # seconds
+LOCK_PATIENCE = 10  # seconds, in which the loaders of a killed training end
 
 # Settings of the stage that is named, not of its stage 1.
 _OWN_SETTINGS = ('model', 'optim_wrapper', 'load_from', 'stage1_config')
@@ -219,7 +216,8 @@ def _differences(here: Any, there: Any, path: str = '') -> List[str]:
 def _run(cfg: Config, overwrite: bool) -> Runner:
     with naming_the_setting(cfg), full_disk_explained(cfg):
         runner = Runner.from_cfg(cfg)  # from here on each process knows its rank
-        with _alone_in(cfg.work_dir) if is_main_process() else nullcontext():
+        with alone_in(cfg.work_dir, 'training', '--work-dir', LOCK_PATIENCE) if (
+                is_main_process()) else nullcontext():
             if overwrite and not cfg.resume:
                 if is_main_process():
                     remove_checkpoints(cfg)
@@ -232,25 +230,6 @@ def _run(cfg: Config, overwrite: bool) -> Runner:
                 if runner.iter and is_main_process():
                     _write_cost(cfg, time.perf_counter() - start)
     return runner
-
-
-@contextmanager
-def _alone_in(work_dir: str) -> Iterator[None]:
-    """Refuses a second training in the folder of one that runs; they would mix their checkpoints.
-
-    The system lets go of the lock when the process ends, a killed one as soon as its loaders have
-    noticed, which is a matter of seconds.
-    """
-    lock = FileLock(osp.join(work_dir, LOCK_FILE))
-    try:
-        lock.acquire(timeout=LOCK_PATIENCE)
-    except Timeout:
-        raise UserError(f'another training writes to {work_dir} at this moment: wait until it has '
-                        'ended, or choose another --work-dir.') from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _write_cost(cfg: Config, seconds: float) -> None:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..utils.ahead import Bounded, ahead, worker_threads
 from ..utils.errors import UserError
-from ..utils.files import check_folder, check_outputs, write_output
+from ..utils.files import alone_in, check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
 from ..utils.listing import FoundImage, find_images, left_out, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
@@ -89,7 +89,7 @@ class FolderTranslation:
 
         Raises:
             UserError: If contents, exemplars, options and model do not go together, a file would
-                replace another one, or nothing can be written.
+                replace another one, another run writes to the folder, or nothing can be written.
         """
         contents, exemplars = find_images(self.content), find_images(self.exemplar)
         for folders in (self.content, self.exemplar):
@@ -123,19 +123,21 @@ class FolderTranslation:
                             'give fewer, or use --pairing all.')
         if not mean_of:
             inferencer.model.inference_generators.check_strength(target, self.strength)
-        keep_record(self.out, self._recipes(pairs, *sides, mean_of))
-        if mean_of:
-            inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
-        if is_matrix:
-            return self._write_matrix(inferencer, *sides)
-        style = None if self.shared is None else self.shared.style(
-            inferencer, sides[1], self.strength, target)
-        unreadable = self._translate(inferencer, pairs, style)
-        if self.html:
-            self._write_page(pairs)
-        if not unreadable:
-            print(f'{len(pairs)} translations in {self.out}')
-        return unreadable
+        self.out.mkdir(parents=True, exist_ok=True)
+        with alone_in(self.out, 'translation', '--out'):
+            keep_record(self.out, self._recipes(pairs, *sides, mean_of))
+            if mean_of:
+                inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
+            if is_matrix:
+                return self._write_matrix(inferencer, *sides)
+            style = None if self.shared is None else self.shared.style(
+                inferencer, sides[1], self.strength, target)
+            unreadable = self._translate(inferencer, pairs, style)
+            if self.html:
+                self._write_page(pairs)
+            if not unreadable:
+                print(f'{len(pairs)} translations in {self.out}')
+            return unreadable
 
     def _check_places(self, pairs: list, contents: list, exemplars: list) -> None:
         """Refuses a run that would replace what it reads, or one result by another."""

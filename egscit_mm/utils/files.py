@@ -94,6 +94,37 @@ def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
     write_atomically(path, dump(data, file_format='json', indent=2).encode())
 
 
+@contextmanager
+def alone_in(folder: Union[str, os.PathLike], what: str, option: str,
+             patience: float = 0) -> Iterator[None]:
+    """Refuses a second run in the folder of one that runs: each would lose what the other writes.
+
+    The system lets go of the lock, a hidden file in the folder, when the process ends, a killed
+    one, too.
+
+    Args:
+        folder (str | PathLike): The folder, which is there.
+        what (str): Kind of the run, as the error and the lock call it.
+        option (str): Of the command line, that names the folder.
+        patience (float): Seconds to wait for the other one to end. Defaults to 0.
+
+    Raises:
+        UserError: If another process writes to it.
+    """
+    from filelock import FileLock, Timeout  # takes longer to import than all else here
+
+    lock = FileLock(os.path.join(folder, f'.{what}.lock'))
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        raise UserError(f'another {what} writes to {os.fspath(folder)} at this moment: wait until '
+                        f'it has ended, or choose another {option}.') from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def check_folder(path: Union[str, os.PathLike], what: str) -> None:
     """Refuses what cannot be a folder to write to, before long work.
 

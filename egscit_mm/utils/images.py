@@ -6,6 +6,7 @@ that a file is the same picture everywhere:
 
 - upright, as its EXIF orientation says (damaged EXIF data count as none);
 - 8-bit RGB: grey is repeated, 16 bits are scaled down, palettes and CMYK are converted;
+- integers of 32 bits (Pillow's mode I) count as 8 bits where none is above 255, else as 16;
 - transparent pixels, of an alpha channel, a palette or a transparent colour, are laid on white;
 - the first picture of an animation or of several pages;
 - colour profiles (ICC) are ignored: the values are taken as sRGB.
@@ -127,7 +128,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise BadInputError(f'the image has values of {values.min()}..{values.max()}: save it '
                             'with 8 or 16 bits')
-    grey = Image.fromarray(np.round(values / 257).astype(np.uint8))
+    # Files of these formats have 16 bits where Pillow has the mode I.
+    eight = image.mode == 'I' and image.format not in ('PNG', 'PPM') and values.max(initial=0) < 256
+    grey = Image.fromarray((values if eight else np.round(values / 257)).astype(np.uint8))
     transparent = image.info.get('transparency')
     if not isinstance(transparent, int):
         return grey

@@ -124,6 +124,8 @@ def test_load_image_modes(tmp_path):
     Image.fromarray(sixteen).save(tmp_path / 'sixteen.png')
     assert np.array_equal(
         np.array(load_image(tmp_path / 'sixteen.png'))[..., 0], [[0, 100], [200, 255]])
+    for mode in ('I', 'L'):  # values of 8 bits in a mode that has more
+        assert np.array_equal(np.array(load_image(grey.convert(mode)))[..., 0], np.array(grey))
     Image.fromarray(picture(6, 9)).quantize(8).save(tmp_path / 'palette.png')
     Image.new('CMYK', (3, 4)).save(tmp_path / 'cmyk.jpg')
     for name, size in (('palette.png', (9, 6)), ('cmyk.jpg', (3, 4))):

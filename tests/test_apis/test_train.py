@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_training import configs, data_root, run
 
-from egscit_mm.apis.train import LOCK_FILE, enable_amp, train
+from egscit_mm.apis.train import enable_amp, train
 from egscit_mm.utils.errors import UserError
 
 __all__ = ['configs', 'data_root']
@@ -115,7 +115,7 @@ def test_a_second_training_in_the_same_folder(configs, data_root, tmp_path, monk
     work_dir = tmp_path / 'work'
     folder = work_dir / stage
     folder.mkdir(parents=True)
-    with FileLock(folder / LOCK_FILE):
+    with FileLock(folder / '.training.lock'):
         with pytest.raises(UserError, match=f'another training writes to {folder} at this moment'):
             run(configs, work_dir, data_root)
     assert not list(folder.glob('*.pth'))

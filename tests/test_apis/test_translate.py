@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from tiny_data import picture
 
@@ -44,7 +45,7 @@ def save(path, *args, **kwargs):
 
 def pictures_in(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob('*')
-                  if path.is_file() and path.name != 'translation.json')
+                  if path.is_file() and path.name not in ('translation.json', '.translation.lock'))
 
 
 def test_settings_of_the_config_can_be_overridden(translate, checkpoints, tmp_path):
@@ -352,6 +353,19 @@ def test_a_file_that_no_run_made_is_not_replaced(translate, tmp_path):
     with pytest.raises(UserError, match='does not say what it was made of'):
         translate('--content', content, '--exemplar', content, '--out', tmp_path / 'out')
     assert mine.read_bytes() == before
+
+
+def test_a_second_run_in_the_same_folder_at_once(translate, tmp_path):
+    """Each would drop the other's names from the record."""
+    content, out = save(tmp_path / 'a.png', 8, 8), tmp_path / 'out'
+    command = ['--content', content, '--exemplar', content, '--out', out]
+    out.mkdir()
+    with FileLock(out / '.translation.lock'):
+        with pytest.raises(UserError, match=f'another translation writes to {out} at this moment'):
+            translate(*command)
+    assert pictures_in(out) == []
+    for _ in range(2):
+        assert translate(*command) == 0
 
 
 CLASHES = {

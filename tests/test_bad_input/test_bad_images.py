@@ -250,7 +250,7 @@ def test_translate_takes_all_formats(translate, tmp_path):
     exemplar = make(tmp_path / 'exemplar.png', GOOD['16x16.png'])
     assert translate('--content', tmp_path / 'in', '--exemplar', exemplar, '--out',
                      tmp_path / 'out') == 0
-    assert {*os.listdir(tmp_path / 'out')} == {*GOOD, 'translation.json'}
+    assert {*os.listdir(tmp_path / 'out')} == {*GOOD, 'translation.json', '.translation.lock'}
     for name in GOOD:
         with Image.open(tmp_path / 'out' / name) as image:
             assert image.size == load_image(tmp_path / 'in' / name).size
@@ -275,7 +275,8 @@ def test_translate_lists_what_it_cannot_read(name, translate, tmp_path, capsys):
     assert translate(*arguments) == (0 if is_folder else 1)
     errors = capsys.readouterr().err
     assert is_folder or f'1 not translated:\n{tmp_path / "in" / name} is not a' in errors
-    assert {*files_below(tmp_path / 'out')} == {'good.png', 'translation.json'}
+    assert {*files_below(tmp_path / 'out')} == {
+        'good.png', 'translation.json', '.translation.lock'}
 
 
 @pytest.mark.parametrize('name', [*BAD, 'pipe.png', 'dangling.png'])

@@ -56,6 +56,7 @@ def files():
     faded = np.where(np.array(palette)[..., None] == 3,
                      on_white(shown, np.full((12, 10), 128)), shown)
     wide = np.arange(0, 65536, 550, dtype=np.uint16)[:120].reshape(12, 10)
+    dark = np.round(wide / 257).astype(np.uint16)
     smooth = Image.new('RGB', (10, 12), (200, 30, 90))
     flat = np.array(smooth)
     text = PngImagePlugin.PngInfo()
@@ -77,6 +78,12 @@ def files():
         'grey.png': (encoded(Image.fromarray(RGB[..., 0])), grey(RGB[..., 0]), 0),
         'bit.png': (encoded(image.convert('1')), grey(np.array(image.convert('1')) * 255), 0),
         '16bit.png': (encoded(Image.fromarray(wide)), grey(np.round(wide / 257)), 0),
+        'dark16bit.png': (encoded(Image.fromarray(dark)), grey(np.round(dark / 257)), 0),
+        '16bit.ppm': (encoded(Image.fromarray(wide), 'PPM'), grey(np.round(wide / 257)), 0),
+        'dark16bit.ppm': (b'P5 10 12 65535\n' + dark.astype('>u2').tobytes(),
+                          grey(np.round(dark / 257)), 0),
+        '32bit.tif': (encoded(Image.fromarray(RGB[..., 0]).convert('I'), 'TIFF'),
+                      grey(RGB[..., 0]), 0),
         '16bit.tif': (encoded(Image.fromarray(wide), 'TIFF'), grey(np.round(wide / 257)), 0),
         'rgba.tif': (encoded(rgba, 'TIFF'), on_white(RGB, ALPHA), 1),
         'rgba.webp': (encoded(rgba, 'WEBP', lossless=True, exact=True), on_white(RGB, ALPHA), 1),
