@@ -76,8 +76,9 @@ class EGSCITInferencer:
         self.device = checked_device(device)
         self.model = load_model(cfg, checkpoint or cfg.get('load_from'), self.device)
         if self.model.in_channels != 3:
-            raise UserError(f'Images are read as RGB, and this model takes {self.model.in_channels} '
-                            'channels: call its test_step with a dataloader of your own.')
+            raise UserError('Images are read as RGB, and this model takes '
+                            f'{self.model.in_channels} channels: call its test_step with a '
+                            'dataloader of your own.')
         self.amp = self.device.type == 'cpu' and cpu.computes_in_amx() if amp is None else amp
         self.tile = tile
         if tile and not self.model.inference_generators.works_in_tiles:
