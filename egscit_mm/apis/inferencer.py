@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from itertools import groupby
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -249,8 +249,7 @@ class EGSCITInferencer:
 
         Args:
             content (Images): As in a call.
-            style: Of :meth:`style`, or with as many rows as contents, one for each; with
-                ``regions`` a dict of those of :meth:`style` by label.
+            style: Of :meth:`style`; with ``regions`` a dict of them by label.
             target_domain (str | None): Domain of the style; the model's default if None.
             output (str): ``'array'`` or ``'pil'``.
             batch_size (int): As in a call.
@@ -266,25 +265,22 @@ class EGSCITInferencer:
             As a call without masks.
 
         Raises:
-            ValueError: If a style is none of :meth:`style` or has other rows than described, a dict
-                of styles comes without ``regions`` or these without it, an image or a label map
+            ValueError: If a style is none of :meth:`style` or has more rows than one, a dict of
+                styles comes without ``regions`` or these without it, an image or a label map
                 cannot be read, a map has another size than its content or a label without a style,
                 or the model cannot style regions.
         """
         self._check_options(output, batch_size)
         source, target = self.model.direction(source_domain, target_domain)
-        contents = _listed(content)
-        self._check_styles(style, regions is not None, len(contents))
-        contents = [_pixels(image) for image in contents]
+        self._check_styles(style, regions is not None)
+        contents = [_pixels(image) for image in _listed(content)]
         if regions is None:
-            results = []
-            for images, own in _by_style(contents, style):
-                translation = partial(self.model.inference_generators.translate_to_style,
-                                      style=own, source=source, target=target)
-                results += self._in_batches(
-                    partial(self._at_any_size, translation),
-                    lambda tiled, image, own=own: tiled.translate(image, own, source, target),
-                    [(image, ) for image in images], batch_size)
+            translation = partial(self.model.inference_generators.translate_to_style,
+                                  style=style, source=source, target=target)
+            results = self._in_batches(
+                partial(self._at_any_size, translation),
+                lambda tiled, image: tiled.translate(image, style, source, target),
+                [(image, ) for image in contents], batch_size)
         else:
             regions = [regions] if not _is_list(content) else list(regions)
             if len(regions) != len(contents):
@@ -319,9 +315,8 @@ class EGSCITInferencer:
             raise UserError(f"output must be 'array' or 'pil', got {output!r}")
         check_integers(self, 1, batch_size=batch_size)
 
-    def _check_styles(self, style: Union[Style, Dict[int, Style]], regions: bool,
-                      number: int) -> None:
-        """Refuses what are no styles for so many contents, or for their regions."""
+    def _check_styles(self, style: Union[Style, Dict[int, Style]], regions: bool) -> None:
+        """Refuses what are no styles of :meth:`style`, of whole images or of regions."""
         styles = list(style.values()) if isinstance(style, dict) else [style]
         for one in styles:
             if not isinstance(one, (torch.Tensor, tuple, type(None))):
@@ -339,11 +334,10 @@ class EGSCITInferencer:
                 raise UserError('style must be what style() of this model gives: got '
                                 + ('None, which models without AdaIN alone take' if one is None
                                    else 'one, but its translations depend on no exemplar'))
-            rows = 1 if one is None else _rows(one)
-            if rows not in ((1, ) if regions else (1, number)):
-                raise UserError(f'style has {rows} rows: expected one for all'
-                                + ('' if regions else f' or one for each of {number} contents')
-                                + '; style([exemplar, ...]) mixes exemplars to one')
+            rows = 1 if one is None else len(one[0] if isinstance(one, tuple) else one)
+            if rows != 1:
+                raise UserError(f'style has {rows} rows: expected one for all contents, as '
+                                'style([exemplar, ...]) mixes of exemplars')
 
     def _at_any_size(self, translation: Callable, images: torch.Tensor) -> torch.Tensor:
         """A translation of images whose sides the stride need not divide."""
@@ -411,21 +405,6 @@ def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
 def _bytes(images: torch.Tensor) -> torch.Tensor:
     """RGB in [-1, 1] as bytes on the CPU, (N, 3, H, W)."""
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
-
-
-def _rows(style: Style) -> int:
-    return len(style if isinstance(style, torch.Tensor) else style[0])
-
-
-def _by_style(contents: List[np.ndarray],
-              style: Style) -> Iterator[Tuple[List[np.ndarray], Style]]:
-    """Contents that share a style, and the style."""
-    if style is None or _rows(style) == 1:
-        yield contents, style
-        return
-    parts = style if isinstance(style, tuple) else (style, )
-    for content, *own in zip(contents, *(part.split(1) for part in parts)):
-        yield [content], tuple(own) if isinstance(style, tuple) else own[0]
 
 
 def _as_asked(images: List[np.ndarray], output: str) -> list:

@@ -13,7 +13,7 @@ from mmengine.runner import load_checkpoint
 from ..config import check_config, naming_the_setting, read_config
 from ..config.of_checkpoint import note_other_settings
 from ..models import ExemplarGuidedModel
-from ..utils.errors import UserError, check_file
+from ..utils.errors import RunError, UserError, check_file
 
 NO_CHECKPOINT = 'none'
 
@@ -103,6 +103,8 @@ def load_model(cfg: Config,
     if checkpoint is not None:
         try:
             loaded = load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
+        except RunError:  # which names the file
+            raise
         except ValueError as error:
             raise UserError(f'{checkpoint}: {error}') from error
         note_other_settings(cfg.model, loaded.get('meta'))
