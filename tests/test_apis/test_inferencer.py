@@ -93,8 +93,8 @@ def test_errors(inferencer, checkpoints, tmp_path):
     config, checkpoint = checkpoints / 'egscit_quickstart.py', str(checkpoints / 'egscit.pth')
     with pytest.raises(FileNotFoundError, match='none.pth'):
         EGSCITInferencer(config, 'none.pth')
-    (tmp_path / 'cut.pth').write_bytes(b'cut')
-    with pytest.raises(RuntimeError, match=f'^{tmp_path}/cut.pth .3 bytes. cannot be read'):
+    (tmp_path / 'cut.pth').write_bytes((checkpoints / 'egscit.pth').read_bytes()[:999])
+    with pytest.raises(RuntimeError, match=f'^{tmp_path}/cut.pth .999 bytes. cannot be read'):
         EGSCITInferencer(config, tmp_path / 'cut.pth')
     with pytest.raises(ValueError, match='needs a config whose model takes exemplars'):
         EGSCITInferencer(checkpoints / 'vaegan_quickstart.py', checkpoint)
