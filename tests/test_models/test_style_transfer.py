@@ -182,8 +182,9 @@ def test_adain_decodes_features_of_the_exemplars_statistics():
         rtol=1e-3, atol=1e-5)
 
 
-def test_adain_losses_equal_the_written_out_ones():
-    weights = dict(content=2., style=3.)
+@pytest.mark.parametrize('pixel', [0., 4.])
+def test_adain_losses_equal_the_written_out_ones(pixel):
+    weights = dict(content=2., style=3., pixel=pixel)
     model = tiny('AdaINStyleTransfer', loss_weights=weights, size=None)
     images = random_images(size=32)
     losses = model.losses(images)
@@ -200,6 +201,10 @@ def test_adain_losses_equal_the_written_out_ones():
             ((made[k].mean((2, 3)) - real[t][k].mean((2, 3)))**2).mean()
             + ((np.sqrt(made[k].var((2, 3)) + 1e-5)
                 - np.sqrt(real[t][k].var((2, 3)) + 1e-5))**2).mean() for k in made)
+    for domain, batch in images.items() if pixel else ():
+        with torch.no_grad():
+            image = networks.decoder(networks.vgg(batch)['relu4_1'], (32, 32))
+        expected[f'loss_pixel_{domain}'] = 4 * ((image - batch)**2).mean().item()
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value, rel=1e-3), name

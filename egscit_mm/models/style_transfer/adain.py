@@ -38,28 +38,34 @@ class AdaINNetworks(VGGTranslator):
         self.adain = AdaIN('std')
         self.decoder = VGGDecoder(len(_LAYERS), self.vgg)
 
-    def forward(self, images: Images) -> Dict[str, dict]:
+    def forward(self, images: Images, reconstruct: bool) -> Dict[str, dict]:
         """What the losses need of a batch: every image after one of each other domain.
 
         Args:
             images (dict[str, Tensor]): RGB in [-1, 1] by domain, (N, 3, H, W); image i of a domain
                 is the exemplar of image i of the others.
+            reconstruct (bool): Decodes the features of the real images, too.
 
         Returns:
             dict: ``translation`` and ``target`` {(s, t): the decoded image in the VGG's size, and
-            the features that AdaIN made}, ``features`` {d: of the real images, by layer}.
+            the features that AdaIN made}; of the real images, by domain: ``image`` in the VGG's
+            size, ``features`` by layer, and ``reconstruction``, if asked for.
         """
         features, targets, translations = {}, {}, {}
+        resized = {domain: self.resized(batch) for domain, batch in images.items()}
         with torch.no_grad():
-            for domain, batch in images.items():
-                features[domain] = self.vgg(self.resized(batch))
+            for domain, batch in resized.items():
+                features[domain] = self.vgg(batch)
             for s, t in self.directions:
                 targets[s, t] = self.adain(
                     features[s][_LAYERS[-1]], self.adain.style(features[t][_LAYERS[-1]]))
         for (s, t), target in targets.items():
-            size = features[s][_LAYERS[0]].shape[-2:]
-            translations[s, t] = self.decoder(target, size)
-        return dict(translation=translations, target=targets, features=features)
+            translations[s, t] = self.decoder(target, resized[s].shape[-2:])
+        reconstructions = {
+            domain: self.decoder(features[domain][_LAYERS[-1]], batch.shape[-2:])
+            for domain, batch in resized.items() if reconstruct}
+        return dict(translation=translations, target=targets, image=resized, features=features,
+                    reconstruction=reconstructions)
 
     def style_of(self, images: Tensor) -> Tuple[Tensor, Tensor]:
         """Standard deviation and mean of every channel of relu4_1, each (N, C, 1, 1)."""
@@ -78,20 +84,21 @@ class AdaINStyleTransfer(DecoderTraining):
 
     Args:
         *args, **kwargs: Arguments of :class:`DecoderTraining`: ``generator`` is the config of
-            :class:`AdaINNetworks`, ``loss_weights`` overrides ``content`` 1 and ``style`` 10 (the
-            released training's weights).
+            :class:`AdaINNetworks`, ``loss_weights`` overrides ``content`` 1, ``style`` 10 (the
+            released training's weights) and ``pixel`` 0, which AdaIN's paper does not have.
     """
 
     own_part = 'decoder'
-    default_loss_weights = dict(content=1., style=10.)
+    default_loss_weights = dict(content=1., style=10., pixel=0.)
 
     def losses(self, images: Images) -> Dict[str, Tensor]:
         """Squared errors of the translations' features to AdaIN's, and of their statistics.
 
         Content: of relu4_1 (Eq. 12 of AdaIN's paper). Style: of mean and standard deviation of
-        every channel at relu1_1 to relu4_1 (Eq. 13).
+        every channel at relu1_1 to relu4_1 (Eq. 13). Pixel: of the real images, decoded from their
+        own features.
         """
-        outputs = self.generators(images)
+        outputs = self.generators(images, reconstruct=self.loss_weights['pixel'] > 0)
         networks = self.inference_generators
         losses = {}
         for (s, t), image in outputs['translation'].items():
@@ -102,4 +109,7 @@ class AdaINStyleTransfer(DecoderTraining):
                 networks.adain.style(outputs['features'][t][layer])))
             losses[f'loss_content_{s}2{t}'] = self.loss_weights['content'] * content
             losses[f'loss_style_{s}2{t}'] = self.loss_weights['style'] * style
+        for domain, image in outputs['reconstruction'].items():
+            losses[f'loss_pixel_{domain}'] = self.loss_weights['pixel'] * squared_error(
+                image, outputs['image'][domain])
         return losses
