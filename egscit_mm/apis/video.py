@@ -21,7 +21,7 @@ from ..evaluation.functional.flicker import Flicker, flicker
 from ..models.layers import channel_statistics
 from ..models.layers.styles import Style, check_mixture
 from ..utils.errors import RunError, UserError, check_file
-from ..utils.files import atomic_path, check_outputs, write_output
+from ..utils.files import alone_in, atomic_path, check_outputs, write_output
 from ..utils.image_sizes import fitted
 from ..utils.listing import find_images
 from ..utils.records import fingerprint, recipe
@@ -121,16 +121,18 @@ class FilmTranslation:
                             'takes one mean and variance of a content; leave --smooth out.')
         if not mean_of:
             generators.check_strength(target, self.strength)
-        self._keep_what_fits(parts, exemplars, mean_of, source, target)
-        if mean_of:
-            inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
-        style = inferencer.style(exemplars, self.weights, self.strength, target)
-        number = self._translate(inferencer, film, parts, style, source, target)
-        if number < film.frames:
-            print(f'{film.path}: {number} frames could be read, {film.frames} is what its header '
-                  'promises.')
-        measured = self._measure(film, parts, number) if self.flicker else None
-        audio = write_film(self.out, kept_frames(parts, number), film.fps, number, film.path)
+        parts.mkdir(parents=True, exist_ok=True)
+        with alone_in(parts, 'translation', '--out'):
+            self._keep_what_fits(parts, exemplars, mean_of, source, target)
+            if mean_of:
+                inferencer.keep_mean_style(tqdm(mean_of, 'mean style', leave=False), target)
+            style = inferencer.style(exemplars, self.weights, self.strength, target)
+            number = self._translate(inferencer, film, parts, style, source, target)
+            if number < film.frames:
+                print(f'{film.path}: {number} frames could be read, {film.frames} is what its '
+                      'header promises.')
+            measured = self._measure(film, parts, number) if self.flicker else None
+            audio = write_film(self.out, kept_frames(parts, number), film.fps, number, film.path)
         print(f'{self.out}: {number} frames, {audio}')
         shutil.rmtree(parts)
         if film.is_damaged(number):
@@ -148,7 +150,7 @@ class FilmTranslation:
                       [self.config.filename, self.checkpoint, self.content, *exemplars, *mean_of])
         if os.path.lexists(self.out):
             raise UserError(f'{self.out} is there already: choose another name, or move it away.')
-        if parts.is_dir() and not (parts / _MADE_OF).is_file() and os.listdir(parts):
+        if not (parts / _MADE_OF).is_file() and any(parts.glob('[!.]*')):
             raise UserError(f'{parts}, where the frames would be kept, holds something else: move '
                             'it away.')
 
@@ -163,7 +165,8 @@ class FilmTranslation:
         if record.is_file() and json.loads(record.read_text()) != made_of:
             print(f'{parts}: the film, an exemplar, the model or an option has changed; the frames '
                   'that are there are made anew.')
-            shutil.rmtree(parts)
+            for part in parts.glob('[!.]*'):  # not the lock, which is held
+                part.unlink()
         write_output(record, json.dumps(made_of).encode())
 
     def _translate(self, inferencer: EGSCITInferencer, film: Film, parts: Path, style: Style,

@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from inference_fixtures import folder
 from PIL import Image
 from tiny_data import picture
@@ -137,6 +138,17 @@ def test_other_options_begin_anew(translate, monkeypatch, egscit, frames, capsys
     monkeypatch.undo()
     assert near(translate(), egscit(frames, EXEMPLAR))
     assert 'are made anew' in capsys.readouterr().out
+
+
+def test_a_second_run_of_the_same_film_at_once(translate, monkeypatch, tmp_path):
+    parts = tmp_path / 'out.mkv.parts'
+    parts.mkdir()
+    with FileLock(parts / '.translation.lock'), monkeypatch.context() as patch:
+        patch.setattr(video, 'translate_frames', lambda *args: pytest.fail('translated'))
+        with pytest.raises(UserError, match=f'another translation writes to {parts} at this'):
+            translate()
+    assert len(translate()) == 7
+    assert not parts.exists()
 
 
 def test_mixture_and_strength(translate, folder, frames, tmp_path):
