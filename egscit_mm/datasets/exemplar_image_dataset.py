@@ -218,6 +218,15 @@ class ExemplarImageDataset(BaseDataset):
         except Exception as error:
             unreadable = [reason for reason in map(_why_unreadable, paths) if reason]
             if isinstance(error, KeyError) and not unreadable:
+                wanted = str(error.args[0]) if error.args else ''
+                if wanted.startswith('gt_') and wanted.endswith('_path'):
+                    key = wanted.removesuffix('_path')
+                    folder = Path(self.data_root, f'test{key.removeprefix("gt_")}')
+                    raise UserError(
+                        f'the pipeline loads ground truths, {key}, which there are only in '
+                        f'test_mode and with a folder {folder}. Make it, or leave {key} out of the '
+                        'LoadImage and PackInputs of the pipeline, and metrics that need ground '
+                        'truths out of the evaluator (docs/own_folders.md)') from error
                 raise UserError(
                     f'a transform of the pipeline asks for {error}, which the sample does not '
                     f'have: it starts with {", ".join(data_info)}. Correct its keys') from error

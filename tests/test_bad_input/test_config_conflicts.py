@@ -242,3 +242,18 @@ def test_a_loop_that_does_not_know_the_evaluator(cfg, loop):
         check_config(cfg, 'test')
     cfg.test_evaluator = [dict(type='ExemplarSSIM')]  # MMEngine's Evaluator
     check_config(cfg, 'test')
+
+
+def test_a_test_on_several_data_sets(cfg):
+    """As MMagic's loops take it: dataloaders, and an evaluator for each."""
+    loader = cfg.test_dataloader.to_dict()
+    cfg.test_dataloader = [loader, copy.deepcopy(loader)]
+    cfg.test_evaluator = [dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM', prefix='x')]),
+                          dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM', prefix='y')])]
+    check_config(cfg, 'test')
+    cfg.test_evaluator.append(dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM')]))
+    with pytest.raises(ConfigError, match='test_evaluator has 3 evaluators for the 2 dataloaders'):
+        check_config(cfg, 'test')
+    cfg.test_evaluator = [[dict(type='ExemplarSSIM')], [dict(type='PSNR')]]
+    with pytest.raises(ConfigError, match="test_evaluator has the metric 'PSNR'"):
+        check_config(cfg, 'test')

@@ -296,6 +296,12 @@ def test_key_that_a_transform_misses_is_named(tmp_path):
         ExemplarImageDataset(tmp_path, load('img_A', 'img_C'))[0]
 
 
+def test_ground_truths_that_are_missing_are_named(tmp_path):
+    make_images(tmp_path, testA=1, testB=1)
+    with pytest.raises(ValueError, match=f'gt_A2B.*folder {tmp_path}/testA2B'):
+        ExemplarImageDataset(tmp_path, load('img_A', 'img_B', 'gt_A2B'), test_mode=True)[0]
+
+
 def test_sample_that_a_transform_rejects_is_not_replaced(tmp_path):
     make_images(tmp_path, trainA=9, trainB=9)
     dataset = ExemplarImageDataset(
