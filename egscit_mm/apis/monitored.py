@@ -13,7 +13,7 @@ import torch
 from mmagic.registry import METRICS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
@@ -77,6 +77,23 @@ def try_validation(cfg: Config, model: nn.Module) -> None:
                     metric.prepare(unwrapped(model), loader)
                 metric.process(data, samples)
             model.train()
+
+
+class ValidationTrialHook(Hook):
+    """Tries the validation before the first iteration: its faults would show at the first one.
+
+    A hook, because some models can translate only once the Runner has initialised them.
+
+    Args:
+        cfg (Config): Of the training.
+    """
+
+    def __init__(self, cfg: Config):
+        self.cfg = cfg
+
+    def before_train(self, runner: Runner) -> None:
+        """Tries it; see :func:`try_validation`."""
+        try_validation(self.cfg, runner.model)
 
 
 def missing_files(cfg: Config) -> Iterator[str]:

@@ -109,6 +109,17 @@ def test_inference_needs_no_file_of_the_vgg(name, trained, tmp_path):
     assert 'generator' in text['model'] and 'pretrained' not in str(text)
 
 
+def test_a_validation_in_the_training(data_root, vgg_file, tmp_path):
+    """It is tried first, for which the VGG's weights have to be there."""
+    cfg = Config.fromfile(CONFIGS / 'adain_style_mnist_single.py')
+    cfg.merge_from_dict({
+        **tiny_model_options('adain'), **tiny_options(data_root, iters=1, validate=True),
+        'model.generator.pretrained': str(vgg_file), 'train_cfg.val_interval': 1})
+    train(cfg, work_dir=str(tmp_path))
+    logged = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
+    assert 'ssim_exemplar/A2B_mean' in logged
+
+
 @pytest.mark.parametrize('name', ['adain_style', 'wct'])
 def test_resuming_goes_on(name, trained, tmp_path):
     config, checkpoint = trained(name)
@@ -144,6 +155,13 @@ def test_regions_are_refused(name, trained):
 def test_neural_style_has_no_network_to_export(neural_style, tmp_path):
     with pytest.raises(UserError, match='NeuralStyle optimises .* there is no network to export'):
         export_onnx(neural_style, 'none', tmp_path / 'net.onnx')
+    assert not (tmp_path / 'net.onnx').exists()
+
+
+@pytest.mark.parametrize('name', ['adain_style', 'wct'])
+def test_what_pytorch_cannot_export_is_refused_before_it_is_tried(name, trained, tmp_path):
+    with pytest.raises(UserError, match='resizes images .* cannot export to ONNX'):
+        export_onnx(*trained(name), tmp_path / 'net.onnx')
     assert not (tmp_path / 'net.onnx').exists()
 
 
