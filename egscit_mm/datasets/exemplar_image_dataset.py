@@ -8,6 +8,7 @@ from typing import Callable, Optional, Union
 import numpy as np
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
+from torch.utils.data import get_worker_info
 
 from ..utils.checks import check_domains
 from ..utils.errors import MissingFileError, UserError
@@ -39,8 +40,8 @@ class ExemplarImageDataset(BaseDataset):
     permutation after each pass, so that all are seen equally often and each epoch pairs
     differently. An index of :class:`SeededInfiniteSampler` decides on the place in these orders and
     seeds the generators for its sample: partners and augmentation do not depend on the process that
-    loads it, nor on what was loaded before. With other samplers every process draws its orders
-    from NumPy's global generator.
+    loads it, nor on what was loaded before. With other samplers every process draws its orders for
+    itself: from NumPy's global generator or, in a worker, from the seed that PyTorch gave it.
 
     With ``pairs`` the training is on pairs, and so no longer unsupervised: every sample holds an
     image of ``train<source>`` and, for the other domains, the image of the same place in
@@ -87,6 +88,7 @@ class ExemplarImageDataset(BaseDataset):
         self.pairs = pairs and not test_mode
         self._orders: dict[str, tuple] = {}  # by domain, the pass and its permutation
         self._rest: dict[str, list[int]] = {}  # what a process has still to draw of one of its own
+        self._generator: Optional[np.random.Generator] = None  # of a worker
         super().__init__(
             data_root=str(data_root),
             pipeline=list(pipeline),
@@ -199,8 +201,21 @@ class ExemplarImageDataset(BaseDataset):
                 self._orders[domain] = current, np.random.default_rng(place).permutation(num_images)
             return int(self._orders[domain][1][number % num_images])
         if not self._rest.get(domain):
-            self._rest[domain] = np.random.permutation(num_images).tolist()
+            self._rest[domain] = self._random().permutation(num_images).tolist()
         return self._rest[domain].pop()
+
+    def _random(self):
+        """NumPy's global generator; in a worker one of its own.
+
+        MMEngine seeds NumPy's alike in the workers of every epoch: each would show the first part
+        of the same orders, and some images would never be seen. PyTorch's seeds differ.
+        """
+        worker = get_worker_info()
+        if worker is None:
+            return np.random
+        if self._generator is None:
+            self._generator = np.random.default_rng(worker.seed)
+        return self._generator
 
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline on a sample; a :class:`SeededIndex` brings its random numbers.

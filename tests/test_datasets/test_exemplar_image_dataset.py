@@ -12,6 +12,7 @@ from mmagic.models import DataPreprocessor
 from mmagic.registry import DATASETS
 from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from egscit_mm.datasets import ExemplarImageDataset
@@ -132,6 +133,19 @@ def test_training_partners_are_drawn_uniformly_and_anew(tmp_path, num_a):
                for count in counts.values())
 
 
+@pytest.mark.parametrize('persistent', [False, True])
+def test_workers_that_count_epochs_show_all_images(tmp_path, persistent):
+    """MMEngine seeds the workers of every epoch alike; they must not draw alike."""
+    make_images(tmp_path, trainA=12, trainB=12)
+    dataset = ExemplarImageDataset(tmp_path, [lambda sample: dict(path=sample['img_B_path'])])
+    loader = Runner.build_dataloader(
+        dict(dataset=dataset, batch_size=2, num_workers=2, persistent_workers=persistent,
+             sampler=dict(type='DefaultSampler', shuffle=True)), seed=0)
+    epochs = [[path for batch in loader for path in batch['path']] for _ in range(6)]
+    assert len({path for epoch in epochs for path in epoch}) == 12
+    assert len({tuple(sorted(epoch)) for epoch in epochs}) > 1
+
+
 def test_training_pairs_differ_between_epochs_and_repeat_with_the_seed(tmp_path):
     make_images(tmp_path, trainA=20, trainB=20)
     dataset = ExemplarImageDataset(tmp_path, [])
@@ -205,6 +219,7 @@ def test_missing_pairs_are_named(tmp_path):
 
 
 def batches(dataset, seed: int) -> list:
+    torch.manual_seed(seed)  # as a Runner does at its start
     loader = DataLoader(
         dataset,
         batch_size=2,
