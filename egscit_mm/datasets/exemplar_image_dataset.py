@@ -143,15 +143,18 @@ class ExemplarImageDataset(BaseDataset):
                 'tools/dataset_converters/mnist.py --pairs paints them')
         pairs = []
         for source in sources:
-            paths = {f'img_{domain}_path': self._find_images(folder) for domain, folder in
-                     {source: f'train{source}', **folders[source]}.items()}
-            counts = {Path(found[0]).parent.name: len(found) for found in paths.values()}
+            found = {domain: self._find_images(folders[source].get(domain, f'train{source}'))
+                     for domain in self.domains}
+            counts = {folders[source].get(domain, f'train{source}'): len(images)
+                      for domain, images in found.items()}
             if len(set(counts.values())) > 1:
                 raise UserError(
                     f'{self.data_root}: the folders of a pair must hold as many images, got '
                     f'{counts}: file i of train{source}2... must be the true translation of file i '
                     f'of train{source}')
-            pairs += [dict(zip(paths, pair)) for pair in zip(*paths.values())]
+            # Keys in one order for all sources: MMagic compares sets of keys by their order.
+            keys = [f'img_{domain}_path' for domain in self.domains]
+            pairs += [dict(zip(keys, pair)) for pair in zip(*found.values())]
         return pairs
 
     def _find_images(self, folder: str) -> list[str]:

@@ -215,6 +215,22 @@ def test_missing_pairs_are_named(tmp_path):
         ExemplarImageDataset(tmp_path, [], pairs=True)
 
 
+def test_pairs_of_all_sources_have_their_keys_in_one_order(tmp_path):
+    """MMagic's DataSample.stack compares them; another order ended trainings by chance."""
+    make_images(tmp_path, trainA=1, trainA2B=1, trainB=1, trainB2A=1)
+    dataset = ExemplarImageDataset(tmp_path, [], pairs=True)
+    first, second = (names(dataset[index]) for index in range(2))
+    assert first == {'img_A_path': 'trainA/000.png', 'img_B_path': 'trainA2B/000.png'}
+    assert second == {'img_A_path': 'trainB2A/000.png', 'img_B_path': 'trainB/000.png'}
+    assert list(first) == list(second)
+
+
+def test_unequal_pairs_in_folders_of_one_name(tmp_path):
+    make_images(tmp_path, **{'trainA/0': 2, 'trainA2B/0': 1})
+    with pytest.raises(ValueError, match="'trainA': 2, 'trainA2B': 1"):
+        ExemplarImageDataset(tmp_path, [], pairs=True)
+
+
 # Workers
 
 
