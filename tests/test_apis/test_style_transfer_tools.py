@@ -200,7 +200,7 @@ def test_tiny_paper_configs_build(data_root, tmp_path):
         paper = Config.fromfile(tiny_config(f'{name}_mnist_single', tmp_path, data_root))
         reduced = Config.fromfile(CONFIGS / f'{name}_mnist_single_reduced.py')
         assert paper.model.keys() == reduced.model.keys()
-        assert paper.model.loss_weights.keys() == reduced.model.loss_weights.keys()
+        assert paper.model.loss_weights.keys() <= reduced.model.loss_weights.keys()
 
 
 def test_no_statistics_of_a_film_are_smoothed(trained, tmp_path):
