@@ -59,7 +59,7 @@ def _of_loader(cfg: Config, name: str, path: str, loader: dict) -> Iterator[str]
     for place, dataset in _datasets(f'{path}.dataset', loader.get('dataset')):
         if name == 'train' and dataset.get('test_mode'):
             yield f'{place}.test_mode must be False: the training would see the test images.'
-        if name != 'train' and _is_own_dataset(dataset) and not dataset.get('test_mode'):
+        if name != 'train' and _has_two_phases(dataset) and not dataset.get('test_mode'):
             yield f'{place}.test_mode must be True: the figures would be of the training images.'
     if name != 'train' and loader.get('drop_last'):
         yield f'{path}.drop_last must be False: the figures would leave the last images out.'
@@ -74,9 +74,10 @@ def _datasets(path: str, dataset: Any) -> Iterator[Tuple[str, dict]]:
             yield from _datasets(f'{path}.datasets.{index}', one)
 
 
-def _is_own_dataset(dataset: dict) -> bool:
+def _has_two_phases(dataset: dict) -> bool:
+    """Whether ``test_mode`` chooses between training and test images, as in these."""
     bases = getattr(named('DATASETS', dataset), '__mro__', ())
-    return 'ExemplarImageDataset' in {base.__name__ for base in bases}
+    return any(base.__name__ in ('ExemplarImageDataset', 'UnpairedImageDataset') for base in bases)
 
 
 def _of_loop(cfg: Config, name: str) -> Iterator[str]:
