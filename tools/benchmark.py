@@ -496,4 +496,4 @@ def timed(args, cfg, device, size, minibatch) -> dict:
 
 
 if __name__ == '__main__':
-    exit_with(main, 'Run the same command again')
+    exit_with(main)

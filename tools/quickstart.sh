@@ -15,7 +15,6 @@
 # --features imagenet, quickstart_streets and quickstart_streets_vgg16 with --task streets); a
 # second call re-uses what is there.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
 usage() { sed -n 3,16p "$0" | cut -c3- >&2; exit 2; }
 source=(--source digits)
@@ -29,18 +28,19 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --mnist)
       [ -d "$2" ] || { echo "--mnist: $2 is not a folder" >&2; exit 2; }
-      mnist=$2 ;;
+      mnist=$(cd "$2" && pwd) ;;
     --features)
       case "$2" in digits|imagenet) features=$2 ;; *) usage ;; esac ;;
     --task)
       case "$2" in digits|streets) task=$2 ;; *) usage ;; esac ;;
     --vgg16)
       [ -f "$2" ] || { echo "--vgg16: $2 is not a file" >&2; exit 2; }
-      vgg16=$2 ;;
+      vgg16=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") ;;
     *) usage ;;
   esac
   shift 2
 done
+cd "$(dirname "$0")/.."  # not before: the arguments are meant from where they are typed
 if [ "$task" = streets ]; then
   [ -z "$mnist$features" ] || { echo "--mnist and --features are for --task digits" >&2; exit 2; }
   for file in data/vgg16.pth \

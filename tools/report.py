@@ -60,7 +60,14 @@ from egscit_mm.utils.files import check_folder, check_outputs, write_atomically
 from egscit_mm.utils.image_sizes import in_order, same_size_parts, stacked
 from egscit_mm.utils.records import fingerprint
 from egscit_mm.visualization import contact_sheet, exemplar_grid
-from egscit_mm.visualization.report import TrainingLog, enlargement, png, read_losses, report_html
+from egscit_mm.visualization.report import (
+    TrainingLog,
+    enlargement,
+    png,
+    read_losses,
+    report_html,
+    total,
+)
 from egscit_mm.visualization.translations import first_test_samples, ground_truth, paths_of
 
 
@@ -152,7 +159,7 @@ def main():
     facts = {'Config': name, 'Checkpoint': osp.basename(args.checkpoint)}
     for stage, log in logs.items():
         facts[f'Iterations logged, {stage.partition(":")[0].lower()}'] = (
-            str(max(log.losses['loss_g'])) if log.losses else 'none')
+            str(max(total(log.losses))) if log.losses else 'none')
     seconds, memory = figures.get('train_seconds'), figures.get('peak_rss_mb')
     facts['Training time, all stages'] = 'not recorded' if seconds is None else (
         f'{seconds:,.0f} s ({timedelta(seconds=round(seconds))})')

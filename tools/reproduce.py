@@ -160,7 +160,7 @@ from egscit_mm.evaluation.comparison import (
 )
 from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.models.networks.vgg import VGGFeatures
-from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.cli import KEPT, exit_with
 from egscit_mm.utils.files import atomic_path, check_folder, write_atomically, write_json
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
@@ -597,4 +597,4 @@ def main():
 if __name__ == '__main__':
     # As Ctrl-C does, it lets a training save a checkpoint first.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    exit_with(main)
+    exit_with(main, KEPT)

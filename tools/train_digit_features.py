@@ -154,4 +154,4 @@ def main():
 
 
 if __name__ == '__main__':
-    exit_with(main, 'Run the same command again')
+    exit_with(main)

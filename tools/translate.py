@@ -80,7 +80,7 @@ if __name__ == '__main__':
 from egscit_mm.apis.shared_style import SharedStyle
 from egscit_mm.apis.translate import FolderTranslation
 from egscit_mm.config import read_config
-from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.cli import KEPT, exit_with
 
 
 def main() -> int:
@@ -99,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    exit_with(main)
+    exit_with(main, KEPT)

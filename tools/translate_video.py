@@ -39,7 +39,7 @@ if __name__ == '__main__':
 
 from egscit_mm.apis.video import FilmTranslation
 from egscit_mm.config import read_config
-from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.cli import KEPT, exit_with
 
 
 def main() -> None:
@@ -49,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    exit_with(main)
+    exit_with(main, KEPT)

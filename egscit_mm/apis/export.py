@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from ..models.style_transfer.decoder_training import StyleTransfer
 from ..utils.errors import RunError, UserError, check_packages
 from ..utils.files import check_outputs, write_atomically
 from ..version import __version__
@@ -130,7 +131,8 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         RuntimeError: If the checkpoint cannot be read, PyTorch cannot export to this operator set,
             or onnxruntime computes something else.
         ValueError: If the config has no such model, the checkpoint, the domain or the operator
-            set does not fit, or styles are asked of a model without AdaIN.
+            set does not fit, the model is one of style transfer, or styles are asked of a model
+            without AdaIN.
     """
     check_packages('The export', LIBRARIES, 'export')
     _check_opset(opset)
@@ -142,6 +144,10 @@ def export_onnx(config: Union[str, os.PathLike, Config],
         raise UserError(f'{model_name(cfg)} optimises the pixels of every image: there is no '
                         'network to export.')
     model = load_model(cfg, checkpoint, 'cpu')
+    if isinstance(model, StyleTransfer):
+        raise UserError(f'{model_name(cfg)} resizes images for its VGG by a rule that PyTorch '
+                        'cannot export to ONNX: translate with tools/translate.py or '
+                        'EGSCITInferencer.')
     generators = model.inference_generators
     source, target = model.direction(source_domain, target_domain)
     stride = generators.image_network.stride

@@ -44,8 +44,8 @@ class EGSCITInferencer:
         amp (bool | None): Whether to compute in bfloat16 where that is safe. None, the default:
             on CPUs with AMX, which are faster so.
         compile (bool): Whether ``torch.compile`` translates the model first: the first batch of
-            each size then takes long, the others are faster. Tiles are not compiled. Defaults to
-            False.
+            each size then takes long, the others are faster. Tiles, and translations to styles or
+            of another strength than 1, are not compiled. Defaults to False.
         tile (int | None): Side of the tiles, in pixels, that images with a longer side are cut
             into, at least 64; the result is the same, with less memory. 0 or False: never. None,
             the default: 512 for images of more than a megapixel (2**20), where the model can (MUNIT

@@ -9,13 +9,18 @@ import os
 from collections.abc import Iterator
 from typing import Any, Optional
 
+import torch
 from mmagic.registry import METRICS
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.dataset import pseudo_collate
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.runner import Runner
+from torch import nn
 
 from ..config import ConfigError
-from ..config.conflicts import metrics_of
+from ..config.conflicts import evaluations, metrics_of
 from ..evaluation.metrics import TranslationMetric
+from ..utils.wrappers import unwrapped
 
 # How metrics and their networks call settings that name a file.
 _FILES = ('pretrained', 'weights', 'checkpoint')
@@ -47,6 +52,48 @@ def check_monitored(cfg: Config) -> None:
     problems = [*monitored_problems(cfg), *missing_files(cfg)]
     if problems:
         raise ConfigError(f'{cfg.filename or "The config"}: {" ".join(problems)}')
+
+
+def try_validation(cfg: Config, model: nn.Module) -> None:
+    """Builds the metrics of the validation, and gives the package's own its first sample.
+
+    The random numbers of the training stay as they are.
+
+    Raises:
+        ValueError: If the sample cannot be read or lacks what a metric needs, such as ground
+            truths, or the test set is too small.
+    """
+    with torch.random.fork_rng(devices=[]):
+        for loader, metrics in evaluations(cfg, 'val'):
+            loader = Runner.build_dataloader(loader, seed=0)
+            built = [METRICS.build(metric) for metric in metrics]
+            own = [metric for metric in built if isinstance(metric, TranslationMetric)]
+            if not own:
+                continue
+            data = pseudo_collate([loader.dataset[0]])
+            samples = [sample.to_dict() for sample in model.eval().val_step(data)]
+            for metric in own:
+                if 'Multi' in str(cfg.val_cfg.get('type')):  # MMagic's, before the first sample
+                    metric.prepare(unwrapped(model), loader)
+                metric.process(data, samples)
+            model.train()
+
+
+class ValidationTrialHook(Hook):
+    """Tries the validation before the first iteration: its faults would show at the first one.
+
+    A hook, because some models can translate only once the Runner has initialised them.
+
+    Args:
+        cfg (Config): Of the training.
+    """
+
+    def __init__(self, cfg: Config):
+        self.cfg = cfg
+
+    def before_train(self, runner: Runner) -> None:
+        """Tries it; see :func:`try_validation`."""
+        try_validation(self.cfg, runner.model)
 
 
 def missing_files(cfg: Config) -> Iterator[str]:

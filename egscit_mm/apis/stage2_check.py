@@ -3,7 +3,7 @@
 from typing import Dict
 
 import torch
-from mmagic.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
+from mmagic.registry import HOOKS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
@@ -13,8 +13,8 @@ from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_mod
 from torch import Tensor, nn
 
 from ..config import ConfigError, naming_the_setting
-from ..config.conflicts import metrics_of, schedulers_of
-from ..evaluation.metrics import TranslationMetric
+from ..config.conflicts import schedulers_of
+from .monitored import try_validation
 
 
 def check_stage2(cfg: Config, stage1: Config) -> None:
@@ -55,25 +55,9 @@ def check_stage2(cfg: Config, stage1: Config) -> None:
         if rest and not loader.drop_last and 'Infinite' not in type(loader.sampler).__name__:
             _minibatch(model, rest)  # the last batch of an epoch
         _try_losses(cfg, model, sample, loader.batch_size)
-        if cfg.get('val_dataloader') is not None:
-            with naming_the_setting(cfg):
-                _try_validation(cfg, model)
+        with naming_the_setting(cfg):
+            try_validation(cfg, model)
         torch.set_rng_state(random_state)
-
-
-def _try_validation(cfg: Config, model: nn.Module) -> None:
-    """Builds the metrics, and gives the package's own a translation of the first sample."""
-    loader = Runner.build_dataloader(cfg.val_dataloader)
-    built = [METRICS.build(metric) for metric in metrics_of(cfg.val_evaluator)]
-    own = [metric for metric in built if isinstance(metric, TranslationMetric)]
-    if own:
-        data = pseudo_collate([loader.dataset[0]])
-        samples = [sample.to_dict() for sample in model.eval().val_step(data)]
-        for metric in own:
-            if 'Multi' in str(cfg.val_cfg.get('type')):  # MMagic's, which do so before the first
-                metric.prepare(model, loader)
-            metric.process(data, samples)
-        model.train()
 
 
 def _try_losses(cfg: Config, model: nn.Module, sample: dict, batch: int) -> None:

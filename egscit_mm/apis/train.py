@@ -36,7 +36,7 @@ from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
 from ..utils.files import alone_in, check_folder, write_json
 from .model import has_weights, model_name
-from .monitored import check_monitored
+from .monitored import ValidationTrialHook, check_monitored
 from .stage2_check import check_stage2
 
 # Written to the work dir at the end of a training.
@@ -216,6 +216,7 @@ def _differences(here: Any, there: Any, path: str = '') -> List[str]:
 def _run(cfg: Config, overwrite: bool) -> Runner:
     with naming_the_setting(cfg), full_disk_explained(cfg):
         runner = Runner.from_cfg(cfg)  # from here on each process knows its rank
+        runner.register_hook(ValidationTrialHook(cfg))
         with alone_in(cfg.work_dir, 'training', '--work-dir', LOCK_PATIENCE) if (
                 is_main_process()) else nullcontext():
             if overwrite and not cfg.resume:

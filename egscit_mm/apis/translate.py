@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from PIL import Image, ImageOps
 from tqdm import tqdm
@@ -20,13 +19,14 @@ from ..utils.files import alone_in, check_folder, check_outputs, write_output
 from ..utils.images import DECODED_FORMATS
 from ..utils.listing import FoundImage, find_images, left_out, why_unusable
 from ..utils.records import RECORD, fingerprint, keep_record, recipe
-from ..visualization import exemplar_grid
+from ..visualization.grid import PADDING
 from ..visualization.translation_page import write_translation_page
 from .inferencer import WHOLE_PIXELS, EGSCITInferencer, load_image
 from .shared_style import SharedStyle
 
 PAIRINGS = ('each', 'random', 'all', 'matrix')
 MATRIX, PAGE = 'matrix.png', 'index.html'
+GREY = '#808080'  # between the images of a matrix, as in all grids
 MAX_MATRIX = 1024  # translations in one picture, which lies in memory
 MAX_THREADS = 8
 PIXELS_AHEAD, IMAGES_AHEAD = 2**23, 64  # that are read before, or wait to be written, at most
@@ -386,21 +386,25 @@ def translation_matrix(inferencer: EGSCITInferencer,
         np.ndarray: RGB, uint8, (H', W', 3).
     """
     size = contents[0].size
+    cells = len(exemplars) + 1, len(contents) + 1
+    # In bytes from the start: as numbers, a picture of photographs would not fit into memory.
+    picture = Image.new('RGB', [
+        number * (side + PADDING) + PADDING for number, side in zip(cells, size)], GREY)
 
-    def tensor(image):
-        cell = np.array(ImageOps.pad(image, size, color='#808080'))  # as between the images
-        return torch.tensor(cell).permute(2, 0, 1) / 127.5 - 1
+    def place(image, column, row):
+        picture.paste(ImageOps.pad(image, size, color=GREY), tuple(
+            number * (side + PADDING) + PADDING for number, side in zip((column, row), size)))
 
-    def stack(images):
-        return torch.stack([tensor(image) for image in images])
-
-    rows = []
-    for content in tqdm(contents, unit='row'):
-        (row, ) = inferencer([content], exemplars, target_domain, pairing='matrix', output='pil',
-                             batch_size=batch_size, source_domain=source_domain,
-                             strength=strength)
-        rows.append(stack(row))
-    return exemplar_grid(stack(contents), stack(exemplars), torch.stack(rows))
+    for column, exemplar in enumerate(exemplars, 1):
+        place(exemplar, column, 0)
+    for row, content in enumerate(tqdm(contents, unit='row'), 1):
+        place(content, 0, row)
+        (translations, ) = inferencer(
+            [content], exemplars, target_domain, pairing='matrix', output='pil',
+            batch_size=batch_size, source_domain=source_domain, strength=strength)
+        for column, translation in enumerate(translations, 1):
+            place(translation, column, row)
+    return np.array(picture)
 
 
 def _pixels(path: Path) -> int:

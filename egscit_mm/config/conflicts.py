@@ -21,10 +21,10 @@ def conflicts(cfg: Config, purpose: str) -> Iterator[str]:
     """A sentence for each pair of settings that do not go together."""
     loaders = dict(train=('train', 'val'), test=('test', )).get(purpose, ())
     for name in loaders:
-        loader = cfg.get(f'{name}_dataloader')
-        for number, one in enumerate(loader) if isinstance(loader, (list, tuple)) else (
-                [('', loader)] if loader else ()):
-            yield from _of_loader(cfg, name, f'{name}_dataloader.{number}'.strip('.'), one)
+        several = isinstance(cfg.get(f'{name}_dataloader'), (list, tuple))
+        for number, loader in enumerate(_loaders(cfg, name)):
+            path = f'{name}_dataloader.{number}' if several else f'{name}_dataloader'
+            yield from _of_loader(cfg, name, path, loader)
         yield from _of_loop(cfg, name)
     if purpose != 'inference' and cfg.get('data_preprocessor') and cfg.model.get(
             'data_preprocessor'):
@@ -59,7 +59,7 @@ def _of_loader(cfg: Config, name: str, path: str, loader: dict) -> Iterator[str]
     for place, dataset in _datasets(f'{path}.dataset', loader.get('dataset')):
         if name == 'train' and dataset.get('test_mode'):
             yield f'{place}.test_mode must be False: the training would see the test images.'
-        if name != 'train' and _is_own_dataset(dataset) and not dataset.get('test_mode'):
+        if name != 'train' and _has_two_phases(dataset) and not dataset.get('test_mode'):
             yield f'{place}.test_mode must be True: the figures would be of the training images.'
     if name != 'train' and loader.get('drop_last'):
         yield f'{path}.drop_last must be False: the figures would leave the last images out.'
@@ -74,15 +74,20 @@ def _datasets(path: str, dataset: Any) -> Iterator[Tuple[str, dict]]:
             yield from _datasets(f'{path}.datasets.{index}', one)
 
 
-def _is_own_dataset(dataset: dict) -> bool:
+def _has_two_phases(dataset: dict) -> bool:
+    """Whether ``test_mode`` chooses between training and test images, as in these."""
     bases = getattr(named('DATASETS', dataset), '__mro__', ())
-    return 'ExemplarImageDataset' in {base.__name__ for base in bases}
+    return any(base.__name__ in ('ExemplarImageDataset', 'UnpairedImageDataset') for base in bases)
 
 
 def _of_loop(cfg: Config, name: str) -> Iterator[str]:
     loop, evaluator = cfg.get(f'{name}_cfg'), cfg.get(f'{name}_evaluator')
     if name == 'train' or cfg.get('default_scope') != 'mmagic' or not isinstance(loop, dict):
         return
+    numbers = len(_loaders(cfg, name)), len(_evaluators(cfg, name))
+    if numbers[0] != numbers[1]:
+        yield (f'{name}_evaluator has {numbers[1]} evaluators for the {numbers[0]} dataloaders of '
+               f'{name}_dataloader: give one for each.')
     kind, wanted = loop.get('type', f'{name.title()}Loop'), f'Multi{name.title()}Loop'
     if kind == f'{name.title()}Loop' and isinstance(evaluator, dict) and 'metrics' in evaluator:
         yield (f"{name}_cfg.type={kind!r} does not go with {name}_evaluator, which is MMagic's "
@@ -97,10 +102,37 @@ def named(registry: str, settings: dict) -> type:
 
 
 def metrics_of(evaluator: Any) -> list:
-    """Configs of the metrics of an evaluator, whichever way they are written."""
-    while isinstance(evaluator, dict) and 'metrics' in evaluator:
+    """Configs of the metrics of an evaluator, or of several, whichever way they are written."""
+    if isinstance(evaluator, dict) and 'metrics' in evaluator:
         evaluator = evaluator['metrics']
-    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or ())
+    if isinstance(evaluator, (list, tuple)):
+        return [metric for one in evaluator for metric in metrics_of(one)]
+    return [] if evaluator is None else [evaluator]
+
+
+def evaluations(cfg: Config, name: str) -> List[Tuple[dict, list]]:
+    """Dataloaders of the ``'val'`` or ``'test'``, each with the configs of its metrics.
+
+    MMagic's loops take several dataloaders, with an evaluator for each.
+    """
+    return [(loader, metrics_of(evaluator)) for loader, evaluator in zip(
+        _loaders(cfg, name), _evaluators(cfg, name))]
+
+
+def _loaders(cfg: Config, name: str) -> list:
+    loader = cfg.get(f'{name}_dataloader')
+    if isinstance(loader, (list, tuple)):
+        return list(loader)
+    return [loader] if loader else []
+
+
+def _evaluators(cfg: Config, name: str) -> list:
+    evaluator = cfg.get(f'{name}_evaluator')
+    # A list without evaluators in it is one of metrics.
+    several = isinstance(evaluator, (list, tuple)) and any(
+        isinstance(one, (list, tuple)) or isinstance(one, dict) and 'metrics' in one
+        for one in evaluator)
+    return list(evaluator) if several else [evaluator]
 
 
 def schedulers_of(cfg: Config) -> List[dict]:

@@ -14,7 +14,10 @@ _DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.ke
          ast.List, ast.Tuple, ast.Constant, ast.UnaryOp, ast.USub)
 # Settings of the networks that do not make other pictures of the same weights, or are there to be
 # changed in use.
-_FREE = ('pretrained', 'size', 'alpha')
+_FREE = {'pretrained', 'size', 'alpha',
+         # Of the training alone.
+         'activation_checkpointing', 'content_noise', 'cycle_mask', 'detach_cycle', 'equal_start',
+         'init_cfg', 'latent_noise'}
 
 
 def config_of_text(text: str) -> Config:
@@ -58,7 +61,7 @@ def note_other_settings(model: Dict[str, Any], meta: Any) -> None:
         return
     here, there = (dict(_settings(config.get('generator') or {})) for config in (model, trained))
     for name in sorted(here.keys() | there.keys()):
-        if name.rpartition('.')[2] not in _FREE and here.get(name) != there.get(name):
+        if _FREE.isdisjoint(name.split('.')) and here.get(name) != there.get(name):
             values = [repr(side[name]) if name in side else 'not set' for side in (here, there)]
             print_log(f'model.generator.{name} is {values[0]} in the config; the checkpoint was '
                       f'trained with {values[1]}: pictures and figures may be wrong.', 'current',

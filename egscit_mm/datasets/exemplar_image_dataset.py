@@ -8,6 +8,7 @@ from typing import Callable, Optional, Union
 import numpy as np
 from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
+from torch.utils.data import get_worker_info
 
 from ..utils.checks import check_domains
 from ..utils.errors import MissingFileError, UserError
@@ -39,8 +40,8 @@ class ExemplarImageDataset(BaseDataset):
     permutation after each pass, so that all are seen equally often and each epoch pairs
     differently. An index of :class:`SeededInfiniteSampler` decides on the place in these orders and
     seeds the generators for its sample: partners and augmentation do not depend on the process that
-    loads it, nor on what was loaded before. With other samplers every process draws its orders
-    from NumPy's global generator.
+    loads it, nor on what was loaded before. With other samplers every process draws its orders for
+    itself: from NumPy's global generator or, in a worker, from the seed that PyTorch gave it.
 
     With ``pairs`` the training is on pairs, and so no longer unsupervised: every sample holds an
     image of ``train<source>`` and, for the other domains, the image of the same place in
@@ -87,6 +88,7 @@ class ExemplarImageDataset(BaseDataset):
         self.pairs = pairs and not test_mode
         self._orders: dict[str, tuple] = {}  # by domain, the pass and its permutation
         self._rest: dict[str, list[int]] = {}  # what a process has still to draw of one of its own
+        self._generator: Optional[np.random.Generator] = None  # of a worker
         super().__init__(
             data_root=str(data_root),
             pipeline=list(pipeline),
@@ -141,15 +143,18 @@ class ExemplarImageDataset(BaseDataset):
                 'tools/dataset_converters/mnist.py --pairs paints them')
         pairs = []
         for source in sources:
-            paths = {f'img_{domain}_path': self._find_images(folder) for domain, folder in
-                     {source: f'train{source}', **folders[source]}.items()}
-            counts = {Path(found[0]).parent.name: len(found) for found in paths.values()}
+            found = {domain: self._find_images(folders[source].get(domain, f'train{source}'))
+                     for domain in self.domains}
+            counts = {folders[source].get(domain, f'train{source}'): len(images)
+                      for domain, images in found.items()}
             if len(set(counts.values())) > 1:
                 raise UserError(
                     f'{self.data_root}: the folders of a pair must hold as many images, got '
                     f'{counts}: file i of train{source}2... must be the true translation of file i '
                     f'of train{source}')
-            pairs += [dict(zip(paths, pair)) for pair in zip(*paths.values())]
+            # Keys in one order for all sources: MMagic compares sets of keys by their order.
+            keys = [f'img_{domain}_path' for domain in self.domains]
+            pairs += [dict(zip(keys, pair)) for pair in zip(*found.values())]
         return pairs
 
     def _find_images(self, folder: str) -> list[str]:
@@ -199,8 +204,21 @@ class ExemplarImageDataset(BaseDataset):
                 self._orders[domain] = current, np.random.default_rng(place).permutation(num_images)
             return int(self._orders[domain][1][number % num_images])
         if not self._rest.get(domain):
-            self._rest[domain] = np.random.permutation(num_images).tolist()
+            self._rest[domain] = self._random().permutation(num_images).tolist()
         return self._rest[domain].pop()
+
+    def _random(self):
+        """NumPy's global generator; in a worker one of its own.
+
+        MMEngine seeds NumPy's alike in the workers of every epoch: each would show the first part
+        of the same orders, and some images would never be seen. PyTorch's seeds differ.
+        """
+        worker = get_worker_info()
+        if worker is None:
+            return np.random
+        if self._generator is None:
+            self._generator = np.random.default_rng(worker.seed)
+        return self._generator
 
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline on a sample; a :class:`SeededIndex` brings its random numbers.
@@ -218,6 +236,15 @@ class ExemplarImageDataset(BaseDataset):
         except Exception as error:
             unreadable = [reason for reason in map(_why_unreadable, paths) if reason]
             if isinstance(error, KeyError) and not unreadable:
+                wanted = str(error.args[0]) if error.args else ''
+                if wanted.startswith('gt_') and wanted.endswith('_path'):
+                    key = wanted.removesuffix('_path')
+                    folder = Path(self.data_root, f'test{key.removeprefix("gt_")}')
+                    raise UserError(
+                        f'the pipeline loads ground truths, {key}, which there are only in '
+                        f'test_mode and with a folder {folder}. Make it, or leave {key} out of the '
+                        'LoadImage and PackInputs of the pipeline, and metrics that need ground '
+                        'truths out of the evaluator (docs/own_folders.md)') from error
                 raise UserError(
                     f'a transform of the pipeline asks for {error}, which the sample does not '
                     f'have: it starts with {", ".join(data_info)}. Correct its keys') from error

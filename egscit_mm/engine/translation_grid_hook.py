@@ -7,11 +7,12 @@ from mmagic.registry import HOOKS
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..utils.checks import check_integers
+from ..utils.errors import UserError
 from ..utils.image_sizes import first_samples, in_order, same_size_parts
+from ..utils.wrappers import unwrapped
 from ..visualization import image_grid
 
 
@@ -39,6 +40,15 @@ class TranslationGridHook(Hook):
         self.num_images = num_images
         self.images = None
 
+    def before_train(self, runner: Runner) -> None:
+        """Refuses a model that it cannot draw, before it is trained."""
+        model = unwrapped(runner.model)
+        if not hasattr(model, 'rows'):
+            raise UserError(
+                f"TranslationGridHook draws models of this package, and {type(model).__name__} is "
+                'none: leave it out of custom_hooks, or take MMagic\'s VisualizationHook as '
+                'configs/egscit/_base_/cyclegan_runtime.py does.')
+
     def after_train_iter(self,
                          runner: Runner,
                          batch_idx: int,
@@ -51,7 +61,7 @@ class TranslationGridHook(Hook):
     @master_only
     def draw(self, runner: Runner, data_batch: dict) -> None:
         """Draws one picture per grid, named ``translation_<grid>``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if self.images is None:
             batch = self.first_batch(runner, data_batch)
             # By size, so that no image is padded; a part for each.

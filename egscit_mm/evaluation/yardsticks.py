@@ -13,8 +13,10 @@ from mmengine.runner import Runner
 from PIL import Image
 from PIL.Image import Resampling
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..config.conflicts import evaluations
 from ..models.base.samples import fake_key
 from ..utils.errors import UserError
 from .comparison import CEILING
@@ -57,9 +59,18 @@ def measure_yardsticks(cfg: Config) -> dict[str, dict[str, Any]]:
     if cfg.get('test_evaluator') is None:
         raise UserError(f'{cfg.filename} has no test_evaluator: yardsticks need a task with a test')
     init_default_scope(cfg.get('default_scope', 'mmagic'))
-    dataloader = Runner.build_dataloader(cfg.test_dataloader)
-    metrics, used = {}, [metric for metric in cfg.test_evaluator.metrics
-                         if not issubclass(METRICS.get(metric['type']), ExemplarDiversity)]
+    figures: dict[str, dict[str, Any]] = {}
+    for loader, metrics in evaluations(cfg, 'test'):
+        used = [metric for metric in metrics
+                if not issubclass(METRICS.get(metric['type']), ExemplarDiversity)]
+        for name, measured in _measured(Runner.build_dataloader(loader), used).items():
+            figures.setdefault(name, {}).update(measured)
+    return figures
+
+
+def _measured(dataloader: DataLoader, used: list[dict]) -> dict[str, dict[str, Any]]:
+    """Figures of one test set, by yardstick."""
+    metrics: dict[str, list] = {}
     for batch in tqdm(dataloader, 'yardsticks', leave=False):
         outputs = _outputs(batch)
         if not metrics:

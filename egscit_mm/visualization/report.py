@@ -25,6 +25,8 @@ from .templates import page_template
 FIGURES = dict(ssim_ground_truth='to ground truth', ssim_exemplar='to exemplar')
 OURS = 'This run'
 TOTAL = 'generators, total'
+TOTALS = ('loss_g', 'loss')  # its names in the log: beside discriminators, and without them
+SUMS = ('loss_d', 'loss_content_d', 'loss_random_g')  # of others, whose terms are drawn
 SIDE = 56  # pixels: small images are enlarged to about this side
 NUM_MASKS = 8
 CHART_SIZE = (6, 4.5)  # inches; the template has its 576 x 432 CSS pixels
@@ -67,7 +69,7 @@ def read_losses(work_dir: str) -> Dict[str, Dict[int, float]]:
     """
     losses: Dict[str, Dict[int, float]] = {}
     for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        records = [record for record in _records(path) if 'loss_g' in record]
+        records = [record for record in _records(path) if any(name in record for name in TOTALS)]
         if not records:
             continue
         start = records[0]['step']
@@ -100,15 +102,15 @@ def loss_terms(losses: Dict[str, Dict[int, float]]) -> Dict[str, Dict[int, float
 
     Returns:
         dict[str, dict[int, float]]: Value by term and iteration: ``loss_style_A2B`` and
-        ``loss_style_B2A`` make ``style``; ``loss_g`` is :data:`TOTAL`.
+        ``loss_style_B2A`` make ``style``; ``loss_g`` (``loss``) is :data:`TOTAL`.
     """
     terms: Dict[str, Dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for name, values in losses.items():
-        if name == 'loss_d':  # equals its only term, gan d
+        if name in SUMS:
             continue
         term = name.removeprefix('loss_').rpartition('_')[0]
         for step, value in values.items():
-            terms[TOTAL if name == 'loss_g' else row_label(term)][step] += value
+            terms[TOTAL if name in TOTALS else row_label(term)][step] += value
     return terms
 
 
@@ -118,6 +120,8 @@ def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes
     Returns:
         bytes: SVG with a transparent background.
     """
+    # A Wasserstein distance may be below 0, which a logarithm would not show.
+    negative = any(value < 0 for values in losses.values() for value in values.values())
     style = ['dark_background' if dark else 'default', {'svg.hashsalt': 'egscit_mm'}]
     with matplotlib.style.context(style):
         figure = Figure(CHART_SIZE, layout='constrained')
@@ -126,7 +130,8 @@ def loss_chart(losses: Dict[str, Dict[int, float]], dark: bool = False) -> bytes
             steps = sorted(values)
             axes.plot(steps, [values[step] for step in steps], '.--' if term == TOTAL else '.-',
                       linewidth=2.5 if term == TOTAL else 1.5, label=term)
-        axes.set(xlabel='iteration', ylabel='weighted loss', yscale='log')
+        axes.set(xlabel='iteration', ylabel='weighted loss',
+                 yscale='symlog' if negative else 'log')
         axes.grid(alpha=0.25)
         axes.spines[['top', 'right']].set_visible(False)
         figure.legend(loc='outside lower center', ncols=3, frameon=False)
@@ -257,13 +262,18 @@ def _picture(image: np.ndarray, scale: int, number: int) -> Picture:
                    image.shape[0] * scale, number)
 
 
+def total(losses: Dict[str, Dict[int, float]]) -> Dict[int, float]:
+    """The :data:`TOTAL` by iteration, of losses that are not empty."""
+    return next(losses[name] for name in TOTALS if name in losses)
+
+
 def _chart(log: TrainingLog) -> Dict[str, str]:
     """Both versions of a chart as data URIs, or none, and a sentence on it."""
     if not log.losses:
         return dict(light='', dark='', text=(
             f'No losses to draw: {log.work_dir} holds no training log '
             '(<time>/vis_data/scalars.json) with at least one logged iteration.'))
-    totals = sorted(log.losses['loss_g'].items())
+    totals = sorted(total(log.losses).items())
     (first, first_value), (last, last_value) = totals[0], totals[-1]
     charts = {
         name: data_uri(loss_chart(log.losses, dark=name == 'dark'), 'image/svg+xml')

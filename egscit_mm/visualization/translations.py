@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from tqdm import tqdm
 
+from ..config.conflicts import evaluations
 from ..models.base.samples import fake_key
 from ..utils.image_sizes import stacked
 
@@ -18,9 +19,10 @@ Row = Union[Tensor, List[Tensor]]  # (N, 3, H, W), or (3, H, W) each where sizes
 
 
 def first_test_samples(cfg: Config, number: int) -> List[dict]:
-    """The first samples of the config's test set, at most so many."""
+    """The first samples of the config's (first) test set, at most so many."""
     init_default_scope(cfg.get('default_scope', 'mmagic'))
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    loader = evaluations(cfg, 'test')[0][0]
+    dataset = DATASETS.build(loader['dataset'])
     return [dataset[index] for index in range(min(number, len(dataset)))]
 
 

@@ -2,6 +2,7 @@
 """A trained model inside MMagic: its init_model, its tools/test.py, its inferencers."""
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmagic
 import numpy as np
@@ -13,8 +14,10 @@ from mmengine.config import Config
 from mmengine.fileio import load
 from PIL import Image
 from tiny_data import picture, tiny_options, write_tiny_digits
+from tiny_models import tiny_vaegan
 
 from egscit_mm import run
+from egscit_mm.engine import TranslationGridHook
 
 
 @pytest.fixture
@@ -56,3 +59,11 @@ def test_inferencer_without_exemplar_names_ours(files, tmp_path):
     Image.fromarray(picture(28, 28)).save(tmp_path / 'a.png')
     with pytest.raises(ValueError, match='use egscit_mm.apis.EGSCITInferencer'):
         inferencer(img=str(tmp_path / 'a.png'))
+
+
+def test_pictures_of_a_model_of_mmagic_are_refused_at_the_start():
+    """Not with an AttributeError at the first picture, a thousand iterations later."""
+    hook = TranslationGridHook()
+    hook.before_train(SimpleNamespace(model=tiny_vaegan()))
+    with pytest.raises(ValueError, match='TranslationGridHook .* Linear is none: .*custom_hooks'):
+        hook.before_train(SimpleNamespace(model=torch.nn.Linear(1, 1)))

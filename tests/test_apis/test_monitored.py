@@ -75,3 +75,10 @@ def test_names_follow_domains_prefix_and_arguments():
     assert len(names) == 6 * 2 + 2
     assert 'p/pixel_accuracy_3/C2A_std' in names and names[-2:] == ['fid/B2C', 'fid/C2B']
     assert figure_names(config(['TranslationSSIM', 'PSNR'])) is None
+
+
+def test_names_of_several_data_sets():
+    cfg = config()
+    cfg.val_evaluator = [dict(type='Evaluator', metrics=[dict(type='TranslationFID', prefix=name)])
+                         for name in ('x', 'y')]
+    assert figure_names(cfg) == ['x/fid/A2B', 'x/fid/B2A', 'y/fid/A2B', 'y/fid/B2A']

@@ -2,6 +2,7 @@
 """Training of both stages, as tools/train.py runs it, on a tiny model and real files."""
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from tiny_training import configs, data_root, run
+from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
+from tiny_training import CONFIGS, configs, data_root, run
 
 from egscit_mm.apis.train import enable_amp, train
 from egscit_mm.utils.errors import UserError
@@ -205,3 +207,31 @@ def test_batch_that_does_not_divide(configs, data_root, tmp_path):
     with pytest.raises(ValueError, match='batch of 8 cannot be split into 6 minibatches'):
         run(configs, tmp_path / 'work', data_root, options={'train_dataloader.batch_size': 8})
     assert not [*tmp_path.rglob('*.pth')]
+
+
+def munit(data, **options):
+    """Config of a training in one stage."""
+    cfg = Config.fromfile(CONFIGS / 'munit_mnist_single.py')
+    cfg.merge_from_dict({**tiny_model_options('munit'), **tiny_options(data, 2, validate=True),
+                         'train_cfg.val_interval': 2, **options})
+    return cfg
+
+
+def test_a_validation_that_lacks_something_is_refused_before_the_first_iteration(
+        tmp_path, monkeypatch):
+    """Not at the first validation, thousands of iterations after the start."""
+    data = write_tiny_digits(tmp_path / 'data')
+    shutil.rmtree(data / 'testA2B')
+    monkeypatch.setattr('egscit_mm.models.MUNIT.train_step', lambda *args: pytest.fail('started'))
+    with pytest.raises(UserError, match=f'gt_A2B.*{data}/testA2B'):
+        train(munit(data), str(tmp_path / 'work'))
+
+
+def test_a_validation_on_two_data_sets(data_root, tmp_path):
+    cfg = munit(data_root)
+    cfg.val_dataloader = [cfg.val_dataloader, cfg.val_dataloader]
+    cfg.val_evaluator = [dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM', prefix=name)])
+                         for name in ('x', 'y')]
+    cfg.default_hooks.checkpoint.update(save_best='y/ssim_exemplar/A2B_mean', rule='greater')
+    train(cfg, str(tmp_path))
+    assert len(list(tmp_path.glob('best_y*iter_2.pth'))) == 1

@@ -61,6 +61,9 @@ ITERS = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2
      ['train_dataloader.dataset.dataset.test_mode must be False']),
     ({'val_dataloader.dataset.test_mode': False},
      ['val_dataloader.dataset.test_mode must be True', 'training images']),
+    ({'val_dataloader.dataset': dict(_delete_=True, type='UnpairedImageDataset', data_root='x',
+                                     pipeline=[])},
+     ['val_dataloader.dataset.test_mode must be True', 'training images']),
     ({'val_dataloader.drop_last': True}, ['val_dataloader.drop_last must be False']),
     ({'data_preprocessor': dict(type='DataPreprocessor')}, ['data_preprocessor changes nothing']),
     ({'default_hooks.checkpoint.save_last': False, 'default_hooks.checkpoint.save_begin': 9},
@@ -242,3 +245,18 @@ def test_a_loop_that_does_not_know_the_evaluator(cfg, loop):
         check_config(cfg, 'test')
     cfg.test_evaluator = [dict(type='ExemplarSSIM')]  # MMEngine's Evaluator
     check_config(cfg, 'test')
+
+
+def test_a_test_on_several_data_sets(cfg):
+    """As MMagic's loops take it: dataloaders, and an evaluator for each."""
+    loader = cfg.test_dataloader.to_dict()
+    cfg.test_dataloader = [loader, copy.deepcopy(loader)]
+    cfg.test_evaluator = [dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM', prefix='x')]),
+                          dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM', prefix='y')])]
+    check_config(cfg, 'test')
+    cfg.test_evaluator.append(dict(type='Evaluator', metrics=[dict(type='ExemplarSSIM')]))
+    with pytest.raises(ConfigError, match='test_evaluator has 3 evaluators for the 2 dataloaders'):
+        check_config(cfg, 'test')
+    cfg.test_evaluator = [[dict(type='ExemplarSSIM')], [dict(type='PSNR')]]
+    with pytest.raises(ConfigError, match="test_evaluator has the metric 'PSNR'"):
+        check_config(cfg, 'test')

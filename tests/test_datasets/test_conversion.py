@@ -590,7 +590,7 @@ def test_interruption_keeps_what_is_done(tmp_path):
 
     job, out = job_of(tmp_path / 'in', ['1', '2'], render=interrupted), tmp_path / 'out'
     with pytest.raises(SystemExit, match='Interrupted. What is done is kept'):
-        conversion.exit_with(partial(conversion.convert, [job], out, 0))
+        conversion.exit_with(partial(conversion.convert, [job], out, 0), conversion.KEPT)
     assert sorted(tree(out)) == ['manifest.json', 'trainA/0.png', 'trainA_labels19/0.png']
     job.render = render
     assert conversion.convert([job], out, 0) == 0

@@ -12,6 +12,7 @@ from mmagic.models import DataPreprocessor
 from mmagic.registry import DATASETS
 from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from egscit_mm.datasets import ExemplarImageDataset
@@ -132,6 +133,19 @@ def test_training_partners_are_drawn_uniformly_and_anew(tmp_path, num_a):
                for count in counts.values())
 
 
+@pytest.mark.parametrize('persistent', [False, True])
+def test_workers_that_count_epochs_show_all_images(tmp_path, persistent):
+    """MMEngine seeds the workers of every epoch alike; they must not draw alike."""
+    make_images(tmp_path, trainA=12, trainB=12)
+    dataset = ExemplarImageDataset(tmp_path, [lambda sample: dict(path=sample['img_B_path'])])
+    loader = Runner.build_dataloader(
+        dict(dataset=dataset, batch_size=2, num_workers=2, persistent_workers=persistent,
+             sampler=dict(type='DefaultSampler', shuffle=True)), seed=0)
+    epochs = [[path for batch in loader for path in batch['path']] for _ in range(6)]
+    assert len({path for epoch in epochs for path in epoch}) == 12
+    assert len({tuple(sorted(epoch)) for epoch in epochs}) > 1
+
+
 def test_training_pairs_differ_between_epochs_and_repeat_with_the_seed(tmp_path):
     make_images(tmp_path, trainA=20, trainB=20)
     dataset = ExemplarImageDataset(tmp_path, [])
@@ -201,10 +215,27 @@ def test_missing_pairs_are_named(tmp_path):
         ExemplarImageDataset(tmp_path, [], pairs=True)
 
 
+def test_pairs_of_all_sources_have_their_keys_in_one_order(tmp_path):
+    """MMagic's DataSample.stack compares them; another order ended trainings by chance."""
+    make_images(tmp_path, trainA=1, trainA2B=1, trainB=1, trainB2A=1)
+    dataset = ExemplarImageDataset(tmp_path, [], pairs=True)
+    first, second = (names(dataset[index]) for index in range(2))
+    assert first == {'img_A_path': 'trainA/000.png', 'img_B_path': 'trainA2B/000.png'}
+    assert second == {'img_A_path': 'trainB2A/000.png', 'img_B_path': 'trainB/000.png'}
+    assert list(first) == list(second)
+
+
+def test_unequal_pairs_in_folders_of_one_name(tmp_path):
+    make_images(tmp_path, **{'trainA/0': 2, 'trainA2B/0': 1})
+    with pytest.raises(ValueError, match="'trainA': 2, 'trainA2B': 1"):
+        ExemplarImageDataset(tmp_path, [], pairs=True)
+
+
 # Workers
 
 
 def batches(dataset, seed: int) -> list:
+    torch.manual_seed(seed)  # as a Runner does at its start
     loader = DataLoader(
         dataset,
         batch_size=2,
@@ -294,6 +325,12 @@ def test_key_that_a_transform_misses_is_named(tmp_path):
     make_images(tmp_path, trainA=1, trainB=1)
     with pytest.raises(ValueError, match="asks for 'img_C_path'.*starts with img_A_path"):
         ExemplarImageDataset(tmp_path, load('img_A', 'img_C'))[0]
+
+
+def test_ground_truths_that_are_missing_are_named(tmp_path):
+    make_images(tmp_path, testA=1, testB=1)
+    with pytest.raises(ValueError, match=f'gt_A2B.*folder {tmp_path}/testA2B'):
+        ExemplarImageDataset(tmp_path, load('img_A', 'img_B', 'gt_A2B'), test_mode=True)[0]
 
 
 def test_sample_that_a_transform_rejects_is_not_replaced(tmp_path):

@@ -136,6 +136,13 @@ class TestKID:
             assert results[f'kid/{direction}_mean'] == pytest.approx(expected['kid'], rel=1e-4)
             assert results[f'kid/{direction}_std'] == pytest.approx(0, abs=1e-9)
 
+    def test_a_set_that_is_too_small_is_refused_before_it_is_translated(self):
+        loader = torch.utils.data.DataLoader(range(11))
+        with pytest.raises(ValueError, match='KID: subset_size=12, but the test set has only 11'):
+            kid().prepare(nn.Identity(), loader)
+        with pytest.raises(ValueError, match='FID: it needs two or more, .* has only 1 samples'):
+            fid().prepare(nn.Identity(), torch.utils.data.DataLoader(range(1)))
+
     def test_subsets_are_drawn_without_side_effect(self):
         torch.manual_seed(5)
         before = torch.get_rng_state()

@@ -114,3 +114,13 @@ def test_without_ground_truths_and_without_a_test(tmp_path):
     assert set(figures['copy the content']) == {'ssim_exemplar/A2B', 'ssim_exemplar/B2A'}
     with pytest.raises(ValueError, match='vaegan_mnist_single.py has no test_evaluator'):
         measure_yardsticks(Config.fromfile(CONFIGS / 'vaegan_mnist_single.py'))
+
+
+def test_several_data_sets_whichever_way_they_are_written(tmp_path):
+    cfg = Config.fromfile(CONFIGS / 'unit_mnist_single_reduced.py')
+    cfg.merge_from_dict(options_for(write_tiny_digits(tmp_path)))
+    cfg.test_dataloader = [cfg.test_dataloader, cfg.test_dataloader]
+    cfg.test_evaluator = [dict(type='Evaluator', metrics=dict(type='PixelAccuracy', prefix='x')),
+                          [dict(type='ExemplarSSIM')]]
+    figures = measure_yardsticks(cfg)[CEILING]
+    assert figures['x/pixel_accuracy_8/A2B']['mean'] == 1 and 'ssim_exemplar/B2A' in figures

@@ -44,6 +44,11 @@ def test_a_picture_of_contents_and_groups(tool, checkpoints, tmp_path):
     assert np.array_equal(sheet[2:18, 2:22], picture(16, 20, 0))
     cells = sheet[2:18, 24:44]
     assert (cells[..., 0] == cells[..., 1]).all() and cells.std() > 0
+    # A content that has to be continued: the mask stays where it belongs.
+    Image.fromarray(picture(8, 8)).save(tmp_path / 'small.png')
+    tool(*words[:3], tmp_path / 'small.png', *words[5:], 2)
+    cells = np.array(Image.open(tmp_path / 'out.png'))[2:10, 12:20]
+    assert (cells[::2] == cells[1::2]).all() and (cells[:, ::2] == cells[:, 1::2]).all()
     with pytest.raises(UserError, match='--groups: the mask has [0-9]+ channels, got 10000'):
         tool(*words, 10000)
     with pytest.raises(UserError, match='--domain: expected one of A, B, got C'):

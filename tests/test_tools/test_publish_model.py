@@ -213,6 +213,10 @@ def test_settings_without_weights_that_differ_are_named(folder, publish, publish
     caplog.handler.setLevel('WARNING')
     MMLogger.get_current_instance().addHandler(caplog.handler)
     EGSCITInferencer(config, str(checkpoint), 'cpu')
+    # Nor are those named that make no other pictures: of memory, of the start, of the training.
+    config.model.generator.update(activation_checkpointing=True, latent_noise=4, equal_start=True)
+    config.model.generator.encoder.init_cfg = dict(type='Normal', layer='Conv2d', std=0.1)
+    EGSCITInferencer(config, str(checkpoint), 'cpu')
     assert not caplog.messages
     config.model.generator.update(adain='release', eta=0.9)
     EGSCITInferencer(config, str(checkpoint), 'cpu')

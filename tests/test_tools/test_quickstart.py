@@ -205,6 +205,20 @@ def test_quickstart_of_streets_without_weights_and_with(repository):
     assert test.endswith(' test_evaluator.metrics.4.pretrained=data/vgg16.pth')
 
 
+def test_quickstart_from_another_folder(repository):
+    """Its own name and what the user names are relative to where the command is typed."""
+    place = repository.parent
+    (place / 'digits').mkdir()
+    command = ['bash', 'repository/tools/quickstart.sh']
+    done = subprocess.run([*command, '--mnist', 'digits'], cwd=place, capture_output=True,
+                          text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    first = (repository / 'commands').read_text().splitlines()[0]
+    assert f'--source mnist --root {place}/digits ' in first
+    done = subprocess.run([*command, '--help'], cwd=place, capture_output=True, text=True)
+    assert done.stderr.startswith('Usage: bash tools/quickstart.sh')
+
+
 def test_quickstart_of_digits(repository):
     _, commands = quickstart(repository)
     tools = [command.split()[0] for command in commands]

@@ -61,3 +61,10 @@ def test_one_exemplar_is_no_walk(tool, checkpoints, tmp_path):
     with pytest.raises(UserError, match='needs two exemplars or more, --exemplar names 1'):
         tool(checkpoints / 'egscit_quickstart.py', checkpoints / 'egscit.pth', '--content',
              tmp_path / 'a.png', '--exemplar', tmp_path / 'a.png', '--out', tmp_path / 'walk')
+
+
+def test_faster_than_a_gif_can_be(tool, capsys):
+    """60 pictures per second became 100 in the file, and 10 in browsers."""
+    with pytest.raises(SystemExit):
+        tool('config.py', 'x.pth', '--content', 'a', '--exemplar', 'b', '--out', 'c', '--fps', 60)
+    assert '--fps: a GIF shows 50 pictures per second at most, got 60' in capsys.readouterr().err

@@ -91,3 +91,9 @@ def test_bad_numbers(tsne, capsys, option, value):
     with pytest.raises(SystemExit):
         tsne('config.py', 'x.pth', '--out', 'x.png', option, value)
     assert f'{option} must be at least' in capsys.readouterr().err
+
+
+def test_a_picture_of_another_name(tsne, capsys):
+    with pytest.raises(SystemExit):
+        tsne('config.py', 'x.pth', '--out', 'clouds.jpg')
+    assert '--out: clouds.jpg would be a PNG file; name it so' in capsys.readouterr().err

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from egscit_mm.config import ConfigError
 from egscit_mm.datasets.conversion import ConversionError
 from egscit_mm.utils import errors
-from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.cli import KEPT, exit_with
 from egscit_mm.utils.errors import BadInputError, UserError, check_file, sentence_for_the_user
 
 KINDS = [UserError, BadInputError, ConfigError, ConversionError, errors.RunError,
@@ -96,3 +96,15 @@ def test_a_command_line_ends_with_the_sentence(monkeypatch):
 
     with pytest.raises(SystemExit, match='^Error: give another$'):
         exit_with(main)
+
+
+@pytest.mark.parametrize('texts, expected', [
+    ((), '^Interrupted. Run the same command again$'), ((KEPT, ), 'What is done is kept')])
+def test_ctrl_c_promises_only_what_is_so(monkeypatch, texts, expected):
+    monkeypatch.setattr(sys.stdout, 'reconfigure', lambda **kwargs: None, raising=False)
+
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match=expected):
+        exit_with(main, *texts)

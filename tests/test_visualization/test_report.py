@@ -156,6 +156,13 @@ class TestReadLosses:
             'loss_d': {125: 1.}
         }
 
+    def test_a_method_without_discriminators(self, tmp_path):
+        self.write(tmp_path / '20260101_000000', dict(loss=3., loss_style_A2B=1., step=7))
+        losses = read_losses(str(tmp_path))
+        assert loss_terms(losses) == {'generators, total': {7: 3.}, 'style': {7: 1.}}
+        _, page = make_page(logs={'Training': TrainingLog(str(tmp_path), losses)})
+        assert 'went from 3 at iteration 7' in page.text
+
     def test_nothing_there(self, tmp_path):
         assert read_losses(str(tmp_path)) == read_losses(str(tmp_path / 'missing')) == {}
 
@@ -173,6 +180,15 @@ class TestLossChart:
             'kl': {50: 4. + 5., 100: 3. + 4.},
             'style': {50: 6. + 7., 100: 5. + 6.},
         }
+
+    def test_sums_of_other_updates_are_no_terms(self):
+        """As DRIT logs them: each is the sum of terms that are there."""
+        sums = {name: {50: 9.} for name in ('loss_d', 'loss_content_d', 'loss_random_g')}
+        assert loss_terms({**sample_losses(), **sums}) == loss_terms(sample_losses())
+
+    def test_values_below_zero_are_shown(self):
+        assert b'mathdefault{-' in loss_chart({'loss_g': {1: -50., 2: 20.}})
+        assert b'mathdefault{-' not in loss_chart({'loss_g': {1: 50., 2: 20.}})
 
     def test_is_svg_of_one_curve_per_term(self):
         light, dark = (loss_chart(sample_losses(), dark) for dark in (False, True))

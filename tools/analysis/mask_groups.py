@@ -93,9 +93,11 @@ def main() -> None:
     if args.groups > masks.shape[1]:
         raise UserError(f'--groups: the mask has {masks.shape[1]} channels, got {args.groups}')
     columns = [contents]
+    height, width = contents.shape[-2:]
     for group in group_channels(masks, args.groups):
+        # The masks are of the fitted contents, which may be larger at the bottom and on the right.
+        group = interpolate(group[:, None], batch.shape[-2:], mode='nearest')[..., :height, :width]
         group = (group - group.min()) / (group.max() - group.min() + 1e-6)
-        group = interpolate(group[:, None], contents.shape[-2:], mode='nearest')
         columns.append(2 * group.expand(-1, 3, -1, -1) - 1)
     rows = {path: row for path, *row in zip(paths, *columns)}
     write_atomically(args.out, png(image_grid(rows, len(columns))))

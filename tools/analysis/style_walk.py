@@ -9,6 +9,8 @@ from pathlib import Path
 
 from egscit_arguments import parser_for, positive
 
+MAX_FPS = 50  # GIF counts hundredths of a second, and viewers take one for ten
+
 
 def parse_args():
     parser = parser_for(__doc__)
@@ -22,14 +24,17 @@ def parse_args():
     parser.add_argument('--steps', type=positive, default=8,
                         help='from one exemplar to the next (default: 8)')
     parser.add_argument('--fps', type=positive, default=10, help='pictures per second of the '
-                        'animation (default: 10)')
+                        'animation, 50 at most (default: 10)')
     parser.add_argument('--scale', type=positive, default=1,
                         help='enlarge pixels so many times (default: 1)')
     parser.add_argument('--source-domain', help='domain of the contents (default: with two '
                         'domains the other one)')
     parser.add_argument('--target-domain', help="domain of the exemplars (default: the model's)")
     parser.add_argument('--device', help='default: a GPU where there is one')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.fps > MAX_FPS:
+        parser.error(f'--fps: a GIF shows {MAX_FPS} pictures per second at most, got {args.fps}')
+    return args
 
 
 if __name__ == '__main__':

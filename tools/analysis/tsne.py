@@ -32,6 +32,8 @@ def parse_args():
         parser.error(f'--num must be at least 2, got {args.num}')
     if args.pca < 0:
         parser.error(f'--pca must be at least 0, got {args.pca}')
+    if not args.out.lower().endswith('.png'):
+        parser.error(f'--out: {args.out} would be a PNG file; name it so')
     return args
 
 

@@ -48,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    exit_with(main, 'Run the same command again')
+    exit_with(main)

@@ -167,4 +167,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    conversion.exit_with(main)
+    conversion.exit_with(main, conversion.KEPT)

@@ -13,7 +13,7 @@ CycleGAN's layout (``trainA``, ``testA``, ..., label maps beside them in ``train
 
 The digit tasks have no images to convert: see :mod:`egscit_mm.datasets.digits`.
 """
-from ...utils.cli import exit_with
+from ...utils.cli import KEPT, exit_with
 from ...utils.errors import BadInputError
 from ...utils.files import write_output
 from ...utils.images import DECODED_FORMATS, decode, decode_rgb, to_rgb
@@ -26,9 +26,9 @@ from .plans import Job, Task, by_stem, draw_test_names, output_paths
 from .sources import Files
 
 __all__ = [
-    'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'BadInputError', 'ConversionError', 'Files',
-    'Job', 'LeftOutError', 'Task', 'by_stem', 'categories_of_train_ids', 'convert', 'crop',
-    'decode', 'decode_rgb', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
+    'DECODED_FORMATS', 'FORMATS', 'IMAGE_SUFFIXES', 'KEPT', 'BadInputError', 'ConversionError',
+    'Files', 'Job', 'LeftOutError', 'Task', 'by_stem', 'categories_of_train_ids', 'convert',
+    'crop', 'decode', 'decode_rgb', 'draw_test_names', 'encode', 'exit_with', 'output_paths',
     'render_labelled', 'stretch', 'stretch_labels', 'to_rgb', 'train_ids_of_colours',
     'write_output'
 ]

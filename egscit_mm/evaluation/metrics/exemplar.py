@@ -1,7 +1,7 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
 """Whether translations have their exemplar's style, and nothing of its layout."""
 from abc import abstractmethod
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -78,6 +78,10 @@ class ExemplarRetrieval(ExemplarMetric):
         self.num_others = num_others
         self.vgg = VGGFeatures(PAPER_LAYERS, pretrained, base_channels, arch)
 
+    def needed(self) -> Tuple[int, str]:
+        """An exemplar, and the others."""
+        return self.num_others + 1, f'num_others={self.num_others}'
+
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
         """Load the weights, before anything is translated.
 
@@ -86,9 +90,6 @@ class ExemplarRetrieval(ExemplarMetric):
             ValueError: If the test set is too small.
         """
         super().prepare(module, dataloader)
-        if self.size <= self.num_others:
-            raise UserError(f'ExemplarRetrieval: num_others={self.num_others}, but the test set '
-                            f'has only {self.size} samples; give a smaller one')
         self._load()
 
     def _load(self) -> None:

@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from itertools import permutations
-from typing import Dict, List, Sequence, Union
+from typing import Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -146,6 +146,10 @@ class TranslationKID(InceptionDistance):
         check_integers(self, 1, subsets=subsets, subset_size=subset_size)
         self.subsets = subsets
         self.subset_size = subset_size
+
+    def needed(self) -> Tuple[int, str]:
+        """As many as a subset has."""
+        return self.subset_size, f'subset_size={self.subset_size}'
 
     def distance(self, real: Tensor, translations: Tensor, direction: str) -> Dict[str, float]:
         """KID of one direction.

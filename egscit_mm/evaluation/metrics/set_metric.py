@@ -4,12 +4,31 @@ from abc import abstractmethod
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
+from torch import nn
+from torch.utils.data import DataLoader
 
+from ...utils.errors import UserError
 from .translation_metric import TranslatedImage, TranslationMetric
 
 
 class SetMetric(TranslationMetric):
     """Base of the metrics on vectors of translations and of exemplars, from all processes."""
+
+    def needed(self) -> Tuple[int, str]:
+        """How many test images there must be, and what asks for them."""
+        return 2, 'it needs two or more'
+
+    def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
+        """Refuses a test set that is too small, before anything is translated.
+
+        Raises:
+            UserError: If it is.
+        """
+        super().prepare(module, dataloader)
+        number, reason = self.needed()
+        if self.size < number:
+            raise UserError(f'{type(self).__name__}: {reason}, but the test set has only '
+                            f'{self.size} samples; add some, or change the metric')
 
     @abstractmethod
     def describe(self, images: List[np.ndarray]) -> np.ndarray:
