@@ -17,10 +17,10 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', NAMES)
 class TestNames:
 
-    @pytest.mark.parametrize('tool', ['report.py', 'analysis/tsne.py'])
-    def test_tools_go_on_to_the_checkpoint(self, name, tool):
+    @pytest.mark.parametrize('tool, out', [('report.py', 'out'), ('analysis/tsne.py', 'out.png')])
+    def test_tools_go_on_to_the_checkpoint(self, name, tool, out):
         with pytest.raises(FileNotFoundError, match='nothing.pth'):
-            Tool(tool)(name, 'nothing.pth', '--out', 'out')
+            Tool(tool)(name, 'nothing.pth', '--out', out)
 
     def test_the_loader_goes_on_to_the_data(self, name):
         with pytest.raises(SystemExit, match='trainA does not exist'):
