@@ -2,6 +2,7 @@
 """What the networks of all methods of style transfer share: VGG features, and their inversion."""
 from typing import Optional, Sequence, Tuple
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -11,13 +12,18 @@ from ..layers import at_least_float32
 from ..layers.styles import Style
 from ..networks.generator_side import Translator
 from ..networks.vgg import NUM_CONVS, WIDTHS, VGGFeatures
+from .whitening import mean_and_root
 
 
 class VGGDecoder(BaseModule):
     """Inverts a VGG from its first layer of a stage, such as relu4_1, to the image.
 
     The mirror image of the VGG up to there: convolutions 3x3 with ReLU, none behind the last, and
-    nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation.
+    nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation of images.
+
+    A fixed linear map whitens the features first, see :meth:`whiten`: what the decoder can express
+    stays the same, but it learns faster. A few directions have most of the variance of deep
+    features, and colour is in the others.
 
     Args:
         stage (int): 1 to 5: of relu<stage>_1.
@@ -36,6 +42,17 @@ class VGGDecoder(BaseModule):
             if index > 1:
                 layers += [nn.ReLU(inplace=True), nn.Upsample(scale_factor=2)]
         self.layers = nn.Sequential(*layers)
+        self.layer = f'relu{stage}_1'
+        self.register_buffer('mean', torch.zeros(1, widths[stage], 1, 1))
+        self.register_buffer('whitening', torch.eye(widths[stage]).view(*2 * widths[stage:stage + 1], 1, 1))
+
+    @torch.no_grad()
+    def whiten(self, vgg: VGGFeatures) -> None:
+        """Finds the map that whitens what a VGG makes of :func:`noise_images`."""
+        features = vgg(noise_images().to(self.mean), self.layer)[self.layer]
+        mean, whitening = mean_and_root(features.transpose(0, 1).flatten(1)[None, :, None], -0.5)
+        self.mean.copy_(mean.view_as(self.mean))
+        self.whitening.copy_(whitening.view_as(self.whitening))
 
     @staticmethod
     def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -52,6 +69,7 @@ class VGGDecoder(BaseModule):
             Tensor: RGB, about in [-1, 1], (N, 3, H, W).
         """
         # Where a side was odd, the VGG's pooling has counted a pixel more at the end.
+        features = F.conv2d(features - self.mean, self.whitening)
         return at_least_float32(self.layers(features)[..., :size[0], :size[1]])
 
 
@@ -111,6 +129,9 @@ class VGGTranslator(Translator):
         """Loads the VGG's weights; afterwards activations have about the size 1."""
         self.vgg.load_weights('model.generator.pretrained')
         self.vgg.normalise()
+        for module in self.modules():
+            if isinstance(module, VGGDecoder):
+                module.whiten(self.vgg)
 
     def resized(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) as the VGG gets them: the shorter side is ``size``."""
@@ -153,6 +174,14 @@ def resize(images: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, tuple(size), mode='bilinear', antialias=True)
+
+
+def noise_images() -> Tensor:
+    """Seeded noise in [-1, 1] of seven scales, from plain colours to pixels, (56, 3, 64, 64)."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.cat([
+        F.interpolate(torch.rand(8, 3, side, side, generator=generator) * 2 - 1, (64, 64), mode='bilinear')
+        for side in (1, 2, 4, 8, 16, 32, 64)])
 
 
 def first_layers(stages: int) -> Tuple[str, ...]:
