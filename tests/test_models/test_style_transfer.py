@@ -10,7 +10,7 @@ from tiny_models import PREPROCESSOR, changed, random_batch, random_images, snap
 
 from egscit_mm.engine import AutocastOptimWrapper
 from egscit_mm.models.networks.vgg import VGGFeatures
-from egscit_mm.models.style_transfer.networks import VGGDecoder
+from egscit_mm.models.style_transfer.networks import VGGDecoder, noise_images
 from egscit_mm.models.style_transfer.whitening import mean_and_root, whitened_and_coloured
 from egscit_mm.utils.errors import UserError
 
@@ -112,6 +112,35 @@ def test_a_decoder_mirrors_the_vgg(arch, convolutions):
         size = 4 * 2**(stage - 1) - 1, 5 * 2**(stage - 1)
         assert decoder(features, size).shape == (2, 3, *size)
         assert isinstance(decoder.layers[-1], torch.nn.Conv2d)  # neither ReLU nor tanh
+
+
+@pytest.mark.parametrize('kind', TRAINED)
+def test_decoders_get_whitened_features(kind):
+    """Of the noise that the map is made from: mean 0; variance 1 in every direction, 0 if dead."""
+    networks = tiny(kind, base_channels=4).generators
+    decoders = getattr(networks, 'stage_decoders', None) or {'relu4_1': networks.decoder}
+    features = networks.vgg(noise_images())
+    for layer, decoder in decoders.items():
+        decoder.layers = torch.nn.Identity()
+        whitened = decoder(features[layer], (64, 64)).transpose(0, 1).flatten(1).double().numpy()
+        np.testing.assert_allclose(whitened.mean(1), 0, atol=1e-3)
+        values = np.linalg.eigvalsh(np.cov(whitened))
+        own = np.linalg.eigvalsh(np.cov(features[layer].transpose(0, 1).flatten(1).double()))
+        np.testing.assert_allclose(values, np.sort(own >= 1e-5), atol=1e-2)
+        assert values.max() > 0.9
+
+
+def test_whitening_changes_no_more_than_the_first_convolution():
+    """A decoder without it, whose first convolution has taken it in, is the same."""
+    networks = tiny('AdaINStyleTransfer', base_channels=4).generators
+    decoder, plain = networks.decoder, VGGDecoder(4, networks.vgg)
+    plain.layers.load_state_dict(decoder.layers.state_dict())
+    first, whitening = plain.layers[0], decoder.whitening[..., 0, 0]
+    first.weight.data = torch.einsum('oihw,ij->ojhw', first.weight.data, whitening)
+    first.bias.data -= torch.einsum('oihw,i->o', first.weight.data, decoder.mean[0, :, 0, 0])
+    features = networks.vgg(random_images(size=32)['A'])['relu4_1']
+    torch.testing.assert_close(
+        plain(features, (32, 32)), decoder(features, (32, 32)), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize('scale', [1, 100])

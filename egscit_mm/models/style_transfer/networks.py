@@ -19,7 +19,7 @@ class VGGDecoder(BaseModule):
     """Inverts a VGG from its first layer of a stage, such as relu4_1, to the image.
 
     The mirror image of the VGG up to there: convolutions 3x3 with ReLU, none behind the last, and
-    nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation of images.
+    nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation.
 
     A fixed linear map whitens the features first, see :meth:`whiten`: what the decoder can express
     stays the same, but it learns faster. A few directions have most of the variance of deep
@@ -44,13 +44,14 @@ class VGGDecoder(BaseModule):
         self.layers = nn.Sequential(*layers)
         self.layer = f'relu{stage}_1'
         self.register_buffer('mean', torch.zeros(1, widths[stage], 1, 1))
-        self.register_buffer('whitening', torch.eye(widths[stage]).view(*2 * widths[stage:stage + 1], 1, 1))
+        self.register_buffer('whitening', torch.eye(widths[stage])[..., None, None])
 
     @torch.no_grad()
     def whiten(self, vgg: VGGFeatures) -> None:
         """Finds the map that whitens what a VGG makes of :func:`noise_images`."""
         features = vgg(noise_images().to(self.mean), self.layer)[self.layer]
-        mean, whitening = mean_and_root(features.transpose(0, 1).flatten(1)[None, :, None], -0.5)
+        # Positions of all images are positions of one.
+        mean, whitening = mean_and_root(features.transpose(0, 1).flatten(2)[None], -0.5)
         self.mean.copy_(mean.view_as(self.mean))
         self.whitening.copy_(whitening.view_as(self.whitening))
 
@@ -180,8 +181,8 @@ def noise_images() -> Tensor:
     """Seeded noise in [-1, 1] of seven scales, from plain colours to pixels, (56, 3, 64, 64)."""
     generator = torch.Generator().manual_seed(0)
     return torch.cat([
-        F.interpolate(torch.rand(8, 3, side, side, generator=generator) * 2 - 1, (64, 64), mode='bilinear')
-        for side in (1, 2, 4, 8, 16, 32, 64)])
+        F.interpolate(torch.rand(8, 3, side, side, generator=generator) * 2 - 1, (64, 64),
+                      mode='bilinear') for side in (1, 2, 4, 8, 16, 32, 64)])
 
 
 def first_layers(stages: int) -> Tuple[str, ...]:
