@@ -72,7 +72,8 @@ class ExemplarImageDataset(BaseDataset):
     Raises:
         ValueError: If there are fewer than two domains, one is named twice or two directions would
             have the same name, if a file is empty or a link leads nowhere, or if the ground truths
-            or true translations do not match the images in number.
+            or true translations do not match the images in number or, where both share some, in
+            their names.
         FileNotFoundError: If a folder is missing or has no images, or there are no pairs.
     """
 
@@ -123,6 +124,7 @@ class ExemplarImageDataset(BaseDataset):
                             f'({self._num_images}): file i of test{source}2{target} must be image '
                             f'i of test{source} in the style of image i of test{target}. Complete '
                             'the folders or remove the ground truths')
+                    self._check_names(folder, truths, f'test{source}', images[source])
                     columns[f'gt_{source}2{target}_path'] = truths
         return [{key: paths[i % len(paths)] for key, paths in columns.items()}
                 for i in range(length)]
@@ -152,10 +154,26 @@ class ExemplarImageDataset(BaseDataset):
                     f'{self.data_root}: the folders of a pair must hold as many images, got '
                     f'{counts}: file i of train{source}2... must be the true translation of file i '
                     f'of train{source}')
+            for domain, translations in found.items():
+                self._check_names(folders[source].get(domain, f'train{source}'), translations,
+                                  f'train{source}', found[source])
             # Keys in one order for all sources: MMagic compares sets of keys by their order.
             keys = [f'img_{domain}_path' for domain in self.domains]
             pairs += [dict(zip(keys, pair)) for pair in zip(*found.values())]
         return pairs
+
+    def _check_names(self, folder: str, translations: list[str], source: str,
+                     images: list[str]) -> None:
+        """Refuses translations that are one image off; names without a common one are free."""
+        names, own = ([str(Path(path).relative_to(Path(self.data_root, place)).with_suffix(''))
+                       for path in paths] for place, paths in ((folder, translations),
+                                                               (source, images)))
+        if names != own and set(names) & set(own):
+            first = next(i for i, pair in enumerate(zip(names, own)) if len(set(pair)) > 1)
+            raise UserError(
+                f'{translations[first]} would be the true translation of {images[first]}: file i '
+                f'of {folder} belongs to file i of {source}, and some have the same names. '
+                'Complete the folders, or give each translation the name of its image')
 
     def _find_images(self, folder: str) -> list[str]:
         path = Path(self.data_root, folder)

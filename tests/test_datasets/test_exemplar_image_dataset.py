@@ -98,6 +98,22 @@ def test_ground_truths_of_another_number_are_refused(tmp_path, counts):
     assert f'{tmp_path / "testA"} holds {counts["testA"]} images' in message
 
 
+@pytest.mark.parametrize('phase, options', [('test', dict(test_mode=True)),
+                                            ('train', dict(pairs=True))])
+def test_translations_that_are_one_image_off_are_refused(tmp_path, phase, options):
+    make_images(tmp_path, **{phase + name: 4 for name in ('A', 'B', 'A2B')})
+    for name in (f'{phase}A/000.png', f'{phase}B/000.png', f'{phase}A2B/003.png'):
+        (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match='Complete the folders') as caught:
+        ExemplarImageDataset(tmp_path, [], **options)
+    folder = f'{tmp_path}/{phase}A'
+    assert str(caught.value).startswith(
+        f'{folder}2B/000.png would be the true translation of {folder}/001.png')
+    for place in (tmp_path / f'{phase}A2B').iterdir():
+        place.rename(place.with_name(f'fake_{place.name}'))  # the order alone says what belongs
+    assert len(ExemplarImageDataset(tmp_path, [], **options)) == 3
+
+
 def test_indices_take_the_first_pairs(tmp_path):
     make_images(tmp_path, testA=4, testB=4)
     dataset = ExemplarImageDataset(tmp_path, [], test_mode=True, indices=2)
