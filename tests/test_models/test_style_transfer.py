@@ -314,6 +314,13 @@ def test_pixels_are_optimised_also_in_inference_mode():
     assert losses[2] < losses[1] < losses[0]
 
 
+def test_a_loss_of_pixels_that_is_not_finite_ends_the_translation():
+    model = tiny('NeuralStyle', style_layers=dict(relu1_1=1e40)).eval()
+    images = random_images()
+    with pytest.raises(FloatingPointError, match="style_layers than {'relu1_1': 1e[+]40}"):
+        model.translation(images['A'], 'B', images['B'])
+
+
 def test_images_of_a_batch_are_optimised_each_as_if_alone():
     model = tiny('NeuralStyle').eval()
     images = random_images()

@@ -11,7 +11,7 @@ from mmagic.registry import MODELS
 from torch import Tensor
 
 from ...utils.checks import check_integers, check_weights
-from ...utils.errors import UserError
+from ...utils.errors import NonFiniteError, UserError
 from ..layers import at_least_float32
 from ..losses.perceptual import gram_matrix
 from .decoder_training import StyleTransfer, squared_error
@@ -87,7 +87,11 @@ class PixelOptimisation(VGGTranslator):
         return total
 
     def stylised(self, images: Tensor, style: Tuple[Tensor, ...]) -> Tensor:
-        """Optimises the images one by one: a line search over several would couple them."""
+        """Optimises the images one by one: a line search over several would couple them.
+
+        Raises:
+            FloatingPointError: If the loss is not finite.
+        """
         # Translation runs without gradients, which are needed here, and perhaps in bfloat16, too
         # coarse for a line search.
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(
@@ -111,6 +115,9 @@ class PixelOptimisation(VGGTranslator):
         def evaluation() -> Tensor:
             optimiser.zero_grad()
             loss = self.loss(pixels, content, grams)
+            if not loss.isfinite():
+                raise NonFiniteError(f'PixelOptimisation: the loss is {loss.item()}: take smaller '
+                                     f'style_layers than {self.style_layers}')
             loss.backward()
             return loss
 
