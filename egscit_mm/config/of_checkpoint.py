@@ -14,7 +14,7 @@ _DATA = (ast.Module, ast.Assign, ast.Name, ast.Store, ast.Load, ast.Call, ast.ke
          ast.List, ast.Tuple, ast.Constant, ast.UnaryOp, ast.USub)
 # Settings of the networks that do not make other pictures of the same weights, or are there to be
 # changed in use.
-_FREE = {'pretrained', 'size', 'alpha',
+_FREE = {'pretrained', 'alpha',
          # Of the training alone.
          'activation_checkpointing', 'content_noise', 'cycle_mask', 'detach_cycle', 'equal_start',
          'init_cfg', 'latent_noise'}

@@ -35,7 +35,7 @@ class RunError(UserError, RuntimeError):
 
 
 class NonFiniteError(UserError, FloatingPointError):
-    """A training whose losses or weights are not finite; it names the minibatch."""
+    """A training whose losses or weights are not finite, or pixels that are optimised."""
 
 
 class MissingFileError(UserError, FileNotFoundError):

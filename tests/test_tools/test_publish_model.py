@@ -19,6 +19,7 @@ from tool import Tool
 
 from egscit_mm.apis import EGSCITInferencer
 from egscit_mm.apis.publish import publish as publish_file
+from egscit_mm.config.of_checkpoint import note_other_settings
 from egscit_mm.engine import load_from_safetensors
 from egscit_mm.utils.errors import UserError
 
@@ -220,7 +221,10 @@ def test_settings_without_weights_that_differ_are_named(folder, publish, publish
     assert not caplog.messages
     config.model.generator.update(adain='release', eta=0.9)
     EGSCITInferencer(config, str(checkpoint), 'cpu')
-    assert len(caplog.messages) == 2 and re.search(
+    # A decoder of style transfer is for one size.
+    note_other_settings(dict(generator=dict(size=56)), dict(config=dict(
+        model=dict(generator=dict(size=112)))))
+    assert len(caplog.messages) == 3 and 'model.generator.size is 56' in caplog.text and re.search(
         r"model.generator.adain is 'release' in the config; .* trained with 'std'", caplog.text)
 
 

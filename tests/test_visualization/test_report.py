@@ -289,12 +289,13 @@ class TestPage:
     def test_says_what_is_missing(self):
         samples = sample_rows()
         for rows in samples.values():
-            del rows['mask'], rows['ground_truth']
+            del rows['mask'], rows['ground_truth'], rows['reconstruction']
         _, page = make_page(figures={}, samples=samples, logs={
             'Stage 1': TrainingLog('work_dirs/none', {})})
         assert 'This run was not measured' in page.text
         assert 'work_dirs/none holds no training log' in page.text
         assert 'Feature masks' not in page.text and not page.all('picture')
+        assert 'Reconstruction' not in page.text and 'Cycle, translated there' in page.text
 
 
 def test_png_and_data_uri():
