@@ -265,7 +265,8 @@ class ExemplarImageDataset(BaseDataset):
                         'truths out of the evaluator (docs/own_folders.md)') from error
                 raise UserError(
                     f'a transform of the pipeline asks for {error}, which the sample does not '
-                    f'have: it starts with {", ".join(data_info)}. Correct its keys') from error
+                    f'have: it starts with {", ".join(data_info)}. Correct the keys, or the '
+                    'domains, of the pipeline or the dataset (docs/own_folders.md)') from error
             if not unreadable:
                 raise
             raise UserError(
