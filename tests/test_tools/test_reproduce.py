@@ -512,6 +512,57 @@ def test_what_has_changed_is_evaluated_anew(pretend, tmp_path):
         pretend(*arguments)
 
 
+def figures_of(work_dir, table):
+    """What a table shows of each method."""
+    rows = json.loads((work_dir / f'table{table}.json').read_text())['rows']
+    return {name: bool(row['ours']) for name, row in rows.items() if name in (
+        'WCT', 'AdaIN', 'UNIT', 'MUNIT', 'EGSC-IT')}
+
+
+def test_rows_of_another_vgg_are_left_out_by_name(pretend, tmp_path, capsys):
+    vggs = [tmp_path / 'vgg_a.pth', tmp_path / 'vgg_b.pth']
+    for vgg in vggs:
+        vgg.write_text(vgg.name)
+    arguments = ['--table', 4, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'wct', 'unit', '--vgg16', vggs[0])
+    assert 'Left out' not in capsys.readouterr().out
+    pretend(*arguments, 'adain_style', '--vgg16', vggs[1])
+    assert 'Left out of the table: wct (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 4) == {
+        'AdaIN': True, 'WCT': False, 'UNIT': True, 'MUNIT': False, 'EGSC-IT': False}
+    pictures = (tmp_path / 'work' / 'table4.html').read_text(encoding='utf-8')
+    assert 'A2B, AdaIN' in pictures and 'A2B, WCT' not in pictures
+    pretend(*arguments, 'unit', '--vgg16', vggs[0])
+    assert 'Left out of the table: adain_style (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 4)['WCT']
+
+
+def test_rows_of_another_training_are_left_out_by_name(pretend, tmp_path, capsys):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'egscit')
+    pretend(*arguments, 'unit', '--amp')
+    assert 'Left out of the table: egscit (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 2) == {'UNIT': True, 'MUNIT': False, 'EGSC-IT': False}
+
+
+def test_figures_that_a_vgg_measures_are_measured_anew_with_another(pretend, tmp_path, capsys,
+                                                                    monkeypatch):
+    monkeypatch.setattr(
+        pretend.module, 'translate_without_exemplars', lambda cfg, checkpoint, contents, out:
+        shutil.copytree(contents, out))
+    vgg16 = tmp_path / 'vgg16.pth'
+    vgg16.touch()
+    arguments = ['--table', 3, '--budget', 'quick', '--vgg16', vgg16, '--rows']
+    pretend(*arguments, 'cyclegan', 'unit')
+    vgg16.write_bytes(b'others')
+    commands = summary(pretend(*arguments, 'cyclegan'))
+    assert commands == ['streets --size', 'yardsticks cyclegan_streets_reduced',
+                        'test cyclegan_streets_reduced']
+    assert 'Left out of the table: unit (seed 0). ' in capsys.readouterr().out
+    table = json.loads((tmp_path / 'work' / 'table3.json').read_text())
+    assert table['segmenters']['CycleGAN'] and not table['segmenters']['UNIT']
+
+
 def test_bad_mnist(reproduce, tmp_path, capfd):
     """The converter says what is missing."""
     (tmp_path / 'mnist').mkdir()
