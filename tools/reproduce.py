@@ -147,7 +147,6 @@ if __name__ == '__main__':
 
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load
 from PIL import Image
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
@@ -164,7 +163,14 @@ from egscit_mm.evaluation.comparison import (
 from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.cli import KEPT, exit_with
-from egscit_mm.utils.files import atomic_path, check_folder, write_atomically, write_json
+from egscit_mm.utils.files import (
+    atomic_path,
+    check_folder,
+    read_json,
+    read_tensors,
+    write_atomically,
+    write_json,
+)
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import find_images, list_images
@@ -327,7 +333,7 @@ def keep_recipe(wanted: dict, work_dir: Path) -> None:
 def changed_settings(wanted: dict, work_dir: Path) -> list:
     """What an earlier training there was made with otherwise."""
     path = work_dir / RECIPE_FILE
-    before = load(path) if path.is_file() else wanted
+    before = read_json(path) if path.is_file() else wanted
     return [key for key in {**wanted, **before} if wanted.get(key) != before.get(key)]
 
 
@@ -424,7 +430,7 @@ def made_of(out: Path, *inputs):
 def is_made_of(out: Path, *inputs) -> bool:
     """Whether a result is there that :func:`made_of` has noted as made of the same."""
     note = note_of(out)
-    return out.exists() and note.is_file() and note.read_text() == recipe(*inputs)
+    return out.exists() and note.is_file() and note.read_bytes() == recipe(*inputs).encode()
 
 
 def note_of(out: Path) -> Path:
@@ -480,7 +486,7 @@ def leave_out_stale(args, parts) -> None:
 def measured(args, row: str) -> dict:
     """What was measured of a row, by seed."""
     paths = {seed: args.work_dir / f'seed{seed}' / row / METRICS for seed in args.seeds}
-    return {seed: load(path) for seed, path in paths.items()
+    return {seed: read_json(path) for seed, path in paths.items()
             if path.is_file() and path not in args.stale}
 
 
@@ -538,14 +544,14 @@ def methods_of(args) -> dict:
 def compared(args) -> dict:
     """Figures of all methods, also of those that an earlier call measured, and yardsticks."""
     return compare({name: measured(args, row) for row, name in methods_of(args).items()},
-                   args.plan['task'], load(args.work_dir / YARDSTICKS))
+                   args.plan['task'], read_json(args.work_dir / YARDSTICKS))
 
 
 def drawn(args) -> dict:
     """The first seed's pictures by method."""
     paths = {name: args.work_dir / f'seed{args.seeds[0]}' / row / PICTURES
              for row, name in methods_of(args).items()}
-    return {method: torch.load(path, weights_only=True)
+    return {method: read_tensors(path)
             for method, path in paths.items() if path.is_file() and path not in args.stale}
 
 
@@ -670,6 +676,14 @@ def read(folder: Path, names: list):
     return stacked([torch.from_numpy(image).permute(2, 0, 1) / 127.5 - 1 for image in images])
 
 
+def check_results(args) -> None:
+    """Refuses damaged files of earlier calls, before anything is painted or trained."""
+    patterns = [YARDSTICKS, *(f'seed{seed}/*/{name}' for seed in args.seeds
+                              for name in ('*.json', PICTURES))]
+    for path in (path for pattern in patterns for path in args.work_dir.glob(pattern)):
+        (read_tensors if path.name == PICTURES else read_json)(path)
+
+
 def check_vgg16(path: Path) -> None:
     """Refuses a file without the weights of a VGG-16, before anything is painted or trained."""
     VGGFeatures(['relu5_1'], str(path), arch='vgg16').load_weights('--vgg16')
@@ -678,6 +692,7 @@ def check_vgg16(path: Path) -> None:
 def main():
     args = parse_args()
     check_folder(args.work_dir, f'--work-dir {args.work_dir}')
+    check_results(args)
     if args.plan.get('vgg16'):
         check_vgg16(args.vgg16)
     if args.table != 3:

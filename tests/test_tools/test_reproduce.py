@@ -19,6 +19,7 @@ from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 from tiny_models import SEGMENTER
 from tool import Tool
 
+from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.images import read_image
 
 REPOSITORY = Path(__file__).parents[2]
@@ -561,6 +562,21 @@ def test_figures_that_a_vgg_measures_are_measured_anew_with_another(pretend, tmp
     assert 'Left out of the table: unit (seed 0). ' in capsys.readouterr().out
     table = json.loads((tmp_path / 'work' / 'table3.json').read_text())
     assert table['segmenters']['CycleGAN'] and not table['segmenters']['UNIT']
+
+
+def test_damaged_results_are_named_before_anything_is_painted(pretend, tmp_path):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'unit')
+    work = tmp_path / 'work'
+    for name in ('yardsticks.json', *(f'seed0/unit/{name}' for name in (
+            'metrics.json', 'recipe.json', 'pictures.pth'))):
+        content = (work / name).read_bytes()
+        (work / name).write_bytes(content[:len(content) // 2])
+        with pytest.raises(UserError, match=f'^{work / name} is damaged: delete it and run again.'):
+            pretend(*arguments, 'cyclegan')
+        assert not (work / 'seed0' / 'cyclegan').exists()
+        (work / name).write_bytes(content)
+    assert summary(pretend(*arguments, 'unit')) == ['mnist --task']
 
 
 def test_bad_mnist(reproduce, tmp_path, capfd):
