@@ -151,6 +151,7 @@ from PIL import Image
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.apis.translate import encoded, pair_images
+from egscit_mm.engine.resume import is_intact
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -211,8 +212,12 @@ def run_logged(command: list, log: Path, title: str) -> None:
             raise
     if process.returncode:
         tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_TAIL:]
-        raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} failed; {log} has all of '
-                                    'its output. Type the same command again to go on.']))
+        what, remedy = 'failed', 'Mend what it names, then type'
+        if process.returncode < 0 or process.returncode > 128:  # as shells and trainings tell it
+            number = max(-process.returncode, process.returncode - 128)
+            what, remedy = f'was ended by signal {number}', 'Type'
+        raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} {what}; {log} has all of '
+                                    f'its output. {remedy} the same command again to go on.']))
 
 
 def _die_with_parent() -> None:
@@ -297,7 +302,7 @@ def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dic
     """Trains a config in a process of its own; returns the checkpoint."""
     keep_recipe(training_recipe(args, cfg, seed, options), work_dir)
     checkpoint = last_checkpoint(cfg, work_dir)
-    if not checkpoint.is_file():
+    if not is_intact(checkpoint):  # of a damaged one, the last iterations are trained again
         command = tool('train.py', cfg.filename, '--work-dir', work_dir, '--resume',
                        *['--amp'] * args.amp,
                        options={**settings(args, cfg, seed), **options})

@@ -145,6 +145,7 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def pretend(reproduce, monkeypatch, tmp_path):
     """Runs the tool, but its commands only leave the files of a finished one; returns them."""
+    monkeypatch.setattr(reproduce.module, 'is_intact', Path.is_file)  # checkpoints have no weights
 
     def run(*args):
         commands = []
@@ -577,6 +578,13 @@ def test_damaged_results_are_named_before_anything_is_painted(pretend, tmp_path)
         assert not (work / 'seed0' / 'cyclegan').exists()
         (work / name).write_bytes(content)
     assert summary(pretend(*arguments, 'unit')) == ['mnist --task']
+
+
+def test_a_damaged_last_checkpoint_is_trained_again(pretend, tmp_path, monkeypatch):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows', 'unit']
+    pretend(*arguments)
+    monkeypatch.setattr(pretend.module, 'is_intact', lambda path: False)
+    assert summary(pretend(*arguments)) == ['mnist --task', 'train unit_mnist_single_reduced']
 
 
 def test_bad_mnist(reproduce, tmp_path, capfd):
