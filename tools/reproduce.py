@@ -62,11 +62,12 @@ TABLES = {
                   'egscit_wo_perceptual', 'egscit']),
     3: dict(task='Segmentation of BDD', config='gta2bdd',
             rows=['source', 'unit', 'munit', 'egscit', 'oracle'],
-            quick=dict(task='Painted streets', config='streets', vgg16=True,
+            quick=dict(task='Painted streets', config='streets', vgg16=list(ROWS),  # in the metrics
                        rows=['source', 'colour_transfer', 'cyclegan', 'unit', 'munit',
                              'egscit_wo_mask', 'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit',
                              'oracle'])),
-    4: dict(task='MNIST-Single', config='mnist_single', paint='single', quick=dict(vgg16=True),
+    4: dict(task='MNIST-Single', config='mnist_single', paint='single',
+            quick=dict(vgg16=['neural_style', 'adain_style', 'wct']),  # what needs --vgg16
             rows=['neural_style', 'adain_style', 'wct', 'cyclegan', 'unit', 'munit', 'egscit']),
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
             rows=['cyclegan', 'unit', 'munit', 'egscit']),
@@ -130,10 +131,12 @@ def parse_args():
                          '(docs/datasets.md)')
     elif args.budget == 'paper' and not args.mnist:
         parser.error('--budget paper needs --mnist: the paper trains on MNIST')
-    if args.plan.get('vgg16') and not args.vgg16.is_file():
-        parser.error(f"--vgg16: {args.vgg16} is not a file; give torchvision's "
-                     'vgg16-397923af.pth, or any file in its layout')
     args.rows = [row for row in rows if row in (args.rows or rows)]
+    args.needs_vgg16 = [row for row in args.rows if row in args.plan.get('vgg16', [])]
+    if args.needs_vgg16 and not args.vgg16.is_file():
+        parser.error(f"--vgg16: {args.vgg16} is not a file; give torchvision's "
+                     'vgg16-397923af.pth, or any file in its layout, for '
+                     f'{", ".join(args.needs_vgg16)}')
     args.work_dir = args.work_dir or Path(f'work_dirs/table{args.table}_{args.budget}')
     args.stale = set()  # results of an earlier call that this one would make otherwise
     args.weights = {FEATURES: args.work_dir / FEATURES, VGG16: args.vgg16}
@@ -698,7 +701,7 @@ def main():
     args = parse_args()
     check_folder(args.work_dir, f'--work-dir {args.work_dir}')
     check_results(args)
-    if args.plan.get('vgg16'):
+    if args.needs_vgg16:
         check_vgg16(args.vgg16)
     if args.table != 3:
         digits(args)

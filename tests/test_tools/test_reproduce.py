@@ -299,6 +299,13 @@ def test_table_4_trains_the_methods_of_style_transfer_that_can_be(pretend, tmp_p
         '--table', 4, '--budget', 'quick', '--vgg16', vgg, '--rows', 'neural_style'))
 
 
+def test_rows_that_need_no_vgg_are_made_without_one(pretend, tmp_path):
+    commands = pretend('--table', 4, '--budget', 'quick', '--vgg16', tmp_path / 'nowhere',
+                       '--rows', 'unit')
+    assert summary(commands)[-2:] == [
+        'train unit_mnist_single_reduced', 'test unit_mnist_single_reduced']
+
+
 def test_seeds(pretend, tmp_path):
     commands = pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1, 3)
     assert summary(commands[-4:]) == [
@@ -475,6 +482,8 @@ def test_streets_in_miniature(reproduce, tmp_path, monkeypatch):
     (['--table', 1, '--budget', 'quick', '--seeds', -1], '--seeds: '),
     (['--table', 3, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere is not a file'),
     (['--table', 4, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere is not a file'),
+    (['--table', 4, '--budget', 'quick', '--vgg16', 'nowhere', '--rows', 'unit', 'wct'],
+     'in its layout, for wct'),
     (['--table', 4, '--budget', 'paper'], '--budget paper needs --mnist'),
     (['--table', 3, '--budget', 'paper', '--seeds', 0, 1], 'has one seed in the paper budget'),
     (['--table', 3, '--budget', 'paper', '--data', 'nowhere'], 'nowhere has no trainA'),
