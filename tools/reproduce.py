@@ -248,7 +248,9 @@ def config_of(args, row: str) -> Config:
 def call(*command) -> None:
     """Runs a tool whose output is to be seen."""
     if subprocess.run(tool(*command)).returncode:
-        raise SystemExit(f'tools/{command[0]} failed.')
+        raise SystemExit(f'tools/{command[0]} failed. Of the options that it may name, --out lies '
+                         'in --work-dir here, and --root is --mnist, without which --source is '
+                         'digits.')
 
 
 def prepare(args, configs: list) -> None:

@@ -394,9 +394,9 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
 def test_weights_of_a_vgg_are_read_before_anything_is_painted(reproduce, tmp_path):
     vgg16, work_dir = tmp_path / 'vgg16.pth', tmp_path / 'work'
     torch.save({'features.0.weight': torch.zeros(64, 3, 3, 3)}, vgg16)
-    with pytest.raises(ValueError, match='vgg16.pth: no VGG-16 weights'):
+    with pytest.raises(ValueError, match='^--vgg16=.*vgg16.pth: no VGG-16 weights.*') as error:
         reproduce('--table', 4, '--budget', 'quick', '--vgg16', vgg16, '--work-dir', work_dir)
-    assert not work_dir.exists()
+    assert not work_dir.exists() and 'base_channels' not in str(error.value)
 
 
 def test_a_segmenter_of_other_translations_is_refused(pretend, tmp_path):
@@ -599,7 +599,8 @@ def test_a_damaged_last_checkpoint_is_trained_again(pretend, tmp_path, monkeypat
 def test_bad_mnist(reproduce, tmp_path, capfd):
     """The converter says what is missing."""
     (tmp_path / 'mnist').mkdir()
-    with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed'):
+    with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed.*'
+                       '--out lies in --work-dir here, and --root is --mnist'):
         reproduce('--table', 2, '--budget', 'quick', '--rows', 'unit', '--mnist',
                   tmp_path / 'mnist', '--work-dir', tmp_path / 'work', '--configs', CONFIGS)
     assert 'train-images-idx3-ubyte' in capfd.readouterr().err
