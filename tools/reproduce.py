@@ -519,8 +519,8 @@ def digits(args) -> None:
         if is_trained(configs[row]) or seed == args.seeds[0]:  # else it would be the same again
             train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
         figures = compared(args)
-        tables = property_sections if args.table == 1 else sections
-        render(args, what_std_is(figures), tables(figures), figures, drawn(args))
+        tables = (property_sections if args.table == 1 else sections)(figures)
+        render(args, what_std_is(figures, tables), tables, figures, drawn(args))
 
 
 def method_parts(args, seed: int, row: str) -> list:
@@ -596,8 +596,9 @@ def streets(args) -> None:
         figures = compared(args)
         segmenters = {ROWS[name][1]: measured(args, f'segmenter_{name}')
                       for name in args.plan['rows']}
-        render(args, what_std_is(figures), street_sections(figures, segmenters),
-               dict(figures, segmenters=segmenters), drawn(args))
+        tables = street_sections(figures, segmenters)
+        render(args, what_std_is(figures, tables), tables, dict(figures, segmenters=segmenters),
+               drawn(args))
 
 
 def segmentation(args) -> None:
