@@ -248,9 +248,8 @@ def config_of(args, row: str) -> Config:
 def call(*command) -> None:
     """Runs a tool whose output is to be seen."""
     if subprocess.run(tool(*command)).returncode:
-        raise SystemExit(f'tools/{command[0]} failed. Of the options that it may name, --out lies '
-                         'in --work-dir here, and --root is --mnist, without which --source is '
-                         'digits.')
+        raise SystemExit(f'tools/{command[0]} failed. By --root it means --mnist here (leave that '
+                         'out for --source digits), by --out a folder in --work-dir.')
 
 
 def prepare(args, configs: list) -> None:
