@@ -216,8 +216,9 @@ def run_logged(command: list, log: Path, title: str) -> None:
     if process.returncode:
         tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_TAIL:]
         what, remedy = 'failed', 'Mend what it names, then type'
-        if process.returncode < 0 or process.returncode > 128:  # as shells and trainings tell it
-            number = max(-process.returncode, process.returncode - 128)
+        # The second is how shells and trainings tell it.
+        number = -process.returncode if process.returncode < 0 else process.returncode - 128
+        if number in set(signal.Signals):
             what, remedy = f'was ended by signal {number}', 'Type'
         raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} {what}; {log} has all of '
                                     f'its output. {remedy} the same command again to go on.']))
@@ -248,8 +249,9 @@ def config_of(args, row: str) -> Config:
 def call(*command) -> None:
     """Runs a tool whose output is to be seen."""
     if subprocess.run(tool(*command)).returncode:
-        raise SystemExit(f'tools/{command[0]} failed. By --root it means --mnist here (leave that '
-                         'out for --source digits), by --out a folder in --work-dir.')
+        root = ', by --root --mnist (leave that out for --source digits)'
+        raise SystemExit(f'tools/{command[0]} failed. By --out it means a folder in --work-dir'
+                         f'{root if "--root" in command else ""}.')
 
 
 def prepare(args, configs: list) -> None:
@@ -474,6 +476,8 @@ def leave_out_stale(args, parts) -> None:
     for seed, row in product(args.seeds, args.plan['rows']):
         is_other = False  # a segmenter is, too, where its translations are
         for cfg, folder, options in parts(seed, row):
+            if not folder.is_dir():
+                continue
             is_other = is_other or cfg is None or any(
                 changed_settings(training_recipe(args, stage, seed, of_stage), place)
                 for stage, place, of_stage in stages(cfg, folder, options))

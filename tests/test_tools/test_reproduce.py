@@ -600,7 +600,7 @@ def test_bad_mnist(reproduce, tmp_path, capfd):
     """The converter says what is missing."""
     (tmp_path / 'mnist').mkdir()
     with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed.*'
-                       'By --root it means --mnist here .* by --out a folder in --work-dir'):
+                       'By --out it means a folder in --work-dir, by --root --mnist'):
         reproduce('--table', 2, '--budget', 'quick', '--rows', 'unit', '--mnist',
                   tmp_path / 'mnist', '--work-dir', tmp_path / 'work', '--configs', CONFIGS)
     assert 'train-images-idx3-ubyte' in capfd.readouterr().err
