@@ -17,6 +17,7 @@ from tool import Tool
 
 from egscit_mm.apis.train import enable_amp, train
 from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
+from egscit_mm.utils.errors import UserError
 
 pytest.importorskip('mmseg')
 
@@ -181,6 +182,9 @@ def test_table_names_what_is_wrong(tmp_path):
     metrics.parent.mkdir()
     metrics.write_text('{"ssim": 0.5}')
     with pytest.raises(SystemExit, match='metrics.json has no mIoU, only ssim'):
+        tool(tmp_path)
+    metrics.write_text('{"mIoU": ')
+    with pytest.raises(UserError, match=f'{metrics} is damaged: delete it and run again'):
         tool(tmp_path)
 
 

@@ -27,6 +27,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -61,11 +62,12 @@ TABLES = {
                   'egscit_wo_perceptual', 'egscit']),
     3: dict(task='Segmentation of BDD', config='gta2bdd',
             rows=['source', 'unit', 'munit', 'egscit', 'oracle'],
-            quick=dict(task='Painted streets', config='streets', vgg16=True,
+            quick=dict(task='Painted streets', config='streets', vgg16=list(ROWS),  # in the metrics
                        rows=['source', 'colour_transfer', 'cyclegan', 'unit', 'munit',
                              'egscit_wo_mask', 'egscit_wo_adain', 'egscit_wo_perceptual', 'egscit',
                              'oracle'])),
-    4: dict(task='MNIST-Single', config='mnist_single', paint='single', quick=dict(vgg16=True),
+    4: dict(task='MNIST-Single', config='mnist_single', paint='single',
+            quick=dict(vgg16=['neural_style', 'adain_style', 'wct']),  # what needs --vgg16
             rows=['neural_style', 'adain_style', 'wct', 'cyclegan', 'unit', 'munit', 'egscit']),
     5: dict(task='MNIST-Multiple', config='mnist_multi', paint='multiple',
             rows=['cyclegan', 'unit', 'munit', 'egscit']),
@@ -78,6 +80,7 @@ NUM_PICTURES = 10  # per row of the page; of street scenes fewer
 NUM_STREET_PICTURES = 2
 # What decides the weights: a training must not go on with other settings.
 RECIPE = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg')
+RECIPE_FILE = 'recipe.json'
 METRICS = 'metrics.json'
 PICTURES = 'pictures.pth'
 YARDSTICKS = 'yardsticks.json'
@@ -128,11 +131,14 @@ def parse_args():
                          '(docs/datasets.md)')
     elif args.budget == 'paper' and not args.mnist:
         parser.error('--budget paper needs --mnist: the paper trains on MNIST')
-    if args.plan.get('vgg16') and not args.vgg16.is_file():
-        parser.error(f"--vgg16: {args.vgg16} is not a file; give torchvision's "
-                     'vgg16-397923af.pth, or any file in its layout')
     args.rows = [row for row in rows if row in (args.rows or rows)]
+    args.needs_vgg16 = [row for row in args.rows if row in args.plan.get('vgg16', [])]
+    if args.needs_vgg16 and not args.vgg16.is_file():
+        parser.error(f"--vgg16: {args.vgg16} is not a file; give torchvision's "
+                     'vgg16-397923af.pth, or any file in its layout, for '
+                     f'{", ".join(args.needs_vgg16)}')
     args.work_dir = args.work_dir or Path(f'work_dirs/table{args.table}_{args.budget}')
+    args.stale = set()  # results of an earlier call that this one would make otherwise
     args.weights = {FEATURES: args.work_dir / FEATURES, VGG16: args.vgg16}
     if not (args.table == 3 and args.budget == 'paper'):
         args.data = args.work_dir / 'data'
@@ -144,11 +150,11 @@ if __name__ == '__main__':
 
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load
 from PIL import Image
 
 from egscit_mm.apis.model import NO_CHECKPOINT, load_model
 from egscit_mm.apis.translate import encoded, pair_images
+from egscit_mm.engine.resume import is_intact
 from egscit_mm.evaluation.comparison import (
     compare,
     markdown,
@@ -161,7 +167,14 @@ from egscit_mm.evaluation.comparison import (
 from egscit_mm.evaluation.functional import match_lab_statistics
 from egscit_mm.models.networks.vgg import VGGFeatures
 from egscit_mm.utils.cli import KEPT, exit_with
-from egscit_mm.utils.files import atomic_path, check_folder, write_atomically, write_json
+from egscit_mm.utils.files import (
+    atomic_path,
+    check_folder,
+    read_json,
+    read_tensors,
+    write_atomically,
+    write_json,
+)
 from egscit_mm.utils.image_sizes import stacked
 from egscit_mm.utils.images import read_image
 from egscit_mm.utils.listing import find_images, list_images
@@ -202,8 +215,13 @@ def run_logged(command: list, log: Path, title: str) -> None:
             raise
     if process.returncode:
         tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_TAIL:]
-        raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} failed; {log} has all of '
-                                    'its output. Type the same command again to go on.']))
+        what, remedy = 'failed', 'Mend what it names, then type'
+        # The second is how shells and trainings tell it.
+        number = -process.returncode if process.returncode < 0 else process.returncode - 128
+        if number in set(signal.Signals):
+            what, remedy = f'was ended by signal {number}', 'Type'
+        raise SystemExit('\n'.join([*tail, '', f'{" ".join(command[:3])} {what}; {log} has all of '
+                                    f'its output. {remedy} the same command again to go on.']))
 
 
 def _die_with_parent() -> None:
@@ -211,10 +229,15 @@ def _die_with_parent() -> None:
         _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
+def config_path(args, row: str) -> Path:
+    """Where the config of the method of a row should be."""
+    name = ROWS[row][0].format(args.plan['config'])
+    return args.configs / f'{name}{BUDGETS[args.budget]}.py'
+
+
 def config_of(args, row: str) -> Config:
     """The config of the method of a row."""
-    name = ROWS[row][0].format(args.plan['config'])
-    path = args.configs / f'{name}{BUDGETS[args.budget]}.py'
+    path = config_path(args, row)
     if not path.is_file():
         raise SystemExit(f'{path} does not exist: --configs must be a folder like configs/egscit.')
     cfg = Config.fromfile(path)
@@ -226,7 +249,9 @@ def config_of(args, row: str) -> Config:
 def call(*command) -> None:
     """Runs a tool whose output is to be seen."""
     if subprocess.run(tool(*command)).returncode:
-        raise SystemExit(f'tools/{command[0]} failed.')
+        root = ', by --root --mnist (leave that out for --source digits)'
+        raise SystemExit(f'tools/{command[0]} failed. By --out it means a folder in --work-dir'
+                         f'{root if "--root" in command else ""}.')
 
 
 def prepare(args, configs: list) -> None:
@@ -269,24 +294,21 @@ def settings(args, cfg: Config, seed: int) -> dict:
         if cfg.get(loader) is not None
     }
     options['randomness.seed'] = seed
-    options.update(weights(args, {key: cfg[key] for key in ('model', 'test_evaluator')
-                                  if cfg.get(key) is not None}))
+    options.update(test_weights(args, cfg))
     return options
 
 
-def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dict = None) -> Path:
+def test_weights(args, cfg: Config) -> dict:
+    """The files of weights that a test reads beside the checkpoint, by their places."""
+    return weights(args, {key: cfg[key] for key in ('model', 'test_evaluator')
+                          if cfg.get(key) is not None})
+
+
+def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dict) -> Path:
     """Trains a config in a process of its own; returns the checkpoint."""
-    options = options or {}
-    inputs = dict(data=args.data / 'manifest.json')
-    for path in weights(args, cfg.model).values():
-        inputs['features'] = path
-    if 'model.feature_checkpoint' in options:
-        inputs['stage 1'] = options['model.feature_checkpoint']
-    if TRANSLATED in options:
-        inputs['images'] = note_of(Path(options[TRANSLATED]))
-    keep_recipe(cfg, seed, args.amp, inputs, work_dir)
-    checkpoint = work_dir / f'iter_{cfg.train_cfg.max_iters}.pth'
-    if not checkpoint.is_file():
+    keep_recipe(training_recipe(args, cfg, seed, options), work_dir)
+    checkpoint = last_checkpoint(cfg, work_dir)
+    if not is_intact(checkpoint):  # of a damaged one, the last iterations are trained again
         command = tool('train.py', cfg.filename, '--work-dir', work_dir, '--resume',
                        *['--amp'] * args.amp,
                        options={**settings(args, cfg, seed), **options})
@@ -294,20 +316,36 @@ def train(args, cfg: Config, work_dir: Path, title: str, seed: int, options: dic
     return checkpoint
 
 
-def keep_recipe(cfg: Config, seed: int, amp: bool, inputs: dict, work_dir: Path) -> None:
-    """Writes down what a training is made with, or refuses to go on with something else."""
-    wanted = dict({key: cfg.get(key) for key in RECIPE}, seed=seed, amp=amp,
+def training_recipe(args, cfg: Config, seed: int, options: dict) -> dict:
+    """What a training is made with."""
+    inputs = dict(data=args.data / 'manifest.json')
+    for path in weights(args, cfg.model).values():
+        inputs['features'] = path
+    if 'model.feature_checkpoint' in options:
+        inputs['stage 1'] = options['model.feature_checkpoint']
+    if TRANSLATED in options:
+        inputs['images'] = note_of(Path(options[TRANSLATED]))
+    wanted = dict({key: cfg.get(key) for key in RECIPE}, seed=seed, amp=args.amp,
                   **{name: fingerprint(path) for name, path in inputs.items()})
-    wanted = json.loads(json.dumps(wanted))  # tuples become lists
-    path = work_dir / 'recipe.json'
-    if not path.is_file():
-        write_json(wanted, path)
-        return
-    before = load(path)
-    changed = [key for key in {**wanted, **before} if wanted.get(key) != before.get(key)]
+    return json.loads(json.dumps(wanted))  # tuples become lists
+
+
+def keep_recipe(wanted: dict, work_dir: Path) -> None:
+    """Writes down what a training is made with, or refuses to go on with something else."""
+    path = work_dir / RECIPE_FILE
+    changed = changed_settings(wanted, work_dir)
     if changed:
         raise SystemExit(f'{work_dir} was trained with other settings ({", ".join(changed)} differ '
                          f'from {path}). Remove it to train it anew, or choose another --work-dir.')
+    if not path.is_file():
+        write_json(wanted, path)
+
+
+def changed_settings(wanted: dict, work_dir: Path) -> list:
+    """What an earlier training there was made with otherwise."""
+    path = work_dir / RECIPE_FILE
+    before = read_json(path) if path.is_file() else wanted
+    return [key for key in {**wanted, **before} if wanted.get(key) != before.get(key)]
 
 
 def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Path:
@@ -316,14 +354,28 @@ def train_method(args, cfg: Config, work_dir: Path, title: str, seed: int) -> Pa
     Returns:
         Path: Its checkpoint; a file that is not there, for a method that is not trained.
     """
+    for stage, folder, options in stages(cfg, work_dir):
+        name = title if stage is cfg else f'{title}, stage 1'
+        train(args, stage, folder, name, seed, options)
+    return last_checkpoint(cfg, work_dir)
+
+
+def stages(cfg: Config, work_dir: Path, options: dict = None) -> list:
+    """The trainings of a config in order: each one's config, folder and options."""
+    options = dict(options or {})
     if not is_trained(cfg):
-        return work_dir / NO_CHECKPOINT
-    options = {}
-    if cfg.get('stage1_config'):
-        stage1 = Config.fromfile(Path(cfg.filename).parent / cfg.stage1_config)
-        options['model.feature_checkpoint'] = train(
-            args, stage1, work_dir.with_name('stage1'), f'{title}, stage 1', seed)
-    return train(args, cfg, work_dir, title, seed, options)
+        return []
+    if not cfg.get('stage1_config'):
+        return [(cfg, work_dir, options)]
+    stage1 = Config.fromfile(Path(cfg.filename).parent / cfg.stage1_config)
+    folder = work_dir.with_name('stage1')
+    options['model.feature_checkpoint'] = last_checkpoint(stage1, folder)
+    return [(stage1, folder, {}), (cfg, work_dir, options)]
+
+
+def last_checkpoint(cfg: Config, work_dir: Path) -> Path:
+    """Where a training leaves its result."""
+    return work_dir / (f'iter_{cfg.train_cfg.max_iters}.pth' if is_trained(cfg) else NO_CHECKPOINT)
 
 
 def is_trained(cfg: Config) -> bool:
@@ -334,6 +386,7 @@ def is_trained(cfg: Config) -> bool:
 def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None:
     """Measures a checkpoint in a process of its own, if that was not done yet."""
     out = checkpoint.with_name(METRICS)
+    args.stale.discard(out)
     with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
         if is_current:
             return
@@ -351,6 +404,7 @@ def evaluate(args, cfg: Config, checkpoint: Path, title: str, seed: int) -> None
 def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
     """Keeps what a method makes of the first test images, as rows by direction."""
     out = checkpoint.with_name(PICTURES)
+    args.stale.discard(out)
     with made_of(out, *result_inputs(args, cfg, checkpoint, seed)) as is_current:
         if is_current:
             return
@@ -364,7 +418,7 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
 
 def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
     """What decides on the figures and the pictures of a method."""
-    files = [checkpoint, args.data / 'manifest.json', *weights(args, cfg.model).values()]
+    files = [checkpoint, args.data / 'manifest.json', *test_weights(args, cfg).values()]
     return (*map(fingerprint, files), str(args.data), seed,
             {key: cfg.get(key) for key in ('model', 'test_dataloader', 'test_cfg',
                                            'test_evaluator')})
@@ -377,11 +431,17 @@ def made_of(out: Path, *inputs):
     A result that is made anew counts as done when the block has ended without an error.
     """
     note = note_of(out)
-    is_current = out.exists() and note.is_file() and note.read_text() == recipe(*inputs)
+    is_current = is_made_of(out, *inputs)
     if not is_current:
         note.unlink(missing_ok=True)
     yield is_current
     write_atomically(note, recipe(*inputs).encode())
+
+
+def is_made_of(out: Path, *inputs) -> bool:
+    """Whether a result is there that :func:`made_of` has noted as made of the same."""
+    note = note_of(out)
+    return out.exists() and note.is_file() and note.read_bytes() == recipe(*inputs).encode()
 
 
 def note_of(out: Path) -> Path:
@@ -393,7 +453,8 @@ def measure_yardsticks(args, cfg: Config) -> None:
     """Measures what needs no training, in a process of its own, if that was not done yet."""
     out = args.work_dir / YARDSTICKS
     with made_of(out, fingerprint(args.data / 'manifest.json'), str(args.data),
-                 cfg.test_dataloader, cfg.test_evaluator) as is_current:
+                 cfg.test_dataloader, cfg.test_evaluator,
+                 *map(fingerprint, weights(args, [cfg.test_evaluator]).values())) as is_current:
         if is_current:
             return
         command = tool('analysis/yardsticks.py', cfg.filename, '--out', out,
@@ -401,10 +462,45 @@ def measure_yardsticks(args, cfg: Config) -> None:
         run_logged(command, args.work_dir / 'yardsticks.log', 'Yardsticks')
 
 
+def leave_out_stale(args, parts) -> None:
+    """Finds the results of earlier calls that this one would make otherwise.
+
+    The table shows them only after this call has made them anew.
+
+    Args:
+        args: The command line.
+        parts (Callable): Config (None: not there), folder and options of training of what a row
+            has trained, by seed and row.
+    """
+    others = {}  # names in order
+    for seed, row in product(args.seeds, args.plan['rows']):
+        is_other = False  # a segmenter is, too, where its translations are
+        for cfg, folder, options in parts(seed, row):
+            if not folder.is_dir():
+                continue
+            is_other = is_other or cfg is None or any(
+                changed_settings(training_recipe(args, stage, seed, of_stage), place)
+                for stage, place, of_stage in stages(cfg, folder, options))
+            results = {path for name in (METRICS, PICTURES) if (path := folder / name).is_file()}
+            if results and not is_other:
+                inputs = result_inputs(args, cfg, last_checkpoint(cfg, folder), seed)
+                results = {path for path in results if not is_made_of(path, *inputs)}
+            args.stale |= results
+            if folder / METRICS in results:
+                is_other = True
+                if row not in args.rows:
+                    others[f'{row} (seed {seed})'] = None
+    if others:
+        print(f'Left out of the table: {", ".join(others)}. An earlier command made these with '
+              'other settings, data or weights; to see them here, give the same again, or name '
+              'them in --rows.')
+
+
 def measured(args, row: str) -> dict:
     """What was measured of a row, by seed."""
     paths = {seed: args.work_dir / f'seed{seed}' / row / METRICS for seed in args.seeds}
-    return {seed: load(path) for seed, path in paths.items() if path.is_file()}
+    return {seed: read_json(path) for seed, path in paths.items()
+            if path.is_file() and path not in args.stale}
 
 
 def render(args, note: str, tables: list, figures: dict, pictures: dict) -> None:
@@ -420,13 +516,22 @@ def digits(args) -> None:
     """Tables 1, 2, 4 and 5: translated digits."""
     configs = {row: config_of(args, row) for row in args.rows}
     prepare(args, configs.values())
+    leave_out_stale(args, partial(method_parts, args))
     measure_yardsticks(args, configs[args.rows[0]])
     for seed, row, title in steps(args):
         if is_trained(configs[row]) or seed == args.seeds[0]:  # else it would be the same again
             train_and_measure(args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
         figures = compared(args)
-        tables = property_sections if args.table == 1 else sections
-        render(args, what_std_is(figures), tables(figures), figures, drawn(args))
+        tables = (property_sections if args.table == 1 else sections)(figures)
+        render(args, what_std_is(figures, tables), tables, figures, drawn(args))
+
+
+def method_parts(args, seed: int, row: str) -> list:
+    """What :func:`leave_out_stale` asks for, of the method of a row."""
+    if not ROWS[row][0]:
+        return []
+    cfg = config_of(args, row) if config_path(args, row).is_file() else None
+    return [(cfg, args.work_dir / f'seed{seed}' / row, {})]
 
 
 def steps(args):
@@ -452,15 +557,15 @@ def methods_of(args) -> dict:
 def compared(args) -> dict:
     """Figures of all methods, also of those that an earlier call measured, and yardsticks."""
     return compare({name: measured(args, row) for row, name in methods_of(args).items()},
-                   args.plan['task'], load(args.work_dir / YARDSTICKS))
+                   args.plan['task'], read_json(args.work_dir / YARDSTICKS))
 
 
 def drawn(args) -> dict:
     """The first seed's pictures by method."""
     paths = {name: args.work_dir / f'seed{args.seeds[0]}' / row / PICTURES
              for row, name in methods_of(args).items()}
-    return {method: torch.load(path, weights_only=True)
-            for method, path in paths.items() if path.is_file()}
+    return {method: read_tensors(path)
+            for method, path in paths.items() if path.is_file() and path not in args.stale}
 
 
 def streets(args) -> None:
@@ -469,34 +574,46 @@ def streets(args) -> None:
     # Where MMSegmentation is missing, this says so.
     segmenter = Config.fromfile(args.configs / 'segmentation' / 'deeplab_streets_reduced.py')
     prepare(args, configs.values())
-    measure_yardsticks(args, config_of(args, next(iter(configs), 'egscit')))
-    for seed, row, title in steps(args):
+
+    def segmenter_part(seed, row):
         work_dir, options = args.work_dir / f'seed{seed}', {}
-        if row in configs:
-            checkpoint = train_and_measure(args, configs[row], work_dir / row, title, seed)
-            out = work_dir / row / 'trainA'
-            translate(args, configs[row], checkpoint, out, title)
-            options[TRANSLATED] = out.resolve()
-        elif row == 'colour_transfer':
-            out = work_dir / row / 'trainA'
-            transfer_colours(args, out, title)
-            options[TRANSLATED] = out.resolve()
-        elif row == 'oracle':
+        if row == 'oracle':
             options = {f'train_dataloader.dataset.data_prefix.{key}': folder for key, folder in
                        (('img_path', 'trainB'), ('seg_map_path', 'trainB_labels8'))}
-        checkpoint = train(args, segmenter, work_dir / f'segmenter_{row}', f'{title}: segmenter',
-                           seed, options)
+        elif row != 'source':
+            options[TRANSLATED] = (work_dir / row / 'trainA').resolve()
+        return segmenter, work_dir / f'segmenter_{row}', options
+
+    leave_out_stale(args, lambda *step: [*method_parts(args, *step), segmenter_part(*step)])
+    measure_yardsticks(args, config_of(args, next(iter(configs), 'egscit')))
+    for seed, row, title in steps(args):
+        _, folder, options = segmenter_part(seed, row)
+        if row in configs:
+            checkpoint = train_and_measure(
+                args, configs[row], args.work_dir / f'seed{seed}' / row, title, seed)
+            translate(args, configs[row], checkpoint, options[TRANSLATED], title)
+        elif row == 'colour_transfer':
+            transfer_colours(args, options[TRANSLATED], title)
+        checkpoint = train(args, segmenter, folder, f'{title}: segmenter', seed, options)
         evaluate(args, segmenter, checkpoint, f'{title}: segmenter', seed)
         figures = compared(args)
         segmenters = {ROWS[name][1]: measured(args, f'segmenter_{name}')
                       for name in args.plan['rows']}
-        render(args, what_std_is(figures), street_sections(figures, segmenters),
-               dict(figures, segmenters=segmenters), drawn(args))
+        tables = street_sections(figures, segmenters)
+        render(args, what_std_is(figures, tables), tables, dict(figures, segmenters=segmenters),
+               drawn(args))
 
 
 def segmentation(args) -> None:
     """Table 3: segmenters trained on translations, step by step as in docs/segmentation.md."""
     pictures, seed = {}, args.seeds[0]
+
+    def segmenter_part(seed, row):
+        path = args.configs / 'segmentation' / f'deeplab_{row}.py'
+        cfg = Config.fromfile(path) if path.is_file() or row in args.rows else None
+        return cfg, args.work_dir / f'seed{seed}' / f'deeplab_{row}', {}
+
+    leave_out_stale(args, lambda *step: [*method_parts(args, *step), segmenter_part(*step)])
     for index, row in enumerate(args.rows, 1):
         work_dir, title = args.work_dir / f'seed{seed}', f'[{index}/{len(args.rows)}] {row}'
         if ROWS[row][0]:
@@ -508,8 +625,8 @@ def segmentation(args) -> None:
             names = list_images(contents)
             pictures[ROWS[row][1]] = {'A2B': {'content': read(contents, names),
                                               'translation': read(out, names)}}
-        cfg = Config.fromfile(args.configs / 'segmentation' / f'deeplab_{row}.py')
-        checkpoint = train(args, cfg, work_dir / f'deeplab_{row}', f'{title}: segmenter', seed)
+        cfg, folder, options = segmenter_part(seed, row)
+        checkpoint = train(args, cfg, folder, f'{title}: segmenter', seed, options)
         evaluate(args, cfg, checkpoint, title, seed)
         figures = {ROWS[row][1]: measured(args, f'deeplab_{row}').get(seed)
                    for row in args.plan['rows']}
@@ -573,6 +690,14 @@ def read(folder: Path, names: list):
     return stacked([torch.from_numpy(image).permute(2, 0, 1) / 127.5 - 1 for image in images])
 
 
+def check_results(args) -> None:
+    """Refuses damaged files of earlier calls, before anything is painted or trained."""
+    patterns = [YARDSTICKS, *(f'seed{seed}/*/{name}' for seed in args.seeds
+                              for name in ('*.json', PICTURES))]
+    for path in (path for pattern in patterns for path in args.work_dir.glob(pattern)):
+        (read_tensors if path.name == PICTURES else read_json)(path)
+
+
 def check_vgg16(path: Path) -> None:
     """Refuses a file without the weights of a VGG-16, before anything is painted or trained."""
     VGGFeatures(['relu5_1'], str(path), arch='vgg16').load_weights('--vgg16')
@@ -581,7 +706,8 @@ def check_vgg16(path: Path) -> None:
 def main():
     args = parse_args()
     check_folder(args.work_dir, f'--work-dir {args.work_dir}')
-    if args.plan.get('vgg16'):
+    check_results(args)
+    if args.needs_vgg16:
         check_vgg16(args.vgg16)
     if args.table != 3:
         digits(args)

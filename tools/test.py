@@ -23,7 +23,6 @@ if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
 from mmengine.dist import master_only
-from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -37,7 +36,7 @@ from egscit_mm.config import (
 )
 from egscit_mm.evaluation.results import nested
 from egscit_mm.utils.cli import exit_with
-from egscit_mm.utils.files import check_folder, check_outputs, write_json
+from egscit_mm.utils.files import check_folder, check_outputs, read_json, write_json
 from egscit_mm.utils.records import fingerprint
 
 
@@ -65,7 +64,7 @@ class MetricsFileHook(Hook):
             folder, name = osp.split(self.checkpoint)
             cost, last = Path(folder, COST_FILE), Path(folder, 'last_checkpoint')
             if cost.is_file() and last.is_file() and osp.basename(last.read_text()) == name:
-                cost = load(cost)
+                cost = read_json(cost)
                 figures.update({name: cost[name] for name in ('train_seconds', 'peak_rss_mb')})
         write_json(figures, self.path)
 

@@ -12,7 +12,6 @@ from typing import Any, List, Optional
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
-from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
@@ -34,7 +33,7 @@ from ..engine.resume import (
 )
 from ..utils.cpu import computes_in_bfloat16
 from ..utils.errors import UserError
-from ..utils.files import alone_in, check_folder, write_json
+from ..utils.files import alone_in, check_folder, read_json, write_json
 from .model import has_weights, model_name
 from .monitored import ValidationTrialHook, check_monitored
 from .stage2_check import check_stage2
@@ -166,7 +165,7 @@ def _stage1_checkpoint(cfg: Config, stage2: Config, resume: bool, amp: bool, ove
     settings = _stage1_settings(cfg)
     settings_file = osp.join(cfg.work_dir, STAGE1_SETTINGS_FILE)
     if exists and is_intact(checkpoint):
-        before = load(settings_file) if osp.isfile(settings_file) else settings
+        before = read_json(settings_file) if osp.isfile(settings_file) else settings
         changed = _differences(settings, before)
         if changed and not overwrite:
             raise UserError(
@@ -223,20 +222,21 @@ def _run(cfg: Config, overwrite: bool) -> Runner:
                 if is_main_process():
                     remove_checkpoints(cfg)
                 barrier()
+            # Read now, that a damaged file be refused before the training.
+            earlier = _read_cost(cfg.work_dir) if cfg.resume else {}
+            stage1 = _read_cost(osp.dirname(cfg.model.get('feature_checkpoint') or ''))
             start = time.perf_counter()
             try:
                 runner.train()
             finally:
                 # Also of a training that was stopped: the one that resumes it adds its own.
                 if runner.iter and is_main_process():
-                    _write_cost(cfg, time.perf_counter() - start)
+                    _write_cost(cfg, time.perf_counter() - start, earlier, stage1)
     return runner
 
 
-def _write_cost(cfg: Config, seconds: float) -> None:
+def _write_cost(cfg: Config, seconds: float, before: dict, stage1: dict) -> None:
     """Writes what a training took: seconds of this stage and of both, peak memory in MB."""
-    before = _read_cost(cfg.work_dir) if cfg.resume else {}
-    stage1 = _read_cost(osp.dirname(cfg.model.get('feature_checkpoint') or ''))
     stage_seconds = before.get('stage_seconds', 0.) + seconds
     # The peak of the process: stage 1's is in it if it ran in the same. Kilobytes on Linux.
     peak_rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -249,7 +249,7 @@ def _write_cost(cfg: Config, seconds: float) -> None:
 
 def _read_cost(work_dir: str) -> dict:
     path = osp.join(work_dir, COST_FILE)
-    return load(path) if osp.isfile(path) else {}
+    return read_json(path) if osp.isfile(path) else {}
 
 
 def enable_amp(cfg: Config) -> None:

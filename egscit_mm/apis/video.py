@@ -21,7 +21,14 @@ from ..evaluation.functional.flicker import Flicker, flicker
 from ..models.layers import channel_statistics
 from ..models.layers.styles import Style, check_mixture
 from ..utils.errors import RunError, UserError, check_file
-from ..utils.files import alone_in, atomic_path, check_outputs, write_output
+from ..utils.files import (
+    alone_in,
+    atomic_path,
+    check_outputs,
+    read_json,
+    read_tensors,
+    write_output,
+)
 from ..utils.image_sizes import fitted
 from ..utils.listing import find_images
 from ..utils.records import fingerprint, recipe
@@ -162,7 +169,7 @@ class FilmTranslation:
             self.config.model, source, target, self.weights, self.strength,
             *(fingerprint(path) for path in mean_of), self.smooth, self.amp)
         record = parts / _MADE_OF
-        if record.is_file() and json.loads(record.read_text()) != made_of:
+        if record.is_file() and read_json(record) != made_of:
             print(f'{parts}: the film, an exemplar, the model or an option has changed; the frames '
                   'that are there are made anew.')
             for part in parts.glob('[!.]*'):  # not the lock, which is held
@@ -319,7 +326,7 @@ def kept_frames(parts: Path, number: int) -> Iterator[np.ndarray]:
 def _read_state(path: Path) -> dict:
     if not path.is_file():
         return dict(frames=0, statistics=None)
-    return torch.load(path, weights_only=True)
+    return read_tensors(path)
 
 
 def write_film(out: Path, frames: Iterable[np.ndarray], fps: float, total: Optional[int] = None,

@@ -36,10 +36,15 @@ def naming_the_setting(cfg: Config) -> Iterator[None]:
 
 
 def _checkpoint_of(error: Exception) -> Optional[str]:
-    """The checkpoint that a Runner was loading when it was refused; None if it was none."""
+    """The checkpoint that a Runner was loading when it was refused.
+
+    None if it was none, or the error begins with its name.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in frames:
         is_refusal = isinstance(error, ValueError) or frame is frames[-1]
+        if str(error).startswith(f'{frame.f_locals.get("filename")} '):
+            return None
         if is_refusal and frame.f_code is Runner.load_checkpoint.__code__:
             return frame.f_locals['filename']
         if is_refusal and frame.f_code is Runner.resume.__code__:

@@ -166,13 +166,23 @@ def street_sections(comparison: Dict[str, Any], segmenters: Dict[str, Dict[int, 
 
 
 def _figures(comparison: dict, title: str, note: str, figures: Dict[str, str]) -> Section:
-    """Means of some figures, in both directions; of the figures' short names."""
+    """Some figures, in both directions; of the figures' short names."""
     columns = [f'{name} {_arrow(direction)}' for name in figures for direction in DIRECTIONS]
     rows = {
-        method: [_mean(row['ours'].get(f'{figure}/{direction}')) for figure in figures.values()
-                 for direction in DIRECTIONS] for method, row in comparison['rows'].items()
+        method: _cells(row, [f'{figure}/{direction}' for figure in figures.values()
+                             for direction in DIRECTIONS])
+        for method, row in comparison['rows'].items()
     }
     return Section(title, note, columns, rows)
+
+
+def _cells(row: dict, names: List[str]) -> List[str]:
+    """Figures of a method: means and, of several seeds, the spread over these.
+
+    A spread over images would say little of shares and differences.
+    """
+    cell = mean_std if len(row['seeds']) > 1 else _mean
+    return [cell(row['ours'].get(name)) for name in names]
 
 
 def _share(figures: dict, source: dict, oracle: dict) -> float:
@@ -198,7 +208,7 @@ def _accuracy(comparison: dict) -> Section:
     ]
     rows = {}
     for method, row in comparison['rows'].items():
-        rows[method] = [_mean(row['ours'].get(name)) for name in names]
+        rows[method] = _cells(row, names)
         seconds = [figures['train_seconds'] for figures in row['seeds'].values()
                    if 'train_seconds' in figures]
         rows[method].append(f'{np.mean(seconds) / 60:.1f}' if seconds else '–')
@@ -235,12 +245,20 @@ def markdown(title: str, note: str, tables: List[Section]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def what_std_is(comparison: Dict[str, Any]) -> str:
-    """A sentence on what is behind the means and the plus-minus signs."""
+def what_std_is(comparison: Dict[str, Any], tables: List[Section]) -> str:
+    """A sentence on what is behind the means and the plus-minus signs.
+
+    Args:
+        comparison (dict): What :func:`compare` gives.
+        tables (list[Section]): What is shown of it.
+    """
     if comparison['std_over'] == 'seeds':
         return ('Mean ± standard deviation: of our methods over the trainings with different '
-                'seeds, of all others over the test images.')
-    return 'Mean ± standard deviation over the test images; one training per method.'
+                'seeds; of all others, where it is shown, over the test images.')
+    is_shown = any('±' in cell for table in tables for cells in table.rows.values()
+                   for cell in cells)
+    return (f'{"Mean ± standard deviation" if is_shown else "Means"} over the test images; one '
+            'training per method.')
 
 
 def _arrow(direction: str) -> str:

@@ -1,7 +1,9 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""Writing files whole or not at all, and no file over another."""
+"""Writing files whole or not at all, and no file over another; reading them again."""
 import errno
+import json
 import os
+import pickle
 import tempfile
 import threading
 import unicodedata
@@ -92,6 +94,39 @@ def write_json(data: Any, path: Union[str, os.PathLike]) -> None:
     from mmengine.fileio import dump  # this module has to be there before mmengine
 
     write_atomically(path, dump(data, file_format='json', indent=2).encode())
+
+
+def read_json(path: Union[str, os.PathLike]) -> Any:
+    """Reads a file of JSON that a tool has written.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:  # of the encoding, too
+        raise _damaged(path) from error
+
+
+def read_tensors(path: Union[str, os.PathLike]) -> Any:
+    """Reads tensors that a tool has written by ``torch.save``.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    import torch  # this module has to be there before it
+
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except (EOFError, KeyError, OSError, RuntimeError, ValueError,
+            pickle.UnpicklingError) as error:
+        if getattr(error, 'filename', None):  # it cannot be opened; PyTorch's own names no file
+            raise
+        raise _damaged(path) from error
+
+
+def _damaged(path: Union[str, os.PathLike]) -> UserError:
+    return UserError(f'{os.fspath(path)} is damaged: delete it and run again.')
 
 
 @contextmanager

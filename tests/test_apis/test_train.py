@@ -37,7 +37,7 @@ class StopHook(Hook):
             raise KillError
 
 
-def test_both_stages_with_one_call(configs, data_root, tmp_path):
+def test_both_stages_with_one_call(configs, data_root, tmp_path, monkeypatch):
     work_dir = tmp_path / 'work'
     runner = run(configs, work_dir, data_root)
 
@@ -75,6 +75,11 @@ def test_both_stages_with_one_call(configs, data_root, tmp_path):
     before = (work_dir / 'vaegan_mnist_single' / 'iter_4.pth').stat().st_mtime_ns
     run(configs, work_dir, data_root, resume=True)
     assert (work_dir / 'vaegan_mnist_single' / 'iter_4.pth').stat().st_mtime_ns == before
+
+    (work_dir / 'training.json').write_text('{"train_')
+    monkeypatch.setattr(Runner, 'train', lambda self: pytest.fail('trained'))
+    with pytest.raises(UserError, match='training.json is damaged: delete it and run again'):
+        run(configs, work_dir, data_root, resume=True)
 
 
 @pytest.mark.parametrize('stage', [1, 2])

@@ -225,6 +225,17 @@ def test_runner(method, name, refused, runner):
     refused(load, name)
 
 
+@pytest.mark.parametrize('method', ['load_checkpoint', 'resume'])
+def test_runner_names_a_damaged_file_once_and_first(method, files, runner):
+
+    def load():
+        with naming_the_setting(runner.cfg):
+            getattr(runner, method)(str(files['half']))
+
+    sentence = sentence_of(load)
+    assert sentence.startswith(str(files['half'])) and sentence.count('half.pth') == 1
+
+
 def test_resume_from_weights_alone(runner, checkpoints):
 
     def resume():

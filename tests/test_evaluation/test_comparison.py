@@ -64,6 +64,20 @@ def test_properties():
                                   '0.400', '0.200', '0.400']
     assert table.rows['DRIT'] == ['–'] * 10
     assert table.rows['copy the content'][:2] == ['–', '–']
+    assert what_std_is(comparison, [table]) == (
+        'Means over the test images; one training per method.')
+    assert what_std_is(comparison, sections(comparison)).startswith('Mean ± standard deviation ov')
+
+
+def test_properties_of_several_trainings():
+    comparison = compare({'UNIT': {0: figures(0.1), 1: figures(0.3)}, 'DRIT': {0: figures(0.1)}},
+                         'MNIST-Single', YARDSTICKS)
+    style = slice(2, 4)
+    for tables in (property_sections(comparison), sections(comparison)[2:]):
+        cells = tables[0].rows['UNIT'][style if len(tables[0].columns) == 10 else slice(2)]
+        assert cells == ['0.200 ± 0.141', '0.400 ± 0.283']
+        assert '±' not in ''.join(tables[0].rows['DRIT'] + tables[0].rows['copy the content'])
+        assert 'over the trainings with different seeds' in what_std_is(comparison, tables)
 
 
 def test_figures_of_whole_sets():
@@ -87,7 +101,6 @@ def test_several_trainings_per_method():
     assert list(unit['seeds']) == ['3', '4', '5'] and unit['seeds']['4'] == figures(0.2)
     # One seed says nothing about the spread over seeds.
     assert munit['ours']['ssim_exemplar/A2B'] == {'mean': 0.5}
-    assert 'seeds' in what_std_is(comparison)
 
 
 def test_markdown():
@@ -156,11 +169,12 @@ def test_streets():
                          'EGSC-IT': ['0.350 ± 0.071', '0.750 ± 0.354'],
                          'oracle': ['0.400 ± 0.000', '1.000 ± 0.000']}
     assert translations.columns[:4] == ['SSIM A→B', 'SSIM B→A', 'colour A→B', 'colour B→A']
-    egscit = ['0.500', '1.000', '12.500', '12.500', '–', '–', '12.500', '12.500']
-    assert translations.rows == {'EGSC-IT': egscit, 'UNIT': ['–'] * 8, 'copy the content': egscit,
+    means = ['0.500', '1.000', '12.500', '12.500', '–', '–', '12.500', '12.500']
+    egscit = [mean + ' ± 0.000' * (mean != '–') for mean in means]
+    assert translations.rows == {'EGSC-IT': egscit, 'UNIT': ['–'] * 8, 'copy the content': means,
                                  CEILING: ['–'] * 8}
     row = dict(zip(colours.columns, colours.rows['EGSC-IT']))
-    assert row['sky B→A'] == '12.500' and row['flat A→B'] == '–' and len(row) == 14
+    assert row['sky B→A'] == '12.500 ± 0.000' and row['flat A→B'] == '–' and len(row) == 14
     # One seed without its source.
     [miou, *_] = street_sections(comparison, {**segmenters, 'source': {}})
     assert miou.rows['EGSC-IT'] == ['0.350 ± 0.071', '–']

@@ -6,6 +6,7 @@ from tool import Tool
 
 from egscit_mm.evaluation import TranslationSSIM, paper
 from egscit_mm.evaluation.results import nested
+from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.records import fingerprint
 
 
@@ -52,6 +53,9 @@ def test_only_the_last_checkpoint_took_the_whole_training(tmp_path):
         hook.after_test_epoch(None, {})
         figures = json.loads((tmp_path / 'metrics.json').read_text())
         assert figures.get('train_seconds') == seconds
+    (tmp_path / 'training.json').write_text('{"train_')
+    with pytest.raises(UserError, match='training.json is damaged: delete it and run again'):
+        hook.after_test_epoch(None, {})
 
 
 class TestPaper:

@@ -175,6 +175,9 @@ def test_weights_of_the_other_arch(tmp_path, arch, other, layers):
         with pytest.raises(ValueError, match=f'{part}.pth looks like the weights of VGG-{other[3:]}'
                            f", but arch='{arch}' .*set perceptual_loss.arch='{other}'"):
             loaded(layers, pretrained=str(path), arch=arch, base_channels=width)
+        with pytest.raises(ValueError, match=f'^--vgg={path} looks like the weights of VGG-'
+                           f'{other[3:]}, not of VGG-{arch[3:]}: give the state dict of'):
+            VGGFeatures(layers, str(path), width, arch).load_weights('--vgg')
 
 
 @both

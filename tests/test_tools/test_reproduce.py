@@ -19,6 +19,7 @@ from tiny_data import tiny_model_options, tiny_options, write_tiny_digits
 from tiny_models import SEGMENTER
 from tool import Tool
 
+from egscit_mm.utils.errors import UserError
 from egscit_mm.utils.images import read_image
 
 REPOSITORY = Path(__file__).parents[2]
@@ -144,6 +145,7 @@ def test_two_rows_end_to_end(reproduce, tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def pretend(reproduce, monkeypatch, tmp_path):
     """Runs the tool, but its commands only leave the files of a finished one; returns them."""
+    monkeypatch.setattr(reproduce.module, 'is_intact', Path.is_file)  # checkpoints have no weights
 
     def run(*args):
         commands = []
@@ -297,6 +299,13 @@ def test_table_4_trains_the_methods_of_style_transfer_that_can_be(pretend, tmp_p
         '--table', 4, '--budget', 'quick', '--vgg16', vgg, '--rows', 'neural_style'))
 
 
+def test_rows_that_need_no_vgg_are_made_without_one(pretend, tmp_path):
+    commands = pretend('--table', 4, '--budget', 'quick', '--vgg16', tmp_path / 'nowhere',
+                       '--rows', 'unit')
+    assert summary(commands)[-2:] == [
+        'train unit_mnist_single_reduced', 'test unit_mnist_single_reduced']
+
+
 def test_seeds(pretend, tmp_path):
     commands = pretend('--table', 2, '--budget', 'quick', '--rows', 'unit', '--seeds', 1, 3)
     assert summary(commands[-4:]) == [
@@ -385,9 +394,9 @@ def test_the_quick_table_3_is_on_painted_streets(pretend, tmp_path, monkeypatch)
 def test_weights_of_a_vgg_are_read_before_anything_is_painted(reproduce, tmp_path):
     vgg16, work_dir = tmp_path / 'vgg16.pth', tmp_path / 'work'
     torch.save({'features.0.weight': torch.zeros(64, 3, 3, 3)}, vgg16)
-    with pytest.raises(ValueError, match='vgg16.pth: no VGG-16 weights'):
+    with pytest.raises(ValueError, match='^--vgg16=.*vgg16.pth: no VGG-16 weights.*') as error:
         reproduce('--table', 4, '--budget', 'quick', '--vgg16', vgg16, '--work-dir', work_dir)
-    assert not work_dir.exists()
+    assert not work_dir.exists() and 'base_channels' not in str(error.value)
 
 
 def test_a_segmenter_of_other_translations_is_refused(pretend, tmp_path):
@@ -473,6 +482,8 @@ def test_streets_in_miniature(reproduce, tmp_path, monkeypatch):
     (['--table', 1, '--budget', 'quick', '--seeds', -1], '--seeds: '),
     (['--table', 3, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere is not a file'),
     (['--table', 4, '--budget', 'quick', '--vgg16', 'nowhere'], '--vgg16: nowhere is not a file'),
+    (['--table', 4, '--budget', 'quick', '--vgg16', 'nowhere', '--rows', 'unit', 'wct'],
+     'in its layout, for wct'),
     (['--table', 4, '--budget', 'paper'], '--budget paper needs --mnist'),
     (['--table', 3, '--budget', 'paper', '--seeds', 0, 1], 'has one seed in the paper budget'),
     (['--table', 3, '--budget', 'paper', '--data', 'nowhere'], 'nowhere has no trainA'),
@@ -512,10 +523,84 @@ def test_what_has_changed_is_evaluated_anew(pretend, tmp_path):
         pretend(*arguments)
 
 
+def figures_of(work_dir, table):
+    """What a table shows of each method."""
+    rows = json.loads((work_dir / f'table{table}.json').read_text())['rows']
+    return {name: bool(row['ours']) for name, row in rows.items() if name in (
+        'WCT', 'AdaIN', 'UNIT', 'MUNIT', 'EGSC-IT')}
+
+
+def test_rows_of_another_vgg_are_left_out_by_name(pretend, tmp_path, capsys):
+    vggs = [tmp_path / 'vgg_a.pth', tmp_path / 'vgg_b.pth']
+    for vgg in vggs:
+        vgg.write_text(vgg.name)
+    arguments = ['--table', 4, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'wct', 'unit', '--vgg16', vggs[0])
+    assert 'Left out' not in capsys.readouterr().out
+    pretend(*arguments, 'adain_style', '--vgg16', vggs[1])
+    assert 'Left out of the table: wct (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 4) == {
+        'AdaIN': True, 'WCT': False, 'UNIT': True, 'MUNIT': False, 'EGSC-IT': False}
+    pictures = (tmp_path / 'work' / 'table4.html').read_text(encoding='utf-8')
+    assert 'A2B, AdaIN' in pictures and 'A2B, WCT' not in pictures
+    pretend(*arguments, 'unit', '--vgg16', vggs[0])
+    assert 'Left out of the table: adain_style (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 4)['WCT']
+
+
+def test_rows_of_another_training_are_left_out_by_name(pretend, tmp_path, capsys):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'egscit')
+    pretend(*arguments, 'unit', '--amp')
+    assert 'Left out of the table: egscit (seed 0). ' in capsys.readouterr().out
+    assert figures_of(tmp_path / 'work', 2) == {'UNIT': True, 'MUNIT': False, 'EGSC-IT': False}
+
+
+def test_figures_that_a_vgg_measures_are_measured_anew_with_another(pretend, tmp_path, capsys,
+                                                                    monkeypatch):
+    monkeypatch.setattr(
+        pretend.module, 'translate_without_exemplars', lambda cfg, checkpoint, contents, out:
+        shutil.copytree(contents, out))
+    vgg16 = tmp_path / 'vgg16.pth'
+    vgg16.touch()
+    arguments = ['--table', 3, '--budget', 'quick', '--vgg16', vgg16, '--rows']
+    pretend(*arguments, 'cyclegan', 'unit')
+    vgg16.write_bytes(b'others')
+    commands = summary(pretend(*arguments, 'cyclegan'))
+    assert commands == ['streets --size', 'yardsticks cyclegan_streets_reduced',
+                        'test cyclegan_streets_reduced']
+    assert 'Left out of the table: unit (seed 0). ' in capsys.readouterr().out
+    table = json.loads((tmp_path / 'work' / 'table3.json').read_text())
+    assert table['segmenters']['CycleGAN'] and not table['segmenters']['UNIT']
+
+
+def test_damaged_results_are_named_before_anything_is_painted(pretend, tmp_path):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows']
+    pretend(*arguments, 'unit')
+    work = tmp_path / 'work'
+    for name in ('yardsticks.json', *(f'seed0/unit/{name}' for name in (
+            'metrics.json', 'recipe.json', 'pictures.pth'))):
+        content = (work / name).read_bytes()
+        (work / name).write_bytes(content[:len(content) // 2])
+        with pytest.raises(UserError, match=f'^{work / name} is damaged: delete it and run again.'):
+            pretend(*arguments, 'cyclegan')
+        assert not (work / 'seed0' / 'cyclegan').exists()
+        (work / name).write_bytes(content)
+    assert summary(pretend(*arguments, 'unit')) == ['mnist --task']
+
+
+def test_a_damaged_last_checkpoint_is_trained_again(pretend, tmp_path, monkeypatch):
+    arguments = ['--table', 2, '--budget', 'quick', '--rows', 'unit']
+    pretend(*arguments)
+    monkeypatch.setattr(pretend.module, 'is_intact', lambda path: False)
+    assert summary(pretend(*arguments)) == ['mnist --task', 'train unit_mnist_single_reduced']
+
+
 def test_bad_mnist(reproduce, tmp_path, capfd):
     """The converter says what is missing."""
     (tmp_path / 'mnist').mkdir()
-    with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed'):
+    with pytest.raises(SystemExit, match='tools/dataset_converters/mnist.py failed.*'
+                       'By --out it means a folder in --work-dir, by --root --mnist'):
         reproduce('--table', 2, '--budget', 'quick', '--rows', 'unit', '--mnist',
                   tmp_path / 'mnist', '--work-dir', tmp_path / 'work', '--configs', CONFIGS)
     assert 'train-images-idx3-ubyte' in capfd.readouterr().err

@@ -30,6 +30,16 @@ def test_failure_shows_the_end_of_the_log(tmp_path):
         run_logged(command, tmp_path / 'x.log', 'title')
 
 
+@pytest.mark.parametrize('end, words', [
+    ('raise SystemExit("wrong")', 'wrong\n.* failed; .* Mend what it names, then type the same'),
+    ('raise SystemExit(255)', ' failed; .* Mend what it names, then type the same'),
+    ('import os; os.kill(os.getpid(), 9)', ' was ended by signal 9; .*output. Type the same'),
+    ('raise SystemExit(143)', ' was ended by signal 15; .*output. Type the same')])
+def test_a_repetition_alone_is_advised_after_a_signal_only(tmp_path, end, words):
+    with pytest.raises(SystemExit, match=f'(?s){words} command again to go on.$'):
+        run_logged([sys.executable, '-c', end], tmp_path / 'x.log', 'title')
+
+
 @pytest.mark.parametrize('stop', [KeyboardInterrupt, SystemExit])
 def test_a_stopped_command_may_save_first(tmp_path, stop):
     ready, saved = tmp_path / 'ready', tmp_path / 'saved'

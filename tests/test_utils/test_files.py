@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_data import write_tiny_digits
 from tool import TOOLS, Tool
@@ -15,7 +16,14 @@ from tool import TOOLS, Tool
 from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.datasets.conversion import Files
 from egscit_mm.utils.errors import UserError, sentence_for_the_user
-from egscit_mm.utils.files import check_folder, check_outputs, write_atomically, write_json
+from egscit_mm.utils.files import (
+    check_folder,
+    check_outputs,
+    read_json,
+    read_tensors,
+    write_atomically,
+    write_json,
+)
 from egscit_mm.utils.listing import IMAGE_SUFFIXES, find_images, list_images
 from egscit_mm.utils.records import fingerprint
 
@@ -320,3 +328,24 @@ class TestWriteJson:
             write_json({'new': 1}, path)
         assert json.loads(path.read_text()) == {'old': 1}
         assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']
+
+
+def test_files_that_are_cut_off_are_named(tmp_path):
+    path = tmp_path / 'x.json'
+    write_json(dict(a=[1, 'é']), path)
+    assert read_json(path) == dict(a=[1, 'é'])
+    tensors = tmp_path / 'x.pth'
+    torch.save(dict(a=torch.ones(20000)), tensors)
+    assert read_tensors(tensors)['a'].shape == (20000, )
+    for file, read in ((path, read_json), (tensors, read_tensors)):
+        content = file.read_bytes()
+        for length in range(0, len(content) - 1, 1 + len(content) // 50):
+            file.write_bytes(content[:length])
+            with pytest.raises(UserError, match=f'^{file} is damaged: delete it and run again'):
+                read(file)
+    tensors.unlink()
+    with pytest.raises(FileNotFoundError):
+        read_tensors(tensors)
+    path.write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(UserError, match='is damaged'):
+        read_json(path)

@@ -19,9 +19,9 @@ def parse_args():
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports below, which take seconds
 
-from mmengine.fileio import load
-
 from egscit_mm.evaluation.paper import SEGMENTATION_MIOU
+from egscit_mm.utils.cli import exit_with
+from egscit_mm.utils.files import read_json
 from egscit_mm.utils.tables import markdown_table
 
 
@@ -32,7 +32,7 @@ def table(work_dirs: Path) -> str:
         path = work_dirs / f'deeplab_{row.lower().replace("-", "")}' / 'metrics.json'
         measured = '-'
         if path.is_file():
-            figures = load(path)
+            figures = read_json(path)
             if 'mIoU' not in figures:
                 raise SystemExit(f'{path} has no mIoU, only {", ".join(figures)}: it was not '
                                  'written by a test of a segmentation config.')
@@ -49,4 +49,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    exit_with(main)

@@ -92,7 +92,8 @@ class VGGFeatures(nn.Module):
         """Loads the weights that ``pretrained`` names.
 
         Args:
-            setting (str): Where the config has it, for error messages.
+            setting (str): Where the config has it, or the option of a command line, for error
+                messages.
 
         Raises:
             FileNotFoundError: If the weights are not on this machine and cannot be downloaded.
@@ -104,7 +105,7 @@ class VGGFeatures(nn.Module):
             state = self._random_state()
         else:
             state = features_state(self.arch, self.pretrained, setting)
-            self._check_state(state, setting.rpartition('.')[0])
+            self._check_state(state, setting)
         for name, buffer in self.layers.named_buffers():
             buffer.copy_(state[name])
         self.loaded = True
@@ -136,19 +137,22 @@ class VGGFeatures(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
         self.loaded |= self.persistent  # the model refuses a checkpoint that has not all of them
 
-    def _check_state(self, state: Dict[str, Any], place: str) -> None:
+    def _check_state(self, state: Dict[str, Any], setting: str) -> None:
         """Refuses weights of another network, or of another width."""
+        given, place = f'{setting}={self.pretrained}', setting.rpartition('.')[0]
         likely = _archs_of(state)
         if likely and self.arch not in likely:
             raise UserError(
-                f'{self.pretrained} looks like the weights of {_title(likely[0])}, but '
-                f'arch={self.arch!r} is {_title(self.arch)}: set {place}.arch='
-                f"{likely[0]!r}, or give the state dict of torchvision's {self.arch}.")
+                f'{given} looks like the weights of {_title(likely[0])}, '
+                + (f'but arch={self.arch!r} is {_title(self.arch)}: set {place}.arch='
+                   f'{likely[0]!r}, or ' if place else f'not of {_title(self.arch)}: ')
+                + f"give the state dict of torchvision's {self.arch}.")
         if misfit := first_misfit(dict(self.layers.named_buffers()), state):
             raise UserError(
-                f'{self.pretrained}: no {_title(self.arch)} weights of this width: {misfit[0]!r} '
-                f'should have the shape {misfit[1]}, found {misfit[2]}. Give the state dict of '
-                f"torchvision's {self.arch} (or its features part) and a matching base_channels.")
+                f'{given}: no {_title(self.arch)} weights of this width: {misfit[0]!r} should have '
+                f"the shape {misfit[1]}, found {misfit[2]}. Give the state dict of torchvision's "
+                f'{self.arch} (or its features part)'
+                + (' and a matching base_channels.' if place else '.'))
 
     def _random_state(self) -> Dict[str, Tensor]:
         """He-normal weights from a fixed seed: equal on all ranks and in all runs."""
