@@ -419,7 +419,7 @@ def draw(args, cfg: Config, checkpoint: Path, seed: int) -> None:
 def result_inputs(args, cfg: Config, checkpoint: Path, seed: int) -> tuple:
     """What decides on the figures and the pictures of a method."""
     files = [checkpoint, args.data / 'manifest.json', *test_weights(args, cfg).values()]
-    return (*map(fingerprint, files), str(args.data), seed,
+    return (*map(fingerprint, files), str(args.data.resolve()), seed,
             {key: cfg.get(key) for key in ('model', 'test_dataloader', 'test_cfg',
                                            'test_evaluator')})
 
@@ -452,7 +452,7 @@ def note_of(out: Path) -> Path:
 def measure_yardsticks(args, cfg: Config) -> None:
     """Measures what needs no training, in a process of its own, if that was not done yet."""
     out = args.work_dir / YARDSTICKS
-    with made_of(out, fingerprint(args.data / 'manifest.json'), str(args.data),
+    with made_of(out, fingerprint(args.data / 'manifest.json'), str(args.data.resolve()),
                  cfg.test_dataloader, cfg.test_evaluator,
                  *map(fingerprint, weights(args, [cfg.test_evaluator]).values())) as is_current:
         if is_current:
