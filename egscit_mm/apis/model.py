@@ -4,6 +4,7 @@ import os
 from typing import Optional, Union
 
 import torch
+from mmagic.models.base_models import BaseTranslationModel
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -26,9 +27,12 @@ def read_translation_config(config: Union[str, os.PathLike, Config], use: str) -
     """
     cfg = read_config(config)
     check_config(cfg, 'inference')
-    if not issubclass(_model_class(cfg) or object, ExemplarGuidedModel):
+    kind = _model_class(cfg) or object
+    if not issubclass(kind, ExemplarGuidedModel):
+        other = (": MMagic's TranslationInferencer translates without"
+                 if issubclass(kind, BaseTranslationModel) else '')
         raise UserError(f'{cfg.filename}: {use} needs a config whose model takes exemplars, '
-                        f'such as EGSCIT; this one has {model_name(cfg)!r}')
+                        f'such as EGSCIT; this one has {model_name(cfg)!r}{other}')
     return cfg
 
 

@@ -98,6 +98,9 @@ def test_errors(inferencer, checkpoints, tmp_path):
         EGSCITInferencer(config, tmp_path / 'cut.pth')
     with pytest.raises(ValueError, match='needs a config whose model takes exemplars'):
         EGSCITInferencer(checkpoints / 'vaegan_quickstart.py', checkpoint)
+    cyclegan = Path(__file__).parents[2] / 'configs/egscit/cyclegan_mnist_single_reduced.py'
+    with pytest.raises(ValueError, match="'CycleGAN': MMagic's TranslationInferencer"):
+        EGSCITInferencer(cyclegan, checkpoint)
     with pytest.raises(ValueError, match='not one of this EGSCIT'):
         EGSCITInferencer(config, str(checkpoints / 'vaegan.pth'))
 
