@@ -143,6 +143,19 @@ def test_whitening_changes_no_more_than_the_first_convolution():
         plain(features, (32, 32)), decoder(features, (32, 32)), rtol=1e-3, atol=1e-4)
 
 
+def test_whitening_is_as_fine_under_autocast_and_in_half_precision():
+    networks = tiny('AdaINStyleTransfer', base_channels=4).generators
+    decoder, features = networks.decoder, torch.rand(1, 32, 4, 4)
+    decoder.layers = torch.nn.Identity()
+    decoder.mean += 100  # a small difference of large numbers
+    expected = decoder(features.bfloat16().float() + 100, (4, 4))
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(
+            decoder(features.bfloat16().float() + 100, (4, 4)), expected, rtol=0, atol=0)
+    half = decoder.half()(features.half(), (4, 4))
+    assert half.isfinite().all()
+
+
 @pytest.mark.parametrize('scale', [1, 100])
 def test_a_normalised_vgg_tells_the_same_in_another_size(scale):
     """So that weights of any origin suit the same loss weights."""

@@ -70,8 +70,11 @@ class VGGDecoder(BaseModule):
             Tensor: RGB, about in [-1, 1], (N, 3, H, W).
         """
         # Where a side was odd, the VGG's pooling has counted a pixel more at the end.
-        features = F.conv2d(features - self.mean, self.whitening)
-        return at_least_float32(self.layers(features)[..., :size[0], :size[1]])
+        # In bfloat16 the small directions, which whitening enlarges, would be noise.
+        with torch.autocast(features.device.type, enabled=False):
+            centred = at_least_float32(features) - self.mean
+            whitened = F.conv2d(centred, self.whitening.to(centred.dtype)).to(features.dtype)
+        return at_least_float32(self.layers(whitened)[..., :size[0], :size[1]])
 
 
 class VGGTranslator(Translator):
