@@ -416,6 +416,17 @@ def test_translation_follows_the_exemplar_in_both_directions(kind):
         name: ['content', 'exemplar', 'translation'] for name in ('A2B', 'B2A')}
 
 
+@pytest.mark.parametrize('kind', TRAINED)
+def test_translation_works_in_other_precisions(kind):
+    model = tiny(kind).eval()
+    images = {domain: image.half() for domain, image in random_images().items()}
+    expected = model.translation(images['A'].float(), 'B', images['B'].float())
+    for dtype, tolerance in ((torch.float64, 1e-3), (torch.float16, 0.2)):
+        model.to(dtype)
+        result = model.translation(images['A'].to(dtype), 'B', images['B'].to(dtype))
+        torch.testing.assert_close(result.float(), expected, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize('kind', NETWORKS)
 def test_any_size_is_resized_and_resized_back(kind):
     model = tiny(kind).eval()

@@ -177,7 +177,9 @@ def resize(images: Tensor, size: Sequence[int]) -> Tensor:
     """Images (N, C, H', W') in another size (H, W), bilinear; smaller ones are smoothed before."""
     if tuple(images.shape[-2:]) == tuple(size):
         return images
-    return F.interpolate(images, tuple(size), mode='bilinear', antialias=True)
+    # On a CPU there is no such resizing in half precision.
+    return F.interpolate(at_least_float32(images), tuple(size), mode='bilinear',
+                         antialias=True).to(images.dtype)
 
 
 def noise_images() -> Tensor:

@@ -60,7 +60,8 @@ class WCTNetworks(VGGTranslator):
             layer = _LAYERS[stage]
             features = self.vgg(images, layer)[layer]
             styled = whitened_and_coloured(features, *style[2 * stage:2 * stage + 2])
-            images = self.stage_decoders[layer](torch.lerp(features, styled, self.alpha), size)
+            decoded = self.stage_decoders[layer](torch.lerp(features, styled, self.alpha), size)
+            images = decoded.to(images.dtype)
         return images
 
 
