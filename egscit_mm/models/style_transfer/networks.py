@@ -69,11 +69,11 @@ class VGGDecoder(BaseModule):
         Returns:
             Tensor: RGB, about in [-1, 1], (N, 3, H, W).
         """
-        # Where a side was odd, the VGG's pooling has counted a pixel more at the end.
         # In bfloat16 the small directions, which whitening enlarges, would be noise.
         with torch.autocast(features.device.type, enabled=False):
             centred = at_least_float32(features) - self.mean
             whitened = F.conv2d(centred, self.whitening.to(centred.dtype)).to(features.dtype)
+        # Where a side was odd, the VGG's pooling has counted a pixel more at the end.
         return at_least_float32(self.layers(whitened)[..., :size[0], :size[1]])
 
 
