@@ -21,9 +21,9 @@ class VGGDecoder(BaseModule):
     The mirror image of the VGG up to there: convolutions 3x3 with ReLU, none behind the last, and
     nearest-neighbour up-sampling where the VGG pools. Reflection padding, no normalisation.
 
-    A fixed linear map whitens the features first, see :meth:`whiten`: what the decoder can express
-    stays the same, but it learns faster. A few directions have most of the variance of deep
-    features, and colour is in the others.
+    A fixed linear map whitens the features first, see :meth:`whiten`: the decoder learns faster. A
+    few directions have most of the variance of deep features, and colour is in the others. Only
+    directions that noise does not reach are lost.
 
     Args:
         stage (int): 1 to 5: of relu<stage>_1.
