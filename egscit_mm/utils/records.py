@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, Iterator, Union
 
 from .errors import UserError
-from .files import write_output
+from .files import write_atomically, write_output
 from .listing import why_unusable
 
 RECORD = 'translation.json'
@@ -74,3 +75,32 @@ def _read_record(path: Path) -> Dict[str, str]:
 def recipe(*parts) -> str:
     """One string for all that a file is made of: fingerprints and options, as JSON can say them."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@contextmanager
+def made_of(out: Path, *inputs) -> Iterator[bool]:
+    """Tells whether a result is there that was made of the same; notes afterwards that it is.
+
+    A result that is made anew counts as done when the block has ended without an error.
+
+    Args:
+        out (Path): A file or folder. What it was made of is noted beside it.
+        *inputs: All that it is made of: fingerprints and settings, as :func:`recipe` takes them.
+    """
+    note = note_of(out)
+    is_current = is_made_of(out, *inputs)
+    if not is_current:
+        note.unlink(missing_ok=True)
+    yield is_current
+    write_atomically(note, recipe(*inputs).encode())
+
+
+def is_made_of(out: Path, *inputs) -> bool:
+    """Whether a result is there that :func:`made_of` has noted as made of the same."""
+    note = note_of(out)
+    return out.exists() and note.is_file() and note.read_bytes() == recipe(*inputs).encode()
+
+
+def note_of(out: Path) -> Path:
+    """Where :func:`made_of` writes down what a result was made of."""
+    return out.with_name(f'{out.name}.made_of')

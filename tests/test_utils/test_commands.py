@@ -1,5 +1,5 @@
 # Copyright (c) egscit_mm contributors. Licensed under Apache-2.0.
-"""The commands of tools/reproduce.py."""
+"""Commands that run with a log."""
 import os
 import signal
 import sys
@@ -7,9 +7,8 @@ import threading
 import time
 
 import pytest
-from tool import Tool
 
-run_logged = Tool('reproduce.py').module.run_logged
+from egscit_mm.utils.commands import run_logged
 
 
 def test_output_goes_to_the_log(tmp_path, capsys):
