@@ -226,6 +226,9 @@ def test_flows_are_what_they_say():
         close(outputs['random'][s, t], decoded(content[s], drawn, t))
         close(outputs['recovered_attributes'][s, t],
               model.attribute_encoders[t](outputs['random'][s, t])[:, :3])
+    # The discriminators ask for no more than the images.
+    assert model(images, flows=['random']).keys() == {
+        'content', 'content_mean', 'random', 'random_attributes'}
 
 
 def test_noise_in_training_only():

@@ -162,7 +162,7 @@ class DRIT(ExemplarTranslationModel):
 
     def random_generator_losses(self, images: Images) -> Losses:
         """The second step: random attributes, which the frozen attribute encoders should find."""
-        outputs = self.generators(images, flows=['random'])
+        outputs = self.generators(images, flows=['random', 'recovered_attributes'])
         fakes = self._fakes(outputs['random'])
         terms = self._against('random_gan_g', unwrapped(self.discriminators)({}, fakes)[1])
         for (s, t), recovered in outputs['recovered_attributes'].items():

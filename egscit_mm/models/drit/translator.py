@@ -11,7 +11,7 @@ from ..layers import InstanceNormResidualBlock, add_latent_noise
 from ..networks.generator_side import CodeTranslator, check_codes_fit
 from .networks import NORMAL
 
-FLOWS = ('reconstruction', 'translation', 'cycle', 'random')
+FLOWS = ('reconstruction', 'translation', 'cycle', 'random', 'recovered_attributes')
 
 
 @MODELS.register_module()
@@ -66,14 +66,15 @@ class DRITTranslator(CodeTranslator):
             images (dict[str, Tensor]): RGB in [-1, 1] by domain, each (N, 3, H, W), of one size.
                 Image i of a domain is the exemplar of image i of the others.
             flows (Iterable[str]): Which of ``reconstruction``, ``translation``, ``cycle`` (which
-                needs the translation) and ``random`` to compute. Defaults to all.
+                needs the translation), ``random`` and ``recovered_attributes`` (of these) to
+                compute. Defaults to all.
 
         Returns:
             dict: ``content`` {d: (N, C, h, w)} and ``content_mean``, the same before the noise; and
             of the flows asked for: ``reconstruction`` {d: x_dd}, ``translation`` {(s, t): x_st},
             ``cycle`` {(s, t): x_sts}, for these three ``attributes`` {d: (mean, log of variance),
-            each (N, style_dim)}; ``random`` {(s, t): x_sz} with ``random_attributes`` and
-            ``recovered_attributes`` {(s, t): (N, style_dim)}; images in [-1, 1].
+            each (N, style_dim)}; ``random`` {(s, t): x_sz} with ``random_attributes``, and
+            ``recovered_attributes``, both {(s, t): (N, style_dim)}; images in [-1, 1].
         """
         flows = set(flows)
         means = {s: self.content_mean(x_s, s) for s, x_s in images.items()}
@@ -97,8 +98,10 @@ class DRITTranslator(CodeTranslator):
         if 'random' in flows:
             drawn = {way: self.prior_style(images[way[0]]) for way in self.directions}
             x_sz = {(s, t): self.decode(contents[s], drawn[s, t], t) for s, t in self.directions}
-            outputs.update(random=x_sz, random_attributes=drawn, recovered_attributes={
-                (s, t): self.attributes(x_sz[s, t], t)[0] for s, t in self.directions})
+            outputs.update(random=x_sz, random_attributes=drawn)
+        if 'recovered_attributes' in flows:
+            outputs['recovered_attributes'] = {
+                (s, t): self.attributes(x_sz[s, t], t)[0] for s, t in self.directions}
         return outputs
 
     def content_mean(self, images: Tensor, source: str) -> Tensor:
