@@ -6,8 +6,10 @@ import pytest
 from metric_contract import MetricContract
 from mmagic.registry import METRICS
 from PIL import Image
+from torch.utils.data import DataLoader
 from translated import DIRECTIONS, evaluate, same_both_ways
 
+from egscit_mm.datasets import ExemplarImageDataset
 from egscit_mm.evaluation import SemanticColourError, class_colour_errors
 from egscit_mm.evaluation.metrics.colour_error import CATEGORIES
 
@@ -129,3 +131,25 @@ class TestMetric(MetricContract):
         del samples[0]['gt_A2B']
         with pytest.raises(ValueError, match='has no ground truth'):
             evaluate(self.build(), samples)
+
+    def test_missing_labels_are_found_before_the_first_image(self, tmp_path):
+        for domain in 'AB':
+            for folder in (f'test{domain}', f'test{domain}_labels8'):
+                (tmp_path / folder).mkdir()
+                for index in range(3):
+                    Image.fromarray(np.zeros((4, 4), np.uint8)).save(
+                        tmp_path / folder / f'{index}.png')
+        dataset = ExemplarImageDataset(tmp_path, [], test_mode=True)
+        metric = self.build()
+        metric.prepare(None, DataLoader(dataset))
+        assert metric.size == 3
+        missing = tmp_path / 'testB_labels8' / '1.png'
+        missing.unlink()
+        with pytest.raises(ValueError, match=f'^SemanticColourError: {missing} does not exist '
+                           r'\(1 of 6 label maps'):
+            metric.prepare(None, DataLoader(dataset))
+        (tmp_path / 'testB_labels8' / '2.png').unlink()
+        with pytest.raises(ValueError, match=f'{missing} does not exist .2 of 6 label'):
+            metric.prepare(None, DataLoader(dataset))
+        # The other direction has no need of them.
+        self.build(domains=('A', 'C')).prepare(None, DataLoader(dataset))

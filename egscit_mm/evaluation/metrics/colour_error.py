@@ -7,14 +7,14 @@ from mmagic.registry import METRICS
 
 from ...utils.errors import UserError
 from ..functional import class_colour_errors
-from .content_labels import CLASSES, label_path, read_labels
-from .translation_metric import TranslatedImage, TranslationMetric
+from .content_labels import CLASSES, LabelledMetric, read_labels
+from .translation_metric import TranslatedImage
 
 CATEGORIES = CLASSES['labels8']
 
 
 @METRICS.register_module()
-class SemanticColourError(TranslationMetric):
+class SemanticColourError(LabelledMetric):
     """Does the sky get the exemplar's sky, and the road its road?
 
     Per class, the absolute difference of its mean colour in the translation and in the ground
@@ -43,7 +43,7 @@ class SemanticColourError(TranslationMetric):
         Raises:
             ValueError: If ground truth or labels are missing or do not fit.
         """
-        truth, path = image.needed_ground_truth(), label_path(image, 'labels8')
+        truth, path = image.needed_ground_truth(), self.label_path(image)
         try:
             return dict(errors=class_colour_errors(
                 image.translation, truth, read_labels(path), len(CATEGORIES)))

@@ -14,14 +14,14 @@ from ...utils.errors import UserError
 from ...utils.image_sizes import map_equal
 from ..functional import class_iou, confusion_matrix
 from ..networks import build_frozen
-from .content_labels import CLASSES, label_path, read_labels
-from .translation_metric import TranslatedImage, TranslationMetric
+from .content_labels import CLASSES, LabelledMetric, read_labels
+from .translation_metric import TranslatedImage
 
 IGNORE = 255  # label of pixels that count in no score
 
 
 @METRICS.register_module()
-class TranslationMIoU(TranslationMetric):
+class TranslationMIoU(LabelledMetric):
     """Semantic consistency: a segmenter of the target domain on translations, scored on the labels
     of their contents.
 
@@ -121,7 +121,7 @@ class TranslationMIoU(TranslationMetric):
         predictions = logits.argmax(1).cpu().numpy()
         confusions = []
         for image, prediction in zip(images, predictions):
-            path = label_path(image, self.labels)
+            path = self.label_path(image)
             try:
                 confusion = confusion_matrix(
                     prediction, read_labels(path), len(self.classes), IGNORE)
