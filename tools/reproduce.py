@@ -177,7 +177,7 @@ class Reproduction:
             this one would. The table shows them only after this call has made them anew.
 
     Raises:
-        SystemExit: If a config of a row is missing.
+        SystemExit: If the config of a row that is asked for is missing, or all are.
     """
 
     def __init__(self, args):
@@ -186,6 +186,9 @@ class Reproduction:
         configs = {row: self.config_of(row) for row in args.plan['rows']}
         self.methods = {(seed, row): self.experiment(configs[row], seed, row)
                         for seed, row in self.all_rows() if configs[row]}
+        if not self.methods:
+            raise SystemExit(f'{args.configs} has no config of table {args.table}: --configs must '
+                             'be a folder like configs/egscit.')
         self.segmenters = {}
 
     def all_rows(self):
@@ -266,11 +269,8 @@ class Reproduction:
     def measure_yardsticks(self) -> None:
         """Measures what needs no training, by the first config of the rows or of the table."""
         args, seed = self.args, self.args.seeds[0]
-        method = next((self.methods[seed, row] for row in (*args.rows, *args.plan['rows'])
-                       if (seed, row) in self.methods), None)
-        if method is None:
-            raise SystemExit(f'{args.configs} has no config of table {args.table}: --configs must '
-                             'be a folder like configs/egscit.')
+        method = next(self.methods[seed, row] for row in (*args.rows, *args.plan['rows'])
+                      if (seed, row) in self.methods)
         cfg, out = method.cfg, args.work_dir / YARDSTICKS
         files = weight_files({'test_evaluator': cfg.test_evaluator}, args.weights).values()
         with made_of(out, fingerprint(args.data / 'manifest.json'), str(args.data.resolve()),

@@ -500,7 +500,7 @@ def test_bad_arguments(reproduce, capsys, arguments, message):
 def test_no_configs(reproduce, pretend, tmp_path):
     with pytest.raises(SystemExit, match='cyclegan_mnist_single_reduced.py does not exist'):
         reproduce('--table', 2, '--budget', 'quick', '--configs', tmp_path, '--work-dir', tmp_path)
-    # A row of a segmenter alone needs a method's config yet, for the metrics of the translations.
+    # A row without a method needs the config of one, too: its metrics measure the yardsticks.
     pytest.importorskip('mmseg')
     vgg16 = tmp_path / 'vgg16.pth'
     vgg16.touch()
@@ -511,6 +511,7 @@ def test_no_configs(reproduce, pretend, tmp_path):
     with pytest.raises(SystemExit, match=f'{tmp_path} has no config of table 3: --configs must'):
         pretend('--table', 3, '--budget', 'quick', '--configs', tmp_path, '--vgg16', vgg16,
                 '--rows', 'source')
+    assert not (tmp_path / 'work').exists()  # nothing was painted
 
 
 def test_other_settings_are_refused(pretend, tmp_path):
